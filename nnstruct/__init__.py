@@ -1,0 +1,56 @@
+"""nnstruct predicts a network's performance from its structure."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.errors import NnstructError
+from nnstruct.network import Network
+from nnstruct.space import Space
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    from nnstruct import encode, networks, population, predictors, priors, properties, report, search, tasks
+    from nnstruct.benchmark import Benchmark, build
+    from nnstruct.population import train
+    from nnstruct.predictors import evaluate, load_predictor
+    from nnstruct.properties import features
+    from nnstruct.record import Record, TrainConfig
+    from nnstruct.search import Search
+    from nnstruct.tasks import load_task
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = (
+    "benchmark", "encode", "networks", "population", "predictors", "priors", "properties", "report", "search",
+    "tasks",
+)  # fmt: skip
+_LAZY = {
+    "Benchmark": "nnstruct.benchmark",
+    "build": "nnstruct.benchmark",
+    "train": "nnstruct.population",
+    "evaluate": "nnstruct.predictors",
+    "load_predictor": "nnstruct.predictors",
+    "features": "nnstruct.properties",
+    "Record": "nnstruct.record",
+    "TrainConfig": "nnstruct.record",
+    "Search": "nnstruct.search",
+    "load_task": "nnstruct.tasks",
+}
+
+__all__ = ["Network", "NnstructError", "Space", "Structure", "__version__", *_SUBPACKAGES, *_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"nnstruct.{name}")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nnstruct' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

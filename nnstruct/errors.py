@@ -1,0 +1,71 @@
+"""All errors that nnstruct raises on purpose share one root, and each also inherits the standard one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NnstructError(Exception):
+    """Root of every error that nnstruct raises on purpose."""
+
+
+class InvalidInputError(NnstructError, ValueError):
+    """A value breaks a rule. The message names the field, the rule and the value found.
+
+    Parameters
+    ----------
+    field : str
+        What the value is called where the caller wrote it.
+    rule : str
+        What must hold, worded to follow "must" (for example ``"be a positive integer"``).
+    value : Any
+        What was found.
+    hint : str, optional
+        What to do next.
+
+    Examples
+    --------
+    >>> from nnstruct.errors import InvalidInputError
+    >>> raise InvalidInputError("num_units", "be at least 1", 0)
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.InvalidInputError: num_units must be at least 1, got 0.
+    """
+
+    def __init__(self, field: str, rule: str, value: Any, hint: str = "") -> None:
+        self.field, self.rule, self.value, self.hint = field, rule, value, hint
+        shown = repr(value)
+        if len(shown) > 200:
+            shown = shown[:197] + "..."
+        message = f"{field} must {rule}, got {shown}."
+        super().__init__(f"{message} {hint}" if hint else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.field, self.rule, self.value, self.hint))
+
+
+class StructureError(InvalidInputError):
+    """A graph cannot be a Structure (a cycle, an unreachable output, an edge out of range)."""
+
+
+class UnknownNameError(InvalidInputError, KeyError):
+    """A name is not in its registry."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class RecipeError(InvalidInputError):
+    """A recipe file holds an unknown key or a value that breaks its key's rule."""
+
+
+class NotFittedError(NnstructError, ValueError, AttributeError):
+    """A predictor was asked before ``fit``."""
+
+
+class MissingDataError(NnstructError, FileNotFoundError):
+    """A data file that a task needs is not in the data directory."""
+
+
+class CorruptFileError(NnstructError, OSError):
+    """A stored file is truncated, altered, or of another kind than its name says."""

@@ -1,0 +1,45 @@
+"""The families of networks that one Structure schema serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnstruct.registry import Registry
+
+
+@dataclass(frozen=True)
+class Family:
+    """What distinguishes a family.
+
+    Attributes
+    ----------
+    name : str
+    recurrent : bool
+        Whether a unit keeps a state, so that recurrent (one step delayed) edges are allowed.
+    gates : int
+        Weights that each edge carries in the clean protocol: 1 for a plain unit, 3 for GRU
+        (reset, update, candidate), 4 for LSTM (input, forget, cell, output).
+    biases : int
+        Biases that each unit carries: as ``gates``, but 4 for GRU, whose candidate has one
+        bias inside and one outside the reset gate.
+    """
+
+    name: str
+    recurrent: bool
+    gates: int
+    biases: int
+
+
+FAMILIES: Registry[Family] = Registry("family")
+for _family in (
+    Family("mlp", recurrent=False, gates=1, biases=1),
+    Family("cnn", recurrent=False, gates=1, biases=1),
+    Family("module", recurrent=True, gates=1, biases=1),
+    Family("rnn_tanh", recurrent=True, gates=1, biases=1),
+    Family("rnn_relu", recurrent=True, gates=1, biases=1),
+    Family("gru", recurrent=True, gates=3, biases=4),
+    Family("lstm", recurrent=True, gates=4, biases=4),
+):
+    FAMILIES.register(_family.name)(_family)
+
+RNN_FAMILIES = ("rnn_tanh", "rnn_relu", "gru", "lstm")

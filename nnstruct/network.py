@@ -1,0 +1,70 @@
+"""A Network is a Structure with its trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.structure import Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A Structure and one value vector for each of its edges and units.
+
+    Parameters
+    ----------
+    structure : Structure
+    weight : float32 [E, k]
+        Row ``e`` belongs to ``structure.edge_index[:, e]``; k is 1, or the gates of a recurrent
+        family, or the kernel positions of a convolution.
+    bias : float32 [N, b]
+    tensors : mapping of str to float32 array
+        What lies outside the graph: the input weights and the read-out
+        (``input_weight``, ``readout_weight``, ``readout_bias``), normalisation scale and shift.
+
+    Raises
+    ------
+    InvalidInputError
+        If a shape does not fit the structure or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct import Network, Structure
+    >>> structure = Structure.from_layers([2, 2])
+    >>> Network(structure, np.ones((4, 1)), np.zeros((4, 1))).weight.dtype
+    dtype('float32')
+    """
+
+    structure: Structure
+    weight: np.ndarray
+    bias: np.ndarray
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        weight = _checked("weight", self.weight, self.structure.num_edges)
+        bias = _checked("bias", self.bias, self.structure.num_units)
+        tensors = {name: _finite(name, value) for name, value in sorted(self.tensors.items())}
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "bias", bias)
+        object.__setattr__(self, "tensors", MappingProxyType(tensors))
+
+
+def _checked(name: str, value: np.ndarray, rows: int) -> np.ndarray:
+    array = _finite(name, value)
+    if array.ndim != 2 or array.shape[0] != rows:
+        raise InvalidInputError(name, f"have shape [{rows}, k]", list(array.shape))
+    return array
+
+
+def _finite(name: str, value: np.ndarray) -> np.ndarray:
+    array = np.array(value, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise InvalidInputError(name, "be finite", float(array[~np.isfinite(array)][0]))
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,255 @@
+"""What a Task is: arrays in three splits, a loss and a metric."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.random import generator
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a task.
+
+    Attributes
+    ----------
+    inputs : int64 [n, T] for sequences of symbols, float32 [n, ...] otherwise
+        Sequences are padded behind their end with symbol 0.
+    targets : int64 [n]
+        Classes from 0.
+    lengths : int64 [n] or None
+        Symbols in each sequence, without the padding; None for other inputs.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    lengths: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What networks are trained on: a classification task in three splits.
+
+    The loss is cross-entropy and the metric accuracy.
+
+    Parameters
+    ----------
+    name : str
+    train, val, test : Split
+    num_classes : int
+    num_symbols : int or None
+        Size of the vocabulary where inputs are sequences of symbols; None where they are vectors
+        or images.
+
+    Raises
+    ------
+    InvalidInputError
+        If lengths, classes or symbols do not fit together, or a split is empty.
+
+    Examples
+    --------
+    Own strings become a task in one line, see :meth:`from_sequences`; own vectors likewise, see
+    :meth:`from_arrays`.
+
+    >>> from nnstruct.tasks import Task
+    >>> task = Task.from_sequences("parity", ["ab", "ba", "aab", "bb"] * 10, [1, 1, 1, 0] * 10, seed=0)
+    >>> task.num_symbols, task.num_classes
+    (3, 2)
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    num_classes: int
+    num_symbols: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in SPLITS:
+            _check_split(name, getattr(self, name), self.num_classes, self.num_symbols)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether inputs are sequences of symbols."""
+        return self.num_symbols is not None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input; for sequences (longest length,)."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that depend on every value of every split, and not on the name."""
+        digest = hashlib.blake2b(f"{self.num_classes}|{self.num_symbols}".encode(), digest_size=8)
+        for name in SPLITS:
+            split: Split = getattr(self, name)
+            for array in (split.inputs, split.targets, split.lengths):
+                if array is not None:
+                    digest.update(f"{array.dtype.str}{array.shape}".encode())
+                    digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        sizes = "/".join(str(len(getattr(self, name))) for name in SPLITS)
+        kind = f"{self.num_symbols} symbols" if self.is_sequence else f"inputs {list(self.input_shape)}"
+        return f"Task({self.name!r}, {sizes} train/val/test, {kind}, {self.num_classes} classes)"
+
+    @classmethod
+    def from_sequences(
+        cls,
+        name: str,
+        sequences: Sequence[str | Sequence[int]],
+        targets: Sequence[int],
+        *,
+        val: float = 0.15,
+        test: float = 0.15,
+        seed: int = 0,
+        alphabet: str | None = None,
+    ) -> Task:
+        """A task from own strings (or integer sequences) and their classes.
+
+        Exact duplicates never stand on two sides of the split.
+
+        Parameters
+        ----------
+        name : str
+        sequences : sequence of str, or of sequences of positive int
+            None may be empty. Symbol 0 is kept for the padding.
+        targets : sequence of int
+            Classes from 0.
+        val, test : float
+            Shares of the distinct sequences.
+        seed : int
+            Decides the split.
+        alphabet : str, optional
+            Order of the characters; by default those that occur, sorted.
+
+        Examples
+        --------
+        >>> from nnstruct.tasks import Task
+        >>> Task.from_sequences("ends-in-b", ["ab", "ba", "bb", "aa"] * 5, [1, 0, 1, 0] * 5)
+        Task('ends-in-b', 10/5/5 train/val/test, 3 symbols, 2 classes)
+        """
+        if len(sequences) != len(targets):
+            raise InvalidInputError("targets", f"hold {len(sequences)} values", len(targets))
+        coded = encode_sequences(sequences, alphabet)
+        parts = split_by_identity(coded, val=val, test=test, seed=seed)
+        labels = np.asarray(targets, dtype=np.int64)
+        longest = max(len(row) for row in coded)
+        return cls(
+            name,
+            *(padded_split([coded[i] for i in part], labels[part], longest) for part in parts),
+            num_classes=int(labels.max()) + 1,
+            num_symbols=len(alphabet) + 1 if alphabet else int(max(max(row) for row in coded)) + 1,
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        *,
+        val: float = 0.15,
+        test: float = 0.15,
+        seed: int = 0,
+    ) -> Task:
+        """A task from vectors or images, float [n, ...], and their classes, int [n].
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnstruct.tasks import Task
+        >>> x = np.random.default_rng(0).normal(size=(100, 3))
+        >>> Task.from_arrays("sign", x, (x[:, 0] > 0).astype(int))
+        Task('sign', 70/15/15 train/val/test, inputs [3], 2 classes)
+        """
+        x, y = np.asarray(inputs, dtype=np.float32), np.asarray(targets, dtype=np.int64)
+        if len(x) != len(y):
+            raise InvalidInputError("targets", f"hold {len(x)} values", len(y))
+        parts = split_by_identity([row.tobytes() for row in x], val=val, test=test, seed=seed)
+        return cls(name, *(Split(x[part], y[part]) for part in parts), num_classes=int(y.max()) + 1)
+
+
+def encode_sequences(
+    sequences: Sequence[str | Sequence[int]], alphabet: str | None = None
+) -> list[tuple[int, ...]]:
+    """Strings as tuples of symbols from 1; integer sequences as they are."""
+    if not len(sequences):
+        raise InvalidInputError("sequences", "not be empty", list(sequences))
+    if isinstance(sequences[0], str):
+        symbols = alphabet or "".join(sorted({char for text in sequences for char in text}))  # type: ignore
+        code = {char: index + 1 for index, char in enumerate(symbols)}
+        for text in sequences:
+            for char in text:
+                if char not in code:
+                    raise InvalidInputError("sequences", f"use the alphabet {symbols!r}", text)
+        coded = [tuple(code[char] for char in text) for text in sequences]  # type: ignore[index]
+    else:
+        coded = [tuple(int(symbol) for symbol in row) for row in sequences]
+    for row in coded:
+        if not row or min(row) < 1:
+            raise InvalidInputError("sequences", "each hold at least one symbol, from 1 on", row)
+    return coded
+
+
+def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: int) -> Split:
+    """A split with inputs int64 [n, longest], padded with 0."""
+    inputs = np.zeros((len(coded), longest), dtype=np.int64)
+    for row, symbols in enumerate(coded):
+        inputs[row, : len(symbols)] = symbols
+    return Split(inputs, targets, np.array([len(symbols) for symbols in coded], dtype=np.int64))
+
+
+def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) -> list[np.ndarray]:
+    """Positions of the train, val and test parts; equal items always share a part."""
+    if not (val > 0 and test > 0 and val + test < 1):
+        raise InvalidInputError("val and test", "be positive with a sum below 1", (val, test))
+    groups: dict = {}
+    group_of = np.array([groups.setdefault(item, len(groups)) for item in items])
+    order = generator(seed, "split").permutation(len(groups))
+    num_test = max(1, round(test * len(groups)))
+    num_val = max(1, round(val * len(groups)))
+    if len(groups) < num_test + num_val + 1:
+        raise InvalidInputError("items", "hold at least 3 distinct ones", len(groups))
+    side = np.zeros(len(groups), dtype=np.int64)
+    side[order[:num_test]] = 2
+    side[order[num_test : num_test + num_val]] = 1
+    return [np.flatnonzero(side[group_of] == part) for part in range(3)]
+
+
+def _check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
+    inputs, targets = split.inputs, split.targets
+    if not len(targets):
+        raise InvalidInputError(f"{name}.targets", "not be empty", list(targets.shape))
+    if targets.dtype != np.int64 or targets.shape != (len(inputs),):
+        raise InvalidInputError(
+            f"{name}.targets", f"be int64 [{len(inputs)}]", f"{targets.dtype} {targets.shape}"
+        )
+    if targets.min() < 0 or targets.max() >= num_classes:
+        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(targets.max()))
+    if num_symbols is None:
+        if inputs.dtype != np.float32 or not np.isfinite(inputs).all():
+            raise InvalidInputError(f"{name}.inputs", "be finite float32", str(inputs.dtype))
+        return
+    if inputs.dtype != np.int64 or inputs.ndim != 2:
+        raise InvalidInputError(f"{name}.inputs", "be int64 [n, T]", f"{inputs.dtype} {inputs.shape}")
+    if inputs.min() < 0 or inputs.max() >= num_symbols:
+        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(inputs.max()))
+    lengths = split.lengths
+    if lengths is None or lengths.shape != targets.shape:
+        raise InvalidInputError(f"{name}.lengths", f"have shape [{len(targets)}]", lengths)
+    if lengths.min() < 1 or lengths.max() > inputs.shape[1]:
+        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(lengths.max()))
