@@ -19,10 +19,11 @@ class TrainConfig(BaseModel):
 
     Parameters
     ----------
-    protocol : {"clean", "faithful"}
+    protocol : {"clean", "faithful", "corrected"}
         ``clean``: each edge is a weight and each weight an edge; sequences are batched by length
         and read out at their own last token. ``faithful``: the set-up of Stier et al. (2021,
-        arXiv 2107.12917) with its oddities; see :mod:`nnstruct.networks.faithful`.
+        arXiv 2107.12917) with its oddities; see :mod:`nnstruct.networks.faithful`. ``corrected``: the
+        same networks with gate masks that fit the gates and a read-out at the own last token.
     epochs : int
     batch_size : int
     learning_rate : float
@@ -39,7 +40,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Literal["clean", "faithful"] = "clean"
+    protocol: Literal["clean", "faithful", "corrected"] = "clean"
     epochs: int = Field(default=15, ge=1)
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -1,0 +1,31 @@
+"""Structures as ordinary PyTorch modules; torch is imported when the first module is built."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.networks.parameters import initial_parameters, parameter_shapes
+
+if TYPE_CHECKING:
+    from nnstruct.networks.clean import CleanRNN
+    from nnstruct.networks.faithful import FaithfulRNN
+    from nnstruct.networks.modules import build_module, module_from_network
+
+_LAZY = {
+    "CleanRNN": "nnstruct.networks.clean",
+    "FaithfulRNN": "nnstruct.networks.faithful",
+    "build_module": "nnstruct.networks.modules",
+    "module_from_network": "nnstruct.networks.modules",
+}
+
+__all__ = [
+    "CleanRNN", "FaithfulRNN", "build_module", "initial_parameters", "module_from_network",
+    "parameter_shapes",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'nnstruct.networks' has no attribute {name!r}")

@@ -1,0 +1,6 @@
+"""Trains many networks at once: one door, several engines."""
+
+from nnstruct.population.engines import ENGINES, choose_engine
+from nnstruct.population.train import Job, stream, train, train_network
+
+__all__ = ["ENGINES", "Job", "choose_engine", "stream", "train", "train_network"]

@@ -1,0 +1,40 @@
+"""The order in which a network sees its data; the same for every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnstruct.random import generator
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Split
+
+
+def epoch_batches(split: Split, config: TrainConfig, seed: int, epoch: int) -> list[np.ndarray]:
+    """Positions of the training examples in each batch of an epoch.
+
+    The order depends on the seed and the epoch alone, so that all networks of one seed see the
+    same batches. In the faithful protocol examples are shuffled and cut; in the others those of a
+    similar length share a batch, ties and the order of the batches are random.
+
+    Returns
+    -------
+    list of int64 arrays, each of at most ``config.batch_size`` positions
+    """
+    rng = generator(seed, "batches", epoch)
+    order = rng.permutation(len(split))
+    if split.lengths is None or config.protocol == "faithful":
+        return _cut(order, config.batch_size)
+    batches = _cut(order[np.argsort(split.lengths[order], kind="stable")], config.batch_size)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def evaluation_batches(split: Split, config: TrainConfig) -> list[np.ndarray]:
+    """Positions in each batch of an evaluation: in file order where companions matter, else by length."""
+    order = np.arange(len(split))
+    if split.lengths is not None and config.protocol != "faithful":
+        order = np.argsort(split.lengths, kind="stable")
+    return _cut(order, config.batch_size)
+
+
+def _cut(order: np.ndarray, size: int) -> list[np.ndarray]:
+    return [order[begin : begin + size] for begin in range(0, len(order), size)]

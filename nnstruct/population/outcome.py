@@ -1,0 +1,69 @@
+"""What a training leaves behind, before it becomes a Record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnstruct.networks.parameters import count_parameters
+from nnstruct.record import STATUS_DIVERGED, STATUS_OK, Record, TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import Task
+
+
+@dataclass
+class Outcome:
+    """Curves of one training, filled epoch by epoch, and the trained parameters.
+
+    Attributes
+    ----------
+    train_loss, val_loss, val : list of float
+    test, test_loss : float
+    parameters : mapping of str to float32 array, by :func:`nnstruct.networks.parameter_shapes`
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val: list[float] = field(default_factory=list)
+    test: float = float("nan")
+    test_loss: float = float("nan")
+    parameters: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add_epoch(self, train_loss: float, val_loss: float, val: float) -> bool:
+        """Append an epoch; False if the losses are not finite, so that training should stop."""
+        if not (np.isfinite(train_loss) and np.isfinite(val_loss)):
+            return False
+        self.train_loss.append(train_loss)
+        self.val_loss.append(val_loss)
+        self.val.append(val)
+        return True
+
+    def record(
+        self, structure: Structure, task: Task, config: TrainConfig, seed: int, seconds: float, engine: str
+    ) -> Record:
+        """The Record; curves of a diverged training are NaN from the epoch in which it diverged."""
+        complete = len(self.train_loss) == config.epochs and np.isfinite(self.test_loss)
+        return Record(
+            fingerprint=structure.fingerprint,
+            family=structure.family,
+            task=task.name,
+            task_fingerprint=task.fingerprint,
+            config_id=config.id,
+            seed=seed,
+            status=STATUS_OK if complete else STATUS_DIVERGED,
+            train_loss=_curve(self.train_loss, config.epochs),
+            val_loss=_curve(self.val_loss, config.epochs),
+            val=_curve(self.val, config.epochs),
+            test=self.test if complete else float("nan"),
+            test_loss=self.test_loss if complete else float("nan"),
+            parameters=count_parameters(structure, task, config),
+            seconds=seconds,
+            engine=engine,
+        )
+
+
+def _curve(values: list[float], epochs: int) -> np.ndarray:
+    curve = np.full(epochs, np.nan)
+    curve[: len(values)] = values
+    return curve

@@ -1,0 +1,215 @@
+"""From jobs to records: ordering, worker processes, streaming."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.families import FAMILIES
+from nnstruct.network import Network
+from nnstruct.networks.parameters import check_trainable
+from nnstruct.population.engines import choose_engine
+from nnstruct.random import check_seed
+from nnstruct.record import Record, TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import Task
+
+# A worker gets several networks at a time, so that sending them costs little, but few enough
+# that records arrive often and the last worker does not run long alone.
+_MOST_JOBS_A_CHUNK = 16
+
+
+class Job(NamedTuple):
+    """One network to train."""
+
+    structure: Structure
+    seed: int
+
+
+def stream(
+    jobs: Sequence[Job],
+    task: Task,
+    config: TrainConfig | None = None,
+    *,
+    engine: str = "auto",
+    device: str = "cpu",
+    workers: int | None = 1,
+) -> Iterator[Record]:
+    """Train networks and yield each one's Record as soon as it is there.
+
+    The largest networks start first, each worker is a process with one thread, and memory does not
+    grow with the number of jobs. A record depends on its structure, seed, task and configuration
+    only, not on the number of workers nor on the other jobs.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    task : Task
+    config : TrainConfig, optional
+    engine : {"auto", "fused", "reference"}
+        ``fused`` is the compiled loop, ``reference`` the PyTorch module; ``auto`` picks.
+    device : {"cpu"}
+    workers : int or None
+        Processes; None for one a CPU core.
+
+    Yields
+    ------
+    Record
+        In the order in which they finish.
+
+    Raises
+    ------
+    InvalidInputError
+        Before anything is trained, if a structure does not fit the task or the engine.
+    """
+    config = config or TrainConfig()
+    if device != "cpu":
+        raise InvalidInputError("device", "be 'cpu' for these engines", device)
+    for job in jobs:
+        check_trainable(job.structure, task)
+        check_seed(job.seed)
+        choose_engine(engine, job.structure, task, config)
+    ordered = sorted(jobs, key=lambda job: _cost(job.structure), reverse=True)
+    count = _worker_count(workers, len(ordered))
+    if count <= 1:
+        return _train_all(ordered, task, config, engine)
+    return _stream_parallel(ordered, task, config, engine, count)
+
+
+def train(
+    structures: Iterable[Structure],
+    task: Task,
+    *,
+    seeds: int | Sequence[int] = 1,
+    config: TrainConfig | None = None,
+    engine: str = "auto",
+    device: str = "cpu",
+    workers: int | None = 1,
+) -> list[Record]:
+    """Train every structure once for each seed; records in the order of structures, then seeds.
+
+    Parameters
+    ----------
+    structures : iterable of Structure
+    task : Task
+    seeds : int or sequence of int
+        A number of seeds (0, 1, ...) or the seeds themselves.
+    config, engine, device, workers
+        As for :func:`stream`.
+
+    Returns
+    -------
+    list of Record
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import train
+    >>> structure = Structure.from_layers([4, 4], family="rnn_tanh")
+    >>> records = train([structure], load_task("reber"), seeds=2, config=TrainConfig(epochs=1))
+    >>> [record.seed for record in records], records[0].status
+    ([0, 1], 'ok')
+    """
+    chosen = list(structures)
+    jobs = [Job(structure, seed) for structure in chosen for seed in seed_list(seeds)]
+    position = {(job.structure.fingerprint, job.seed): index for index, job in enumerate(jobs)}
+    distinct = [jobs[index] for index in sorted(position.values())]
+    found = {
+        (record.fingerprint, record.seed): record
+        for record in stream(distinct, task, config, engine=engine, device=device, workers=workers)
+    }
+    return [found[job.structure.fingerprint, job.seed] for job in jobs]
+
+
+def train_network(
+    structure: Structure,
+    task: Task,
+    *,
+    seed: int = 0,
+    config: TrainConfig | None = None,
+    engine: str = "auto",
+) -> tuple[Network, Record]:
+    """Train one structure and keep its weights.
+
+    Returns
+    -------
+    (Network, Record)
+        :func:`nnstruct.networks.module_from_network` turns the Network into a PyTorch module.
+
+    Raises
+    ------
+    InvalidInputError
+        If the protocol is not ``clean``: only there is each weight an edge.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> structure = Structure.from_layers([4, 4], family="rnn_tanh")
+    >>> network, record = train_network(structure, load_task("reber"), config=TrainConfig(epochs=1))
+    >>> network.weight.shape == (structure.num_edges, 1)
+    True
+    """
+    config = config or TrainConfig()
+    check_trainable(structure, task)
+    if config.protocol != "clean":
+        raise InvalidInputError("config.protocol", "be 'clean' to keep a Network", config.protocol)
+    chosen = choose_engine(engine, structure, task, config)
+    started = time.process_time()
+    outcome = chosen.train_one(structure, task, config, check_seed(seed))
+    record = outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
+    values = dict(outcome.parameters)
+    weight, bias = values.pop("weight"), values.pop("bias")
+    return Network(structure, weight, bias, values), record
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """A number of seeds as the seeds 0, 1, ...; a sequence as it is, checked."""
+    if isinstance(seeds, int):
+        if isinstance(seeds, bool) or seeds < 1:
+            raise InvalidInputError("seeds", "be a positive integer or a sequence of seeds", seeds)
+        return list(range(seeds))
+    checked = [check_seed(seed, "seeds") for seed in seeds]
+    if not checked or len(set(checked)) != len(checked):
+        raise InvalidInputError("seeds", "hold distinct seeds, at least one", list(seeds))
+    return checked
+
+
+def _cost(structure: Structure) -> int:
+    return FAMILIES[structure.family].gates * (structure.num_edges + 8 * structure.num_units)
+
+
+def _worker_count(workers: int | None, jobs: int) -> int:
+    if workers is None:
+        workers = os.cpu_count() or 1
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InvalidInputError("workers", "be a positive integer or None", workers)
+    return min(workers, max(jobs, 1))
+
+
+def _train_all(jobs: Iterable[Job], task: Task, config: TrainConfig, engine: str) -> Iterator[Record]:
+    for structure, seed in jobs:
+        chosen = choose_engine(engine, structure, task, config)
+        started = time.process_time()
+        outcome = chosen.train_one(structure, task, config, seed)
+        yield outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
+
+
+def _train_chunk(jobs: list[Job], task: Task, config: TrainConfig, engine: str) -> list[Record]:
+    return list(_train_all(jobs, task, config, engine))
+
+
+def _stream_parallel(
+    jobs: list[Job], task: Task, config: TrainConfig, engine: str, workers: int
+) -> Iterator[Record]:
+    from joblib import Parallel, delayed
+
+    size = max(1, min(_MOST_JOBS_A_CHUNK, len(jobs) // (8 * workers)))
+    chunks = (jobs[begin : begin + size] for begin in range(0, len(jobs), size))
+    parallel = Parallel(
+        n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
+    )
+    for records in parallel(delayed(_train_chunk)(chunk, task, config, engine) for chunk in chunks):
+        yield from records

@@ -1,0 +1,333 @@
+"""What a prior is: a typed, frozen value from which Structures are drawn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.families import FAMILIES
+from nnstruct.random import check_seed, generator
+from nnstruct.recurrence import RECURRENCES
+from nnstruct.registry import Registry
+from nnstruct.space import Space
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+PRIORS: Registry[type[Prior]] = Registry("prior")
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, strict=False)]
+Orientation = Literal["index", "random"]
+
+DRAWS = 100
+
+
+class Prior(BaseModel, ABC):
+    """A distribution over graphs whose parameters are a typed, serialisable value.
+
+    A prior gives connected, undirected graphs on units in an order; each edge then runs from the
+    unit that comes first to the later one, which makes the graph directed and acyclic. Every unit
+    of a connected graph so oriented lies on a path from a source to a sink, so that no unit is
+    dead.
+
+    A prior of one's own names itself, declares its parameters as fields, and defines
+    :attr:`expected_edges`, :meth:`parameters_for` and :meth:`pairs`; registered in ``PRIORS`` it
+    takes part in :func:`nnstruct.priors.sample`.
+
+    Raises
+    ------
+    InvalidInputError
+        On construction, if a parameter is missing, unknown, or breaks its rule.
+
+    Examples
+    --------
+    >>> from nnstruct.priors import load_prior
+    >>> prior = load_prior("barabasi-albert", units=20, m=2)
+    >>> prior.sample(0, family="rnn_tanh", recurrence="self").num_units
+    20
+    >>> prior.to_dict()["parameters"]
+    {'units': 20, 'm': 2, 'orientation': 'index'}
+
+    A prior of one's own, here a path with random short cuts to the last unit:
+
+    >>> import numpy as np
+    >>> from nnstruct.priors import Prior
+    >>> class ShortCuts(Prior):
+    ...     name = "short-cuts"
+    ...     units: int
+    ...     p: float
+    ...
+    ...     @property
+    ...     def expected_edges(self):
+    ...         return self.units - 1 + self.p * (self.units - 2)
+    ...
+    ...     @classmethod
+    ...     def parameters_for(cls, units, rng):
+    ...         return {"units": units, "p": rng.uniform()}
+    ...
+    ...     def pairs(self, rng):
+    ...         path = np.stack([np.arange(self.units - 1), np.arange(1, self.units)])
+    ...         cuts = np.flatnonzero(rng.random(self.units - 2) < self.p)
+    ...         return np.concatenate([path, np.stack([cuts, np.full_like(cuts, self.units - 1)])], axis=1)
+    >>> ShortCuts(units=8, p=0.5).sample(0, family="mlp").num_layers
+    8
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    min_units: ClassVar[int] = 2
+    deterministic: ClassVar[bool] = False
+
+    def __init__(self, **parameters: Any) -> None:
+        try:
+            super().__init__(**parameters)
+        except ValidationError as error:
+            raise _in_one_sentence(type(self), error) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, parameters: Any) -> Any:
+        if not isinstance(parameters, dict):
+            return parameters
+        return {
+            name: value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+            for name, value in parameters.items()
+        }
+
+    # ---- what each prior defines
+
+    @property
+    def num_units(self) -> int:
+        """N, the number of units of every structure that is sampled."""
+        return int(self.units)  # type: ignore[attr-defined]
+
+    @property
+    @abstractmethod
+    def expected_edges(self) -> float:
+        """Mean number of forward edges of the plain graph model, before any redraw or repair."""
+
+    @classmethod
+    @abstractmethod
+    def parameters_for(cls, units: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Parameters, drawn with breadth, for a graph of the given number of units."""
+
+    @abstractmethod
+    def pairs(self, rng: np.random.Generator) -> np.ndarray:
+        """The edges of one graph, each once, int64 [2, E], units numbered in the order of orientation."""
+
+    # ---- what all priors share
+
+    def sample(self, seed: int, *, family: str, recurrence: str = "layer") -> Structure:
+        """Draw one Structure.
+
+        Parameters
+        ----------
+        seed : int
+            Non-negative; the same seed gives the same structure.
+        family : str
+            One of :data:`nnstruct.families.FAMILIES`.
+        recurrence : str
+            Recurrent edges of a recurrent family; see :mod:`nnstruct.recurrence`. Other
+            families get none.
+
+        Returns
+        -------
+        Structure
+            Connected over its forward edges, without dead units, with :attr:`num_units` units.
+            Its ``origin`` holds ``prior``, ``parameters`` and ``seed``.
+
+        Raises
+        ------
+        StructureError
+            If no connected graph was drawn within the prior's tries.
+        """
+        seed = check_seed(seed)
+        RECURRENCES[recurrence]
+        keeps_state = FAMILIES[family].recurrent and family != "module"
+        pairs = self.connected_pairs(generator(seed, "prior", self.name))
+        edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
+        origin = self.to_dict() | {"seed": seed}
+        structure = Structure(edges, self.num_units, family=family, origin=origin)
+        return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
+
+    def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
+        """The edges of one connected graph, as :meth:`pairs` gives them."""
+        pairs = self.pairs(rng)
+        if components(pairs, self.num_units).any():
+            raise StructureError("graph", "be connected", f"a disconnected graph from {self!r}")
+        return pairs
+
+    @classmethod
+    def draw(cls, space: Space, rng: np.random.Generator) -> Self:
+        """Draw parameters whose structures fit into a Space.
+
+        The number of units is uniform in the space's range, as far as ``max_edges`` lets a
+        connected graph of that size be; the other parameters come from :meth:`parameters_for`, and
+        are drawn again where the expected number of edges exceeds ``max_edges``.
+
+        Raises
+        ------
+        InvalidInputError
+            If the space leaves this prior no parameters.
+
+        Examples
+        --------
+        >>> from nnstruct import Space
+        >>> from nnstruct.priors import ErdosRenyi
+        >>> from nnstruct.random import generator
+        >>> prior = ErdosRenyi.draw(Space("mlp", units=(10, 20), max_edges=50), generator(0))
+        >>> 10 <= prior.units <= 20 and prior.expected_edges <= 50
+        True
+        """
+        fewest, most = max(space.units[0], cls.min_units), space.units[1]
+        if space.max_edges is not None:
+            most = min(most, space.max_edges + 1)
+        for _ in range(DRAWS if fewest <= most else 0):
+            prior = cls(**cls.parameters_for(int(rng.integers(fewest, most + 1)), rng))
+            if space.max_edges is None or prior.expected_edges <= space.max_edges:
+                return prior
+        raise InvalidInputError(
+            "space", f"leave room for the prior {cls.name!r}", space, "Allow more units or more edges."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values from which :meth:`from_dict` makes an equal prior."""
+        return {"prior": self.name, "parameters": self.model_dump(mode="json")}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Prior:
+        """The prior that :meth:`to_dict` wrote, or that a sampled structure's ``origin`` names.
+
+        Examples
+        --------
+        >>> from nnstruct.priors import ErdosRenyi, Prior
+        >>> structure = ErdosRenyi(units=12, p=0.4).sample(7, family="mlp")
+        >>> again = Prior.from_dict(structure.origin).sample(structure.origin["seed"], family="mlp")
+        >>> again == structure
+        True
+        """
+        unknown = sorted(set(data) - {"prior", "parameters", "seed"})
+        if unknown or "prior" not in data:
+            raise InvalidInputError("a prior's data", "hold 'prior' and 'parameters'", dict(data))
+        return load_prior(data["prior"], **data.get("parameters", {}))
+
+
+class RedrawnPrior(Prior):
+    """A prior whose graph model gives disconnected graphs too; these are drawn again.
+
+    What is sampled is the model conditioned on connectedness, so that every unit is kept.
+
+    Parameters
+    ----------
+    tries : int
+        Graphs drawn before sampling gives up with an error; 100 by default.
+    """
+
+    tries: Annotated[int, Field(ge=1)] = 100
+
+    def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
+        for _ in range(self.tries):
+            pairs = self.pairs(rng)
+            if not components(pairs, self.num_units).any():
+                return pairs
+        raise StructureError(
+            "graph",
+            f"be connected within {self.tries} tries",
+            f"disconnected graphs from {self!r}",
+            "Choose parameters that give more edges, or raise tries.",
+        )
+
+
+def load_prior(name: str, **parameters: Any) -> Prior:
+    """A prior by its registered name.
+
+    Parameters
+    ----------
+    name : str
+        One of ``PRIORS``.
+    **parameters
+        As the prior's class takes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If no prior has the name.
+    InvalidInputError
+        If a parameter is missing, unknown, or breaks its rule.
+
+    Examples
+    --------
+    >>> from nnstruct.priors import load_prior
+    >>> load_prior("erdos-renyi", units=12, p=0.3)
+    ErdosRenyi(tries=100, units=12, p=0.3)
+    >>> load_prior("erdos-renyi", units=12, p=1.3)
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.InvalidInputError: p must be less than or equal to 1, got 1.3. ...
+    """
+    return PRIORS[name](**parameters)
+
+
+# ---- helpers for priors
+
+
+def components(pairs: np.ndarray, num_units: int) -> np.ndarray:
+    """Number of the connected component of each unit, int64 [N], from 0; edges count both ways."""
+    matrix = coo_array((np.ones(pairs.shape[1], dtype=bool), (pairs[0], pairs[1])), shape=(num_units,) * 2)
+    return connected_components(matrix, directed=False)[1].astype(np.int64)
+
+
+def reordered(pairs: np.ndarray, num_units: int, orientation: str, rng: np.random.Generator) -> np.ndarray:
+    """Units in the order of their index, or in a random one where the orientation is ``random``."""
+    return rng.permutation(num_units)[pairs] if orientation == "random" else pairs
+
+
+def edge_array(graph: nx.Graph) -> np.ndarray:
+    """The edges of a networkx graph on the nodes 0..N-1, int64 [2, E]."""
+    return np.array(list(graph.edges()), dtype=np.int64).reshape(-1, 2).T
+
+
+def networkx_seed(rng: np.random.Generator) -> int:
+    """A seed for a networkx generator."""
+    return int(rng.integers(2**63))
+
+
+def log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
+    """A number between two positive bounds whose logarithm is uniform."""
+    return float(np.clip(np.exp(rng.uniform(np.log(low), np.log(high))), low, high))
+
+
+def log_uniform_int(low: int, high: int, rng: np.random.Generator) -> int:
+    """An integer in low..high, low ones likelier, as :func:`log_uniform` rounded down."""
+    return min(high, int(log_uniform(low, high + 1, rng)))
+
+
+def random_sizes(total: int, parts: int, rng: np.random.Generator) -> list[int]:
+    """Positive sizes with the given sum; every ordered way to write it so is equally likely."""
+    cuts = np.sort(rng.choice(np.arange(1, total), parts - 1, replace=False))
+    return np.diff(np.concatenate([[0], cuts, [total]])).tolist()
+
+
+def _in_one_sentence(prior: type[Prior], error: ValidationError) -> InvalidInputError:
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidInputError):
+        return cause
+    names = ", ".join(prior.model_fields)
+    hint = f"The prior {prior.name!r} takes {names}."
+    field = ".".join(str(part) for part in first["loc"]) or "parameters"
+    if first["type"] == "missing":
+        return InvalidInputError(field, "be given", first["input"], hint)
+    if first["type"] == "extra_forbidden":
+        return InvalidInputError("parameters", f"be among {names}", field, hint)
+    return InvalidInputError(field, first["msg"].partition(" should ")[2], first["input"], hint)

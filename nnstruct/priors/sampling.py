@@ -1,0 +1,135 @@
+"""Distinct structures of a Space, every prior in turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.priors.base import PRIORS, Prior
+from nnstruct.random import check_seed, generator
+from nnstruct.space import Space
+from nnstruct.structure import Structure
+
+ATTEMPTS = 50
+
+
+def sample(
+    space: Space, n: int, *, seed: int = 0, priors: Sequence[str | Prior] | None = None
+) -> list[Structure]:
+    """Draw structures of a Space from every prior in turn, all distinct by fingerprint.
+
+    For each structure of a prior that is given by name, parameters are drawn anew
+    (:meth:`Prior.draw`). A prior that finds nothing new in 50 attempts leaves the turn, and the
+    others go on without it.
+
+    Parameters
+    ----------
+    space : Space
+    n : int
+        Structures wanted.
+    seed : int
+        The first k structures of a longer list are those of a list of k.
+    priors : sequence of str or Prior, optional
+        Names from ``PRIORS``, or priors with fixed parameters. By default every registered prior;
+        those without parameters for the space are left out.
+
+    Returns
+    -------
+    list of Structure
+        n structures inside the space, without dead units; ``origin`` says how to draw each again.
+
+    Raises
+    ------
+    InvalidInputError
+        If a prior that was asked for gives nothing inside the space, or distinct structures run
+        out before there are ``n``.
+
+    Examples
+    --------
+    >>> from nnstruct import Space
+    >>> from nnstruct.priors import ErdosRenyi, sample
+    >>> space = Space("rnn_tanh", units=(10, 50))
+    >>> structures = sample(space, 20, seed=0)
+    >>> len({structure.fingerprint for structure in structures}), all(map(space.contains, structures))
+    (20, True)
+    >>> few = sample(space, 3, seed=0, priors=["barabasi-albert", ErdosRenyi(units=10, p=0.5)])
+    >>> [structure.origin["prior"] for structure in few]
+    ['barabasi-albert', 'erdos-renyi', 'barabasi-albert']
+    """
+    if not isinstance(space, Space):
+        raise InvalidInputError("space", "be a Space", space)
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise InvalidInputError("n", "be a non-negative integer", n)
+    sources = _sources(priors)
+    found = list(islice(_distinct(sources, space, check_seed(seed), strict=priors is not None), n))
+    if len(found) < n:
+        raise InvalidInputError(
+            "n",
+            f"be at most {len(found)}, the distinct structures that these priors give in {space}",
+            n,
+            "Widen the space or name more priors.",
+        )
+    return found
+
+
+class _Source:
+    """Draws structures of one prior, given by its class or with fixed parameters."""
+
+    def __init__(self, prior: type[Prior] | Prior) -> None:
+        self.prior = prior
+        self.turn = 0
+        self.reason = ""
+        self.label = json.dumps(prior.to_dict(), sort_keys=True) if isinstance(prior, Prior) else prior.name
+
+    def next(self, space: Space, seed: int, seen: set[str]) -> Structure | None:
+        """A structure inside the space that was not seen before; None after ATTEMPTS failures."""
+        # Keyed by the source's own turn, so that its draws do not hang on which others take part.
+        for attempt in range(ATTEMPTS):
+            rng = generator(seed, "priors", self.label, self.turn, attempt)
+            try:
+                prior = self.prior if isinstance(self.prior, Prior) else self.prior.draw(space, rng)
+                structure = prior.sample(
+                    int(rng.integers(2**32)), family=space.family, recurrence=space.recurrence
+                )
+            except InvalidInputError as error:
+                self.reason = str(error)
+                continue
+            violation = space.violation(structure)
+            if violation or structure.fingerprint in seen:
+                self.reason = f"{structure!r}: {violation or 'it was drawn before'}."
+                continue
+            self.turn += 1
+            return structure
+        return None
+
+
+def _sources(priors: Sequence[str | Prior] | None) -> list[_Source]:
+    if priors is None:
+        return [_Source(PRIORS[name]) for name in PRIORS]
+    if isinstance(priors, str) or not isinstance(priors, Sequence) or not len(priors):
+        raise InvalidInputError("priors", "be a sequence of names or priors, at least one", priors)
+    sources = []
+    for prior in priors:
+        if not isinstance(prior, str | Prior):
+            raise InvalidInputError("priors", "hold names or priors", prior)
+        sources.append(_Source(PRIORS[prior] if isinstance(prior, str) else prior))
+    return sources
+
+
+def _distinct(sources: list[_Source], space: Space, seed: int, *, strict: bool) -> Iterator[Structure]:
+    seen: set[str] = set()
+    active = list(sources)
+    while active:
+        for source in list(active):
+            structure = source.next(space, seed, seen)
+            if structure is None:
+                active.remove(source)
+                if strict and not source.turn:
+                    raise InvalidInputError(
+                        "priors", "each give a new structure inside the space", source.label, source.reason
+                    )
+                continue
+            seen.add(structure.fingerprint)
+            yield structure
