@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.random import generator
+from nnstruct.random import check_seed, generator
 
 SPLITS = ("train", "val", "test")
 
@@ -77,7 +77,11 @@ class Task:
 
     def __post_init__(self) -> None:
         for name in SPLITS:
-            _check_split(name, getattr(self, name), self.num_classes, self.num_symbols)
+            split: Split = getattr(self, name)
+            _check_split(name, split, self.num_classes, self.num_symbols)
+            if not self.is_sequence and split.inputs.shape[1:] != self.input_shape:
+                rule = f"have the shape of train.inputs, [n, {', '.join(map(str, self.input_shape))}]"
+                raise InvalidInputError(f"{name}.inputs", rule, list(split.inputs.shape))
 
     @property
     def is_sequence(self) -> bool:
@@ -111,7 +115,7 @@ class Task:
         cls,
         name: str,
         sequences: Sequence[str | Sequence[int]],
-        targets: Sequence[int],
+        targets: np.ndarray | Sequence[int],
         *,
         val: float = 0.15,
         test: float = 0.15,
@@ -134,7 +138,13 @@ class Task:
         seed : int
             Decides the split.
         alphabet : str, optional
-            Order of the characters; by default those that occur, sorted.
+            Order of the characters; by default those that occur, sorted. Only for strings.
+
+        Raises
+        ------
+        InvalidInputError
+            If a sequence is empty or leaves the alphabet, classes are not integers from 0, or fewer
+            than three distinct sequences are given.
 
         Examples
         --------
@@ -142,15 +152,16 @@ class Task:
         >>> Task.from_sequences("ends-in-b", ["ab", "ba", "bb", "aa"] * 5, [1, 0, 1, 0] * 5)
         Task('ends-in-b', 10/5/5 train/val/test, 3 symbols, 2 classes)
         """
-        if len(sequences) != len(targets):
-            raise InvalidInputError("targets", f"hold {len(sequences)} values", len(targets))
+        labels = _classes(targets, len(sequences))
         coded = encode_sequences(sequences, alphabet)
         parts = split_by_identity(coded, val=val, test=test, seed=seed)
-        labels = np.asarray(targets, dtype=np.int64)
         longest = max(len(row) for row in coded)
+        splits = [padded_split([coded[i] for i in part], labels[part], longest) for part in parts]
         return cls(
             name,
-            *(padded_split([coded[i] for i in part], labels[part], longest) for part in parts),
+            train=splits[0],
+            val=splits[1],
+            test=splits[2],
             num_classes=int(labels.max()) + 1,
             num_symbols=len(alphabet) + 1 if alphabet else int(max(max(row) for row in coded)) + 1,
         )
@@ -160,13 +171,32 @@ class Task:
         cls,
         name: str,
         inputs: np.ndarray,
-        targets: np.ndarray,
+        targets: np.ndarray | Sequence[int],
         *,
         val: float = 0.15,
         test: float = 0.15,
         seed: int = 0,
     ) -> Task:
         """A task from vectors or images, float [n, ...], and their classes, int [n].
+
+        Exact duplicates never stand on two sides of the split.
+
+        Parameters
+        ----------
+        name : str
+        inputs : float [n, ...]
+        targets : sequence of int
+            Classes from 0.
+        val, test : float
+            Shares of the distinct inputs.
+        seed : int
+            Decides the split.
+
+        Raises
+        ------
+        InvalidInputError
+            If a value is not finite, classes are not integers from 0, or fewer than three distinct
+            inputs are given.
 
         Examples
         --------
@@ -176,11 +206,13 @@ class Task:
         >>> Task.from_arrays("sign", x, (x[:, 0] > 0).astype(int))
         Task('sign', 70/15/15 train/val/test, inputs [3], 2 classes)
         """
-        x, y = np.asarray(inputs, dtype=np.float32), np.asarray(targets, dtype=np.int64)
-        if len(x) != len(y):
-            raise InvalidInputError("targets", f"hold {len(x)} values", len(y))
+        x = np.asarray(inputs, dtype=np.float32)
+        if x.ndim < 2:
+            raise InvalidInputError("inputs", "have shape [n, ...] with two axes or more", list(x.shape))
+        y = _classes(targets, len(x))
         parts = split_by_identity([row.tobytes() for row in x], val=val, test=test, seed=seed)
-        return cls(name, *(Split(x[part], y[part]) for part in parts), num_classes=int(y.max()) + 1)
+        train_part, val_part, test_part = (Split(x[part], y[part]) for part in parts)
+        return cls(name, train_part, val_part, test_part, num_classes=int(y.max()) + 1)
 
 
 def encode_sequences(
@@ -190,7 +222,12 @@ def encode_sequences(
     if not len(sequences):
         raise InvalidInputError("sequences", "not be empty", list(sequences))
     if isinstance(sequences[0], str):
+        for text in sequences:
+            if not isinstance(text, str):
+                raise InvalidInputError("sequences", "be all strings or all integer sequences", text)
         symbols = alphabet or "".join(sorted({char for text in sequences for char in text}))  # type: ignore
+        if len(set(symbols)) < len(symbols):
+            raise InvalidInputError("alphabet", "hold each character once", symbols)
         code = {char: index + 1 for index, char in enumerate(symbols)}
         for text in sequences:
             for char in text:
@@ -198,6 +235,10 @@ def encode_sequences(
                     raise InvalidInputError("sequences", f"use the alphabet {symbols!r}", text)
         coded = [tuple(code[char] for char in text) for text in sequences]  # type: ignore[index]
     else:
+        if alphabet is not None:
+            raise InvalidInputError("alphabet", "be None for integer sequences", alphabet)
+        if any(isinstance(row, str) for row in sequences):
+            raise InvalidInputError("sequences", "be all strings or all integer sequences", sequences[0])
         coded = [tuple(int(symbol) for symbol in row) for row in sequences]
     for row in coded:
         if not row or min(row) < 1:
@@ -215,6 +256,7 @@ def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: i
 
 def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) -> list[np.ndarray]:
     """Positions of the train, val and test parts; equal items always share a part."""
+    check_seed(seed)
     if not (val > 0 and test > 0 and val + test < 1):
         raise InvalidInputError("val and test", "be positive with a sum below 1", (val, test))
     groups: dict = {}
@@ -230,6 +272,22 @@ def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) ->
     return [np.flatnonzero(side[group_of] == part) for part in range(3)]
 
 
+def _classes(targets: np.ndarray | Sequence[int], n: int) -> np.ndarray:
+    """Classes as int64 [n]; a fraction or a NaN is an error and not rounded."""
+    labels = np.asarray(targets)
+    if labels.shape != (n,):
+        raise InvalidInputError("targets", f"have shape [{n}]", list(labels.shape))
+    if not n:
+        raise InvalidInputError("targets", "not be empty", [])
+    if (
+        labels.dtype.kind not in "biuf"
+        or (labels != np.floor(labels)).any()
+        or not 0 <= labels.min() <= labels.max() < 2**31
+    ):
+        raise InvalidInputError("targets", "be integers from 0", np.unique(labels).tolist())
+    return labels.astype(np.int64)
+
+
 def _check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
     inputs, targets = split.inputs, split.targets
     if not len(targets):
@@ -239,17 +297,29 @@ def _check_split(name: str, split: Split, num_classes: int, num_symbols: int | N
             f"{name}.targets", f"be int64 [{len(inputs)}]", f"{targets.dtype} {targets.shape}"
         )
     if targets.min() < 0 or targets.max() >= num_classes:
-        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(targets.max()))
+        worst = targets.min() if targets.min() < 0 else targets.max()
+        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(worst))
     if num_symbols is None:
-        if inputs.dtype != np.float32 or not np.isfinite(inputs).all():
-            raise InvalidInputError(f"{name}.inputs", "be finite float32", str(inputs.dtype))
+        if inputs.dtype != np.float32:
+            raise InvalidInputError(f"{name}.inputs", "be float32", str(inputs.dtype))
+        if not np.isfinite(inputs).all():
+            broken = inputs[~np.isfinite(inputs)]
+            raise InvalidInputError(f"{name}.inputs", "be finite", float(broken[0]))
         return
     if inputs.dtype != np.int64 or inputs.ndim != 2:
         raise InvalidInputError(f"{name}.inputs", "be int64 [n, T]", f"{inputs.dtype} {inputs.shape}")
     if inputs.min() < 0 or inputs.max() >= num_symbols:
-        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(inputs.max()))
+        worst = inputs.min() if inputs.min() < 0 else inputs.max()
+        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(worst))
     lengths = split.lengths
     if lengths is None or lengths.shape != targets.shape:
         raise InvalidInputError(f"{name}.lengths", f"have shape [{len(targets)}]", lengths)
     if lengths.min() < 1 or lengths.max() > inputs.shape[1]:
-        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(lengths.max()))
+        worst = lengths.min() if lengths.min() < 1 else lengths.max()
+        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(worst))
+    beyond = np.arange(inputs.shape[1]) >= lengths[:, None]  # [n, T]
+    wrong = np.flatnonzero(((inputs == 0) != beyond).any(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        rule = "hold symbol 0 behind the end of each sequence and nowhere else"
+        raise InvalidInputError(f"{name}.inputs[{row}]", rule, inputs[row].tolist())

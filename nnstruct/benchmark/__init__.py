@@ -1,0 +1,21 @@
+"""Benchmarks: trained structures with their labels, built, stored, resumed, split, described."""
+
+from nnstruct.benchmark.bench import Benchmark
+from nnstruct.benchmark.card import check_card, recount, write_card
+from nnstruct.benchmark.generate import build
+from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
+from nnstruct.benchmark.store import FolderBusyError, repair
+from nnstruct.benchmark.targets import TARGETS
+
+__all__ = [
+    "TARGETS",
+    "Benchmark",
+    "FolderBusyError",
+    "NoiseCeiling",
+    "build",
+    "check_card",
+    "noise_ceiling",
+    "recount",
+    "repair",
+    "write_card",
+]

@@ -1,0 +1,148 @@
+"""Dataset cards: a README.md whose numbers anyone can recount."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.benchmark.card_text import MARKER, render
+from nnstruct.benchmark.facts import facts
+from nnstruct.benchmark.files import write_atomically
+from nnstruct.errors import InvalidInputError, MissingDataError
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark.bench import Benchmark
+
+NAME, RECIPE = "README.md", "recipe.toml"
+
+
+def write_card(benchmark: Benchmark, path: str | Path, recipe: str | Path | None = None) -> Path:
+    """Write the dataset card of a benchmark folder.
+
+    The card has the front matter of the Hugging Face Hub, so that ``datasets.load_dataset`` on the
+    folder reads the tables. Text below its last line is the reader's own and is kept when the card
+    is written again.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        What the folder holds.
+    path : path
+        The folder.
+    recipe : path, optional
+        The TOML file that made the benchmark; it is copied into the folder as ``recipe.toml``. One
+        that is there already is named in the card.
+
+    Returns
+    -------
+    Path
+        Of the ``README.md``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder has a README.md that is not a card.
+    MissingDataError
+        If there is no recipe at the path given.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from nnstruct import Structure
+    >>> from nnstruct.benchmark import Benchmark, check_card, recount, write_card
+    >>> from nnstruct.record import Record, TrainConfig
+    >>> net, config, curve = Structure.from_layers([2, 2]), TrainConfig(epochs=2), np.array([0.5, 0.7])
+    >>> record = Record(net.fingerprint, "mlp", "toy", "0" * 16, config.id, 0, "ok", 1 - curve, 1 - curve,
+    ...                 curve, 0.7, 0.3, 8, 0.1, "none")
+    >>> folder = Benchmark.from_records([net], [record], [config]).save(tempfile.mkdtemp())
+    >>> write_card(Benchmark.load(folder), folder).name
+    'README.md'
+    >>> recount(folder)["records"], check_card(folder)
+    (1, [])
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = _notes(folder)
+    if notes is None:
+        hint = "Rename it, or put its text below the card once that is written."
+        raise InvalidInputError("README.md", "be a card that nnstruct wrote", str(folder / NAME), hint)
+    _copy_recipe(folder, recipe)
+    text = render(facts(benchmark), has_recipe=(folder / RECIPE).exists())
+    write_atomically(folder / NAME, (text + notes).encode())
+    return folder / NAME
+
+
+def write_card_unless_foreign(benchmark: Benchmark, folder: Path) -> None:
+    """:func:`write_card`, but a README.md that somebody else wrote is left alone."""
+    if len(benchmark.table) and _notes(folder) is not None:
+        write_card(benchmark, folder)
+
+
+def recount(path: str | Path) -> dict[str, Any]:
+    """Count every number of a folder's card again, from its files.
+
+    Parameters
+    ----------
+    path : path
+        The benchmark folder.
+
+    Returns
+    -------
+    dict
+        ``structures``, ``records``, ``diverged``, ``seeds``, ``cpu_hours``, ``units``, ... and, in
+        ``configs``, for each configuration the distribution of the test accuracy, the counts by
+        family and prior, the noise ceilings and the sizes of the split.
+    """
+    from nnstruct.benchmark.bench import Benchmark
+
+    return facts(Benchmark.load(path))
+
+
+def check_card(path: str | Path) -> list[str]:
+    """Compare a folder's card with a recount from its files.
+
+    Parameters
+    ----------
+    path : path
+        The benchmark folder.
+
+    Returns
+    -------
+    list of str
+        Each line of the card that the files do not bear out, and each that is missing; empty
+        where the card is right.
+    """
+    folder = Path(path)
+    try:
+        card = (folder / NAME).read_text()
+    except FileNotFoundError as error:
+        raise MissingDataError(f"{folder} has no {NAME}; nnstruct.benchmark.write_card makes one.") from error
+    stated = card.partition(MARKER)[0].splitlines()
+    counted = render(recount(folder), has_recipe=(folder / RECIPE).exists()).partition(MARKER)[0].splitlines()
+    wrong = [f"in the card: {line}" for line in stated if line not in set(counted)]
+    return wrong + [f"in the files: {line}" for line in counted if line not in set(stated)]
+
+
+def _notes(folder: Path) -> str | None:
+    """What stands below the card; None where the README is not a card."""
+    try:
+        text = (folder / NAME).read_text()
+    except FileNotFoundError:
+        return ""
+    if not text.strip():
+        return ""
+    _, marker, notes = text.partition(MARKER + "\n")
+    return notes if marker else None
+
+
+def _copy_recipe(folder: Path, recipe: str | Path | None) -> None:
+    if recipe is None:
+        return
+    source = Path(recipe)
+    if not source.is_file():
+        raise MissingDataError(f"There is no recipe {source}.")
+    target = folder / RECIPE
+    if not (target.exists() and target.samefile(source)):
+        shutil.copyfile(source, target)

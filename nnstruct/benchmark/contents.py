@@ -1,0 +1,170 @@
+"""Reading a benchmark folder, finished or not, without writing to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from nnstruct.benchmark import tables
+from nnstruct.benchmark.files import read_verified
+from nnstruct.benchmark.manifest import Manifest, read_manifest
+from nnstruct.errors import CorruptFileError, NnstructError
+from nnstruct.interchange import arrow_schema
+
+DATA, SHARDS = "data", "shards"
+STRUCTURES = f"{DATA}/structures.parquet"
+RECORDS = f"{DATA}/records.parquet"
+COSTS = f"{DATA}/costs.parquet"
+BASE = (STRUCTURES, RECORDS, COSTS)
+_SCHEMAS = {STRUCTURES: arrow_schema(), RECORDS: tables.RECORD_SCHEMA, COSTS: tables.COST_SCHEMA}
+_SHARD_NAME = re.compile(r"(structures|records)-(\d{6,})-([0-9a-f]{16})\.parquet")
+_ATTEMPTS = 5
+
+
+class Shard(NamedTuple):
+    """An append-only file; its name holds its place in the sequence and the start of its SHA-256."""
+
+    sequence: int
+    kind: str
+    digits: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Path within the benchmark folder."""
+        return f"{SHARDS}/{self.path.name}"
+
+
+def shard_path(folder: Path, kind: str, sequence: int, digest: str) -> Path:
+    """Where a shard with that content belongs."""
+    return folder / SHARDS / f"{kind}-{sequence:06d}-{digest[:16]}.parquet"
+
+
+def remedy(folder: Path) -> str:
+    """What to do about a damaged file."""
+    return (
+        f"Restore it from a copy, or set damaged files aside with "
+        f"nnstruct.benchmark.repair({str(folder)!r}) and run build again: "
+        "what only they held is trained again."
+    )
+
+
+def list_shards(folder: Path) -> list[Shard]:
+    """Every shard on the disk in sequence; left-over temporary files are not among them.
+
+    Raises
+    ------
+    CorruptFileError
+        If a Parquet file's name is not a shard's.
+    """
+    shards = []
+    for path in sorted((folder / SHARDS).glob("*.parquet")):
+        if path.name.startswith("."):
+            continue
+        match = _SHARD_NAME.fullmatch(path.name)
+        if match is None:
+            raise CorruptFileError(
+                f"{path} is not named like a shard (kind-sequence-hash.parquet), so its content cannot be "
+                "verified. Move it out of the folder."
+            )
+        shards.append(Shard(int(match[2]), match[1], match[3], path))
+    return sorted(shards)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a benchmark folder holds.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    structures : pyarrow.Table
+        One row a fingerprint, in the order in which they were added.
+    records : pyarrow.Table
+        One row a key, with every column of a shard.
+    """
+
+    manifest: Manifest
+    structures: pa.Table
+    records: pa.Table
+
+
+def read_contents(folder: Path) -> Contents:
+    """Read and verify a folder, also while another process writes to it.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no benchmark.
+    CorruptFileError
+        If a listed file is missing or any file is damaged; the message names it.
+    """
+    for _ in range(_ATTEMPTS):
+        manifest = read_manifest(folder)
+        problem: Exception | None = None
+        try:
+            contents = _read(folder, manifest)
+        except (NnstructError, FileNotFoundError) as error:
+            problem = error
+        # A writer that merged the shards between our looks has replaced the manifest first.
+        if read_manifest(folder) != manifest:
+            continue
+        if problem is None:
+            return contents
+        if isinstance(problem, FileNotFoundError) and not isinstance(problem, NnstructError):
+            raise missing_file(folder, problem.filename) from problem
+        raise problem
+    raise CorruptFileError(f"{folder} was rewritten {_ATTEMPTS} times while it was read. Read it again.")
+
+
+def missing_file(folder: Path, path: object) -> CorruptFileError:
+    """The error for a file that the manifest lists and the disk does not have."""
+    return CorruptFileError(f"{path} is missing though the manifest lists it. {remedy(folder)}")
+
+
+def _read(folder: Path, manifest: Manifest) -> Contents:
+    live = [shard for shard in list_shards(folder) if shard.sequence > manifest.compacted_through]
+    on_disk = {shard.name for shard in live}
+    for name in manifest.files:
+        if name not in BASE and name not in on_disk:
+            raise missing_file(folder, folder / name)
+    structures = [read_base(folder, manifest, STRUCTURES)]
+    base_records = read_base(folder, manifest, RECORDS)
+    records = [tables.join_costs(base_records, read_base(folder, manifest, COSTS))]
+    for shard in live:
+        (structures if shard.kind == "structures" else records).append(read_shard(folder, manifest, shard))
+    return Contents(
+        manifest,
+        tables.first_of_each(pa.concat_tables(structures), ("fingerprint",)),
+        tables.first_of_each(pa.concat_tables(records), tables.KEY),
+    )
+
+
+def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:
+    """A shard's rows; its hash must fit its name and, where listed, the manifest."""
+    entry = manifest.files.get(shard.name)
+    table = read_verified(shard.path, entry.sha256 if entry else shard.digits, remedy(folder))
+    schema = arrow_schema() if shard.kind == "structures" else tables.SHARD_SCHEMA
+    return tables.check_schema(table, schema, shard.path, remedy(folder))
+
+
+def read_base(folder: Path, manifest: Manifest, name: str) -> pa.Table:
+    """A merged file's rows; none where nothing has been merged yet."""
+    entry = manifest.files.get(name)
+    if entry is None:
+        return _SCHEMAS[name].empty_table()
+    try:
+        table = read_verified(staged_path(folder, name, entry.sha256), entry.sha256, remedy(folder))
+    except FileNotFoundError:
+        table = read_verified(folder / name, entry.sha256, remedy(folder))
+    return tables.check_schema(table, _SCHEMAS[name], folder / name, remedy(folder))
+
+
+def staged_path(folder: Path, name: str, digest: str) -> Path:
+    """Where a merged file waits between the manifest that lists it and its final name."""
+    target = folder / name
+    return target.with_name(f".{target.stem}-{digest[:16]}.new")

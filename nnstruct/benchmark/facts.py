@@ -1,0 +1,137 @@
+"""The numbers of a dataset card, counted from a benchmark."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.benchmark.targets import TARGETS
+from nnstruct.errors import InvalidInputError
+from nnstruct.record import STATUS_DIVERGED
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark.bench import Benchmark
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+BINS = 10
+SPLIT_TEST, SPLIT_SEED = 0.2, 0
+
+
+def facts(bench: Benchmark) -> dict[str, Any]:
+    """Every number that a card states.
+
+    Parameters
+    ----------
+    bench : Benchmark
+        With records of one task.
+
+    Returns
+    -------
+    dict
+        JSON values, except that a float may be NaN or infinite.
+    """
+    table = bench.table
+    if table["task_fingerprint"].nunique() != 1:
+        found = sorted(set(table["task_fingerprint"]))
+        raise InvalidInputError("the benchmark", "hold records of one task to have a card", found)
+    structures = [*bench.structures, *bench.unlabelled]
+    return {
+        "task": str(table["task"].iloc[0]),
+        "task_fingerprint": str(table["task_fingerprint"].iloc[0]),
+        "structures": len(structures),
+        "records": len(table),
+        "diverged": int((table["status"] == STATUS_DIVERGED).sum()),
+        "seeds": sorted({int(seed) for seed in table["seed"]}),
+        "cpu_hours": float(np.nansum(table["seconds"].to_numpy(dtype=np.float64)) / 3600),
+        "engines": {str(k): int(v) for k, v in sorted(table["engine"].value_counts().items())},
+        "units": _span([s.num_units for s in structures]),
+        "forward_edges": _span([s.forward_edges.shape[1] for s in structures]),
+        "recurrent_edges": _span([s.recurrent_edges.shape[1] for s in structures]),
+        "configs": {name: _config_facts(bench, name) for name in sorted(set(table["config_id"]))},
+    }
+
+
+def prior_of(structure: Structure) -> str:
+    """The prior that drew a structure, or what else it says of its origin."""
+    return str(structure.origin.get("prior") or structure.origin.get("kind") or "unknown")
+
+
+def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:
+    part = bench.select_config(config_id).with_target("test")
+    config = bench.configs.get(config_id)
+    train, test = (0, 0)
+    if len(part) >= 2:
+        train, test = (len(half) for half in part.split(SPLIT_TEST, SPLIT_SEED))
+    return {
+        "config": config.model_dump() if config else {},
+        "labelled": len(part),
+        "unlabelled": len(part.unlabelled),
+        "records": len(part.table),
+        "seeds_per_structure": _span(part.table.groupby("fingerprint").size().to_list()),
+        "test": _distribution(part.y),
+        "groups": _groups(part),
+        "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
+        "split": {"train": train, "test": test},
+    }
+
+
+def _distribution(y: np.ndarray) -> dict[str, Any]:
+    if not len(y):
+        return {"mean": math.nan, "sd": math.nan, "quantiles": {}, "edges": [], "counts": []}
+    # Edges on hundredths, so that the card's rounded text says exactly what was counted.
+    low, high = math.floor(100 * y.min()) / 100, math.ceil(100 * y.max()) / 100
+    width = max(0.01, math.ceil(100 * (high - low) / BINS - 1e-9) / 100)
+    if y.max() <= 1:
+        low = min(low, 1 - BINS * width)
+    edges = np.round(low + width * np.arange(BINS + 1), 2)
+    counts, _ = np.histogram(y, bins=edges)
+    return {
+        "mean": float(y.mean()),
+        "sd": float(y.std(ddof=1)) if len(y) > 1 else math.nan,
+        "quantiles": {f"{q:g}": float(np.quantile(y, q)) for q in QUANTILES},
+        "edges": [float(edge) for edge in edges],
+        "counts": [int(count) for count in counts],
+    }
+
+
+def _groups(part: Benchmark) -> list[dict[str, Any]]:
+    """Counts and mean test accuracy for each family and prior."""
+    label = dict(zip(part.fingerprints, part.y.tolist(), strict=True))
+    records = part.table["fingerprint"].value_counts()
+    members: dict[tuple[str, str], list[Structure]] = {}
+    for structure in [*part.structures, *part.unlabelled]:
+        members.setdefault((structure.family, prior_of(structure)), []).append(structure)
+    rows = []
+    for (family, prior), group in sorted(members.items()):
+        values = [label[s.fingerprint] for s in group if s.fingerprint in label]
+        rows.append(
+            {
+                "family": family,
+                "prior": prior,
+                "structures": len(group),
+                "records": int(sum(records[s.fingerprint] for s in group)),
+                "mean_test": float(np.mean(values)) if values else math.nan,
+            }
+        )
+    return rows
+
+
+def _ceiling(part: Benchmark) -> dict[str, Any]:
+    found = part.noise_ceiling
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "single_seed": found.single_seed,
+        "seeds_for_90": found.seeds_for_90,
+        "note": found.note,
+    }
+
+
+def _span(values: list[int]) -> dict[str, float]:
+    if not values:
+        return {"min": 0, "median": 0, "max": 0}
+    return {"min": int(min(values)), "median": float(np.median(values)), "max": int(max(values))}

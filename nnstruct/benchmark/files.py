@@ -1,0 +1,136 @@
+"""Files that are whole or absent: written aside, flushed to the disk, renamed; checked on reading."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickletools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnstruct.errors import CorruptFileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAGIC = b"PAR1"
+TMP_SUFFIX = ".tmp"
+
+
+def sha256(data: bytes) -> str:
+    """64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never a part.
+
+    The bytes go to ``.<name>.tmp`` in the same folder, are flushed to the disk and renamed; then
+    the folder's entry is flushed too.
+    """
+    tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
+    write_and_sync(tmp, data)
+    move(tmp, path)
+    sync_folder(path.parent)
+
+
+def write_and_sync(path: Path, data: bytes) -> None:
+    """Write bytes and wait until the disk has them."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename within one file system, over the target where it exists."""
+    os.replace(source, target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is already gone is no error."""
+    path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has a folder's entries (a no-op where folders cannot be opened)."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as a Parquet file with page checksums.
+
+    Equal tables give equal bytes with one release of pyarrow: chunks are combined and the settings
+    are fixed, and the file holds neither time nor place.
+    """
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(
+        table.combine_chunks(),
+        buffer,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        row_group_size=65536,
+        write_page_checksum=True,
+    )
+    return buffer.getvalue()
+
+
+def read_verified(path: Path, expected: str, remedy: str) -> pa.Table:
+    """Read a Parquet file whose SHA-256 starts with ``expected``.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str
+        Leading hexadecimal digits of the SHA-256, at least 16.
+    remedy : str
+        What to do about a damaged file; it ends the error's message.
+
+    Raises
+    ------
+    FileNotFoundError
+    CorruptFileError
+        If the file is of another kind, truncated or altered.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = path.read_bytes()
+    if data[:4] != MAGIC:
+        raise CorruptFileError(f"{path} is not a Parquet file but {_kind(data)}. {remedy}")
+    found = sha256(data)
+    if not found.startswith(expected):
+        what = "truncated" if data[-4:] != MAGIC else "altered"
+        raise CorruptFileError(
+            f"{path} is {what}: its SHA-256 starts with {found[:16]}, not {expected[:16]}. {remedy}"
+        )
+    try:
+        return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFileError(f"{path} cannot be read as Parquet: {error} {remedy}") from error
+
+
+def _kind(data: bytes) -> str:
+    if not data:
+        return "empty"
+    if data[:2] == b"PK":
+        return "a zip archive (torch.save and numpy.savez write those)"
+    try:
+        # Names the opcodes and runs none of them.
+        next(iter(pickletools.genops(data)))
+        if data[:1] == b"\x80":
+            return "a pickle"
+    except (ValueError, StopIteration):
+        pass
+    return f"starts with {data[:4]!r}"

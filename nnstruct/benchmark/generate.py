@@ -1,0 +1,281 @@
+"""Training structures into a benchmark."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from nnstruct.benchmark import tables
+from nnstruct.benchmark.bench import Benchmark
+from nnstruct.benchmark.card import write_card_unless_foreign
+from nnstruct.benchmark.store import Store
+from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.interchange import from_arrow
+from nnstruct.random import check_seed
+from nnstruct.record import Record, TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks.base import Task
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark.progress import Progress
+
+FLUSH_RECORDS = 256
+FLUSH_SECONDS = 5.0
+
+Pair = tuple[Structure, int]
+Emit = Callable[[Sequence[Record]], None]
+
+
+def build(
+    task: Task | str,
+    structures: Iterable[Structure],
+    *,
+    seeds: int | Sequence[int] = 1,
+    config: TrainConfig | None = None,
+    protocol: str | None = None,
+    out: str | Path | None = None,
+    engine: str = "auto",
+    device: str = "cpu",
+    workers: int | None = None,
+    progress: bool = False,
+    wait: float = 0.0,
+    on_record: Callable[[Record], None] | None = None,
+) -> Benchmark:
+    """Train every structure with every seed and return the benchmark.
+
+    What ``out`` already holds is not trained again, so a call that was interrupted, by whatever
+    means, continues when it is repeated, and its records are those of an undisturbed call. More
+    seeds, structures or configurations may be added by later calls. While it runs, records reach
+    the disk after at most a few seconds' worth of training; at the end they are merged into
+    ``data/structures.parquet``, ``data/records.parquet`` (the same bytes for any number of
+    workers) and ``data/costs.parquet``, and ``README.md`` is written, a dataset card.
+
+    Parameters
+    ----------
+    task : Task or str
+        A task, or the name of one.
+    structures : iterable of Structure
+        Relabelled copies count once; the first one is trained.
+    seeds : int or sequence of int
+        A number n means seeds 0 to n - 1.
+    config : TrainConfig, optional
+        ``TrainConfig()`` by default.
+    protocol : {"clean", "faithful", "corrected"}, optional
+        Replaces ``config.protocol``.
+    out : path, optional
+        Folder of the benchmark; by default nothing is written.
+    engine, device : str
+        See :func:`nnstruct.population.stream`.
+    workers : int, optional
+        Processes; by default one a CPU, and never more than there are trainings to do.
+    progress : bool
+        Show a bar with the rate and the time left.
+    wait : float
+        Seconds to wait while another process builds in ``out``; ``math.inf`` waits for ever.
+    on_record : callable, optional
+        Called with each new record.
+
+    Returns
+    -------
+    Benchmark
+        Everything that ``out`` holds for this configuration, structures in the order in which
+        they were first given.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument breaks its rule, or ``out`` holds another task's records.
+    FolderBusyError
+        If another process builds in ``out``.
+    CorruptFileError
+        If a file in ``out`` is missing or damaged.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, build
+    >>> from nnstruct.record import TrainConfig
+    >>> from nnstruct.tasks import Task
+    >>> strings, classes = ["ab", "ba", "bb", "aa", "aab", "abb"] * 9, [1, 0, 1, 0, 1, 1] * 9
+    >>> task = Task.from_sequences("ends-in-b", strings, classes)
+    >>> nets = [Structure.from_layers([n, n], family="rnn_tanh") for n in (2, 3)]
+    >>> bench = build(task, nets, seeds=2, config=TrainConfig(epochs=2))
+    >>> len(bench), len(bench.table), bench.y.shape
+    (2, 4, (2,))
+    """
+    settings = _config(config, protocol)
+    loaded = _task(task)
+    wanted = _distinct(structures)
+    seed_list = _seeds(seeds)
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise InvalidInputError("workers", "be a positive integer", workers)
+
+    def start(pairs: list[Pair]) -> Iterator[Record]:
+        """Have the engine check every structure; nothing is trained before the first record is taken."""
+        if not pairs:
+            return iter(())
+        count = min(workers or _num_cpus(), len(pairs))
+        return _stream(pairs, loaded, settings, engine=engine, device=device, workers=count)
+
+    def finish(records: Iterator[Record], pairs: list[Pair], emit: Emit, total: int) -> None:
+        with ExitStack() as stack:
+            bar = stack.enter_context(_progress(progress, total, total - len(pairs)))
+            buffer = stack.enter_context(_Buffer(emit))
+            stack.callback(getattr(records, "close", lambda: None))
+            for record in _expected(records, pairs, loaded, settings):
+                buffer.add(record)
+                if bar is not None:
+                    bar.advance(record)
+                if on_record is not None:
+                    on_record(record)
+
+    if out is None:
+        kept: list[Record] = []
+        pairs = [(structure, seed) for structure in wanted.values() for seed in seed_list]
+        finish(start(pairs), pairs, kept.extend, len(pairs))
+        return Benchmark.from_records(list(wanted.values()), kept, [settings])
+
+    with Store(out, loaded.name, loaded.fingerprint, [settings], wait=wait) as store:
+        before = store.read()
+        known = {structure.fingerprint: structure for structure in from_arrow(before.structures)}
+        # A known structure is trained as it was first labelled, whoever asks for it.
+        chosen = [known.get(name, structure) for name, structure in wanted.items()]
+        done = set(tables.keys(before.records))
+        pairs = [
+            (structure, seed)
+            for structure in chosen
+            for seed in seed_list
+            if (structure.fingerprint, loaded.fingerprint, settings.id, seed) not in done
+        ]
+        records = start(pairs)
+        store.add_structures(structure for name, structure in wanted.items() if name not in known)
+        finish(records, pairs, store.add_records, len(chosen) * len(seed_list))
+        store.compact()
+        bench = Benchmark.from_contents(store.read())
+        write_card_unless_foreign(bench, Path(out))
+    return bench.select_config(settings.id)
+
+
+def _stream(
+    pairs: list[Pair], task: Task, config: TrainConfig, *, engine: str, device: str, workers: int
+) -> Iterator[Record]:
+    from nnstruct.population import Job, stream
+
+    jobs = [Job(structure, seed) for structure, seed in pairs]
+    return iter(stream(jobs, task, config, engine=engine, device=device, workers=workers))
+
+
+def _expected(
+    records: Iterable[Record], pairs: list[Pair], task: Task, config: TrainConfig
+) -> Iterator[Record]:
+    """The records that were asked for, each once; an error where one is foreign or never comes."""
+    pending = {(s.fingerprint, task.fingerprint, config.id, seed) for s, seed in pairs}
+    for record in records:
+        if record.key not in pending:
+            raise NnstructError(
+                f"The engine {record.engine!r} returned a record nobody asked for: {record.key}."
+            )
+        pending.remove(record.key)
+        yield record
+    if pending:
+        raise NnstructError(f"The engine ended with {len(pending)} records missing, such as {min(pending)}.")
+
+
+class _Buffer(AbstractContextManager["_Buffer"]):
+    """Hands records on in portions worth a write, and what is left when it is closed.
+
+    A portion is due when it holds :data:`FLUSH_RECORDS` records, when it is
+    :data:`FLUSH_SECONDS` old, or when it took that long to train: slow trainings are written one
+    by one, fast ones by the hundred, and a kill loses little of either.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self.records: list[Record] = []
+        self.worth, self.since = 0.0, time.monotonic()
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+        self.worth += record.seconds if math.isfinite(record.seconds) else 0.0
+        age = time.monotonic() - self.since
+        if len(self.records) >= FLUSH_RECORDS or max(age, self.worth) >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.records:
+            # Only emptied once written: an interrupt within the write must not lose the portion.
+            self.emit(self.records)
+        self.records = []
+        self.worth, self.since = 0.0, time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+
+def _config(config: TrainConfig | None, protocol: str | None) -> TrainConfig:
+    chosen = TrainConfig() if config is None else config
+    if not isinstance(chosen, TrainConfig):
+        raise InvalidInputError("config", "be a TrainConfig", config)
+    if protocol is None:
+        return chosen
+    known = get_args(TrainConfig.model_fields["protocol"].annotation)
+    if protocol not in known:
+        raise InvalidInputError("protocol", f"be one of {', '.join(known)}", protocol)
+    return chosen.model_copy(update={"protocol": protocol})
+
+
+def _task(task: Task | str) -> Task:
+    if isinstance(task, str):
+        from nnstruct.tasks import load_task
+
+        return load_task(task)
+    if not isinstance(task, Task):
+        raise InvalidInputError("task", "be a Task or the name of one", task)
+    return task
+
+
+def _distinct(structures: Iterable[Structure]) -> dict[str, Structure]:
+    distinct: dict[str, Structure] = {}
+    if isinstance(structures, Structure):
+        raise InvalidInputError("structures", "be a list of Structures", structures, "Put it into a list.")
+    for position, structure in enumerate(structures):
+        if not isinstance(structure, Structure):
+            raise InvalidInputError(f"structures[{position}]", "be a Structure", structure)
+        distinct.setdefault(structure.fingerprint, structure)
+    if not distinct:
+        raise InvalidInputError("structures", "not be empty", [])
+    return distinct
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise InvalidInputError("seeds", "be at least 1, or a sequence of seeds", seeds)
+        return list(range(int(seeds)))
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        raise InvalidInputError("seeds", "be a number of seeds or a sequence of them", seeds)
+    chosen = list(dict.fromkeys(check_seed(seed, "seeds") for seed in seeds))
+    if not chosen:
+        raise InvalidInputError("seeds", "not be empty", seeds)
+    return chosen
+
+
+def _num_cpus() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _progress(show: bool, total: int, done: int) -> AbstractContextManager[Progress | None]:
+    if not show:
+        return nullcontext(None)
+    from nnstruct.benchmark.progress import Progress
+
+    return Progress(total, done)

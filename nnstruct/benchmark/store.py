@@ -1,0 +1,341 @@
+"""Writing a benchmark folder: shards while training runs, merged tables when it is done.
+
+The manifest is the point of commitment. A merge writes the new tables under staging names, then
+replaces the manifest, which lists their hashes, and only then moves them over the old ones and
+deletes the shards. A process killed at any moment therefore leaves a folder that the next one
+can read and complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+import filelock
+import pyarrow as pa
+
+from nnstruct import interchange
+from nnstruct.benchmark import files, tables
+from nnstruct.benchmark import manifest as manifests
+from nnstruct.benchmark.contents import (
+    BASE,
+    COSTS,
+    DATA,
+    RECORDS,
+    SHARDS,
+    STRUCTURES,
+    Contents,
+    list_shards,
+    missing_file,
+    read_base,
+    read_contents,
+    read_shard,
+    shard_path,
+    staged_path,
+)
+from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
+from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
+from nnstruct.record import Record, TrainConfig
+from nnstruct.structure import Structure
+
+MAX_SHARDS = 1000
+_LOCK, _HOLDER = ".lock", ".holder"
+
+
+class FolderBusyError(NnstructError):
+    """Another build is writing to the folder."""
+
+
+class FolderLock:
+    """Lets one process write to a benchmark folder.
+
+    Parameters
+    ----------
+    folder : Path
+    wait : float
+        Seconds to wait for another holder; ``math.inf`` waits for ever.
+    """
+
+    def __init__(self, folder: Path, wait: float = 0.0) -> None:
+        self.folder, self.wait = folder, wait
+        self._lock = filelock.FileLock(folder / _LOCK, thread_local=False)
+
+    def __enter__(self) -> FolderLock:
+        if not isinstance(self.wait, int | float) or isinstance(self.wait, bool) or not self.wait >= 0:
+            raise InvalidInputError("wait", "be a number of seconds, at least 0", self.wait)
+        try:
+            self._lock.acquire(timeout=-1 if self.wait == float("inf") else self.wait)
+        except filelock.Timeout:
+            raise FolderBusyError(
+                f"{self.folder} is being written by {self._holder()}. Wait until it is done "
+                "(wait=SECONDS does that), or write to another folder."
+            ) from None
+        # Who holds it is a courtesy to others; failing to say so is no reason to stop.
+        with suppress(OSError):
+            holder = {"process": os.getpid(), "host": socket.gethostname()}
+            (self.folder / _HOLDER).write_text(json.dumps(holder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            (self.folder / _HOLDER).unlink()
+        self._lock.release()
+
+    def _holder(self) -> str:
+        try:
+            holder = json.loads((self.folder / _HOLDER).read_text())
+            return f"process {holder['process']} on {holder['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+
+class Store:
+    """A benchmark folder open for writing; a context manager that holds the folder's lock.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it does not exist.
+    task : str
+        Name of the task.
+    task_fingerprint : str
+    configs : sequence of TrainConfig
+        Those of the records to come.
+    wait : float
+        Seconds to wait for another writer.
+
+    Raises
+    ------
+    FolderBusyError
+        If another process holds the folder.
+    InvalidInputError
+        If the folder holds another task's records.
+    CorruptFileError
+        If a file is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        task: str,
+        task_fingerprint: str,
+        configs: Sequence[TrainConfig],
+        *,
+        wait: float = 0.0,
+    ) -> None:
+        self.folder = Path(folder)
+        self.task = TaskEntry(name=task, fingerprint=task_fingerprint)
+        self.configs = list(configs)
+        self._lock = FolderLock(self.folder, wait)
+        self._manifest: Manifest
+        self._next = 1
+        self._num_shards = 0
+
+    def __enter__(self) -> Store:
+        for folder in (self.folder, self.folder / DATA, self.folder / SHARDS):
+            folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(self._lock)
+            self._manifest = self._open_manifest()
+            _recover(self.folder, self._manifest)
+            self._adopt_shards()
+            stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.__exit__(kind, error, trace)
+
+    def read(self) -> Contents:
+        """Everything in the folder, verified."""
+        return read_contents(self.folder)
+
+    def add_structures(self, structures: Iterable[Structure]) -> None:
+        """Append structures; they are on the disk when this returns."""
+        table = interchange.to_arrow(structures)
+        if table.num_rows:
+            self._write_shard("structures", table)
+
+    def add_records(self, records: Iterable[Record]) -> None:
+        """Append records; they are on the disk when this returns."""
+        table = tables.to_arrow(records)
+        if table.num_rows:
+            self._write_shard("records", table)
+        if self._num_shards >= MAX_SHARDS:
+            self.compact()
+
+    def compact(self) -> None:
+        """Merge the shards into ``data/``, whose bytes depend on nothing but the records."""
+        if not self._num_shards and all(name in self._manifest.files for name in BASE):
+            return
+        contents = self.read()
+        records = tables.sorted_by_key(contents.records)
+        merged = {
+            STRUCTURES: contents.structures,
+            RECORDS: records.select(tables.RECORD_SCHEMA.names),
+            COSTS: records.select(tables.COST_SCHEMA.names),
+        }
+        entries = {name: self._stage(name, table) for name, table in merged.items()}
+        after = self._manifest.model_copy(
+            update={
+                "files": entries,
+                "compacted_through": self._next - 1,
+                "seeds": sorted(set(records.column("seed").to_pylist())),
+            }
+        )
+        after.note_libraries()
+        manifests.write_manifest(self.folder, after)
+        self._manifest, self._num_shards = after, 0
+        _recover(self.folder, after)
+
+    # ---- opening
+
+    def _open_manifest(self) -> Manifest:
+        path = self.folder / manifests.NAME
+        if not path.exists():
+            strays = [*(self.folder / DATA).glob("*.parquet"), *(self.folder / SHARDS).glob("*.parquet")]
+            if strays:
+                raise CorruptFileError(
+                    f"{path} is missing though {strays[0]} is there. Restore it from a copy, or write to "
+                    "another folder."
+                )
+            manifest = Manifest(task=self.task)
+        else:
+            manifest = manifests.read_manifest(self.folder)
+        if manifest.task.fingerprint != self.task.fingerprint:
+            raise InvalidInputError(
+                "task",
+                f"be that of the folder {self.folder} ({manifest.task.name!r}, data "
+                f"{manifest.task.fingerprint})",
+                f"{self.task.name} (data {self.task.fingerprint})",
+                "Write to another folder.",
+            )
+        before = manifest.model_copy(deep=True)
+        manifest.configs.update({config.id: config for config in self.configs})
+        manifest.note_libraries()
+        if manifest != before or not path.exists():
+            manifests.write_manifest(self.folder, manifest)
+        return manifest
+
+    def _adopt_shards(self) -> None:
+        shards = list_shards(self.folder)
+        on_disk = {shard.name for shard in shards}
+        for name in self._manifest.files:
+            if name not in BASE and name not in on_disk:
+                raise missing_file(self.folder, self.folder / name)
+        found = {shard: read_shard(self.folder, self._manifest, shard) for shard in shards}
+        new = {shard: table for shard, table in found.items() if shard.name not in self._manifest.files}
+        for shard, table in new.items():
+            self._manifest.files[shard.name] = _entry(shard.path.read_bytes(), table.num_rows)
+        if new:
+            manifests.write_manifest(self.folder, self._manifest)
+        self._num_shards = len(shards)
+        self._next = 1 + max([self._manifest.compacted_through, *(shard.sequence for shard in shards)])
+
+    # ---- writing
+
+    def _write_shard(self, kind: str, table: pa.Table) -> None:
+        # The manifest does not list it yet: its name vouches for it, and a rewrite for each shard
+        # would cost more with every shard.
+        data = files.parquet_bytes(table)
+        files.write_atomically(shard_path(self.folder, kind, self._next, files.sha256(data)), data)
+        self._next += 1
+        self._num_shards += 1
+
+    def _stage(self, name: str, table: pa.Table) -> FileEntry:
+        data = files.parquet_bytes(table)
+        entry = _entry(data, table.num_rows)
+        # Atomically: a table that did not change has the staging name that the manifest in force
+        # looks for, and must never be seen there in part.
+        files.write_atomically(staged_path(self.folder, name, entry.sha256), data)
+        return entry
+
+
+def _entry(data: bytes, rows: int) -> FileEntry:
+    return FileEntry(sha256=files.sha256(data), bytes=len(data), rows=rows)
+
+
+def _recover(folder: Path, manifest: Manifest) -> None:
+    """Complete a merge that the manifest commits to, and clear what no file list names."""
+    for name in BASE:
+        entry = manifest.files.get(name)
+        staged = staged_path(folder, name, entry.sha256) if entry else None
+        if staged is not None and staged.exists():
+            files.move(staged, folder / name)
+    files.sync_folder(folder / DATA)
+    for pattern in (f"{DATA}/.*.new", f"{DATA}/.*.tmp", f"{SHARDS}/.*.tmp", f".{manifests.NAME}.tmp"):
+        for path in folder.glob(pattern):
+            files.remove(path)
+    for shard in list_shards(folder):
+        if shard.sequence <= manifest.compacted_through:
+            files.remove(shard.path)
+
+
+def repair(folder: str | Path) -> list[Path]:
+    """Set damaged files aside, so that the next ``build`` trains again what only they held.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of Path
+        Where the damaged files now are: the folder ``damaged`` within ``folder``. A file that was
+        missing is in the list under its old name.
+
+    Raises
+    ------
+    MissingDataError
+        If the folder has no manifest.
+    CorruptFileError
+        If the manifest is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct.benchmark import repair
+    >>> repair(tempfile.mkdtemp())
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.MissingDataError: ... is not a benchmark folder: it has no manifest.json.
+    """
+    root = Path(folder)
+    manifests.read_manifest(root)
+    with FolderLock(root):
+        manifest = manifests.read_manifest(root)
+        _recover(root, manifest)
+        aside: list[Path] = []
+        for shard in list_shards(root):
+            try:
+                read_shard(root, manifest, shard)
+            except CorruptFileError:
+                aside.append(_set_aside(root, shard.path))
+                manifest.files.pop(shard.name, None)
+        for name in [name for name in manifest.files if not (root / name).exists() and name not in BASE]:
+            aside.append(root / name)
+            del manifest.files[name]
+        for name in [name for name in BASE if name in manifest.files]:
+            try:
+                read_base(root, manifest, name)
+            except FileNotFoundError:
+                aside.append(root / name)
+                del manifest.files[name]
+            except CorruptFileError:
+                aside.append(_set_aside(root, root / name))
+                del manifest.files[name]
+        manifests.write_manifest(root, manifest)
+        return aside
+
+
+def _set_aside(folder: Path, path: Path) -> Path:
+    (folder / "damaged").mkdir(exist_ok=True)
+    target = folder / "damaged" / path.name
+    files.move(path, target)
+    return target

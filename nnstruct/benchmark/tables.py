@@ -1,0 +1,108 @@
+"""Records as Arrow tables: what a shard holds, and what a finished benchmark ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from nnstruct.errors import CorruptFileError
+from nnstruct.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("train_loss", "val_loss", "val")
+KEY = ("fingerprint", "task_fingerprint", "config_id", "seed")
+MEASURED = ("seconds", "engine")
+COLUMNS = tuple(field.name for field in fields(Record))
+
+_TYPES = {
+    **dict.fromkeys(COLUMNS, pa.string()),
+    **dict.fromkeys(CURVES, pa.list_(pa.float64())),
+    **dict.fromkeys(("test", "test_loss", "seconds"), pa.float64()),
+    **dict.fromkeys(("seed", "parameters"), pa.int64()),
+}
+
+
+def _schema(names: Iterable[str]) -> pa.Schema:
+    return pa.schema([pa.field(name, _TYPES[name], nullable=False) for name in names])
+
+
+SHARD_SCHEMA = _schema(COLUMNS)
+RECORD_SCHEMA = _schema(name for name in COLUMNS if name not in MEASURED)
+COST_SCHEMA = _schema(("fingerprint", "config_id", "seed", *MEASURED))
+
+
+def to_arrow(records: Iterable[Record]) -> pa.Table:
+    """One row a record, with every field of :class:`nnstruct.record.Record`."""
+    rows = list(records)
+    columns = [_column(name, [getattr(row, name) for row in rows]) for name in COLUMNS]
+    return pa.Table.from_arrays(columns, schema=SHARD_SCHEMA)
+
+
+def _column(name: str, values: Sequence) -> pa.Array:
+    if name in CURVES:
+        # One bit pattern for every NaN, so that equal records are equal bytes.
+        curves = [np.asarray(curve, dtype=np.float64) for curve in values]
+        values = [np.where(np.isnan(curve), np.nan, curve) for curve in curves]
+    elif _TYPES[name] == pa.float64():
+        scalars = np.asarray(values, dtype=np.float64)
+        values = np.where(np.isnan(scalars), np.nan, scalars).tolist()
+    return pa.array(values, type=_TYPES[name], from_pandas=False)
+
+
+def to_records(frame: pd.DataFrame) -> list[Record]:
+    """The records of a benchmark's table."""
+    return [Record(**dict(zip(COLUMNS, row, strict=True))) for row in frame[list(COLUMNS)].itertuples(False)]
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A pandas table; curves are float64 arrays."""
+    return table.select(list(COLUMNS)).to_pandas()
+
+
+def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) -> pa.Table:
+    """The table with exactly the schema's columns, or :class:`CorruptFileError`."""
+    for field in schema:
+        if field.name not in table.column_names:
+            raise CorruptFileError(f"{path} has no column {field.name!r}. {remedy}")
+        if table.schema.field(field.name).type != field.type:
+            found = table.schema.field(field.name).type
+            raise CorruptFileError(f"{path}: column {field.name!r} is {found}, not {field.type}. {remedy}")
+    return table.select(schema.names).cast(schema)
+
+
+def keys(table: pa.Table) -> list[tuple[str, str, str, int]]:
+    """:attr:`nnstruct.record.Record.key` of every row."""
+    return list(zip(*(table.column(name).to_pylist() for name in KEY), strict=True))
+
+
+def first_of_each(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """The rows whose values in ``columns`` have not stood in an earlier row."""
+    repeated = table.select(list(columns)).to_pandas().duplicated().to_numpy()
+    return table.filter(pa.array(~repeated)) if repeated.any() else table
+
+
+def sorted_by_key(table: pa.Table) -> pa.Table:
+    """Rows in the order of :data:`KEY`."""
+    return table.sort_by([(name, "ascending") for name in KEY])
+
+
+def join_costs(records: pa.Table, costs: pa.Table) -> pa.Table:
+    """Rows of :data:`SHARD_SCHEMA`; a record without a cost gets NaN seconds and no engine."""
+    on = ["fingerprint", "config_id", "seed"]
+    if records.select(on).equals(costs.select(on)):
+        whole = records.append_column(SHARD_SCHEMA.field("seconds"), costs.column("seconds"))
+        whole = whole.append_column(SHARD_SCHEMA.field("engine"), costs.column("engine"))
+        return whole.select(list(COLUMNS)).cast(SHARD_SCHEMA)
+    left = records.select(on).to_pandas()
+    right = costs.to_pandas().drop_duplicates(on)
+    joined = left.merge(right, on=on, how="left", validate="many_to_one")
+    for name, default in (("seconds", np.nan), ("engine", "")):
+        values = joined[name].fillna(default).tolist()
+        records = records.append_column(SHARD_SCHEMA.field(name), _column(name, values))
+    return records.select(list(COLUMNS)).cast(SHARD_SCHEMA)

@@ -1,0 +1,50 @@
+"""Labels: what a predictor learns, computed from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstruct.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target")
+"""Name to function from a benchmark's table to float [rows]; NaN where a record has no such value."""
+
+
+def _curves(column: str, reduce: Callable[[np.ndarray], float]) -> Callable[[pd.DataFrame], np.ndarray]:
+    # numpy's maximum and mean pass NaN on, so a curve that breaks off has no label.
+    return lambda table: np.array([reduce(np.asarray(curve)) for curve in table[column]], dtype=np.float64)
+
+
+@TARGETS.register("test")
+def _test(table: pd.DataFrame) -> np.ndarray:
+    """Test metric after the last epoch."""
+    return table["test"].to_numpy(dtype=np.float64)
+
+
+@TARGETS.register("neg_test_loss")
+def _neg_test_loss(table: pd.DataFrame) -> np.ndarray:
+    """Test loss after the last epoch, times -1: larger is better, as for every target."""
+    return -table["test_loss"].to_numpy(dtype=np.float64)
+
+
+TARGETS.register("val_last")(_curves("val", lambda curve: curve[-1]))
+TARGETS.register("val_best")(_curves("val", np.max))
+TARGETS.register("val_mean3")(_curves("val", lambda curve: curve[-3:].mean()))
+TARGETS.register("val_auc")(_curves("val", np.mean))
+TARGETS.register("neg_val_loss")(_curves("val_loss", lambda curve: -curve[-1]))
+
+DESCRIPTIONS = {
+    "test": "test accuracy after the last epoch",
+    "neg_test_loss": "test loss after the last epoch, times -1",
+    "val_last": "validation accuracy after the last epoch",
+    "val_best": "best validation accuracy of any epoch",
+    "val_mean3": "mean validation accuracy of the last three epochs",
+    "val_auc": "mean validation accuracy of all epochs (the area under the curve)",
+    "neg_val_loss": "validation loss after the last epoch, times -1",
+}

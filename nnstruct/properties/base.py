@@ -1,0 +1,97 @@
+"""What a family of properties is, and the registry of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.registry import Registry
+from nnstruct.structure import Structure
+
+
+@dataclass(frozen=True)
+class PropertyFamily:
+    """Measures that are computed together, and the function that computes them.
+
+    Parameters
+    ----------
+    name : str
+        Stands before the dot in a column's name.
+    measures : mapping of str to str
+        Each measure's name, in column order, with its definition in words.
+    compute : callable
+        From a sequence of S structures to float64 [S, len(measures)]. It must release the
+        interpreter lock in its heavy part for threads to help, and a row must depend on its own
+        structure alone.
+    cost : {"linear", "units x edges", "cubic"}
+        How the time for one structure grows.
+    source : str
+        Where the measures come from.
+
+    Examples
+    --------
+    >>> from nnstruct.properties import PROPERTY_FAMILIES
+    >>> PROPERTY_FAMILIES["paper"].columns[:3]
+    ('paper.layers', 'paper.nodes', 'paper.edges')
+    >>> PROPERTY_FAMILIES["paper"].cost
+    'units x edges'
+    """
+
+    name: str
+    measures: Mapping[str, str]
+    compute: Callable[[Sequence[Structure]], np.ndarray]
+    cost: Literal["linear", "units x edges", "cubic"]
+    source: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' full names, ``family.measure``."""
+        return tuple(f"{self.name}.{measure}" for measure in self.measures)
+
+
+PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family")
+
+
+def check_families(families: Sequence[str]) -> list[PropertyFamily]:
+    """The families of these names, in the order given; an error for none, unknown or repeated ones."""
+    if isinstance(families, str) or not isinstance(families, Sequence):
+        hint = f'Write families=("{families}",).' if isinstance(families, str) else ""
+        raise InvalidInputError("families", "be a sequence of names", families, hint)
+    if not all(isinstance(name, str) for name in families):
+        raise InvalidInputError("families", "hold names only", list(families))
+    if not families:
+        raise InvalidInputError("families", f"name at least one of {', '.join(PROPERTY_FAMILIES)}", families)
+    if len(set(families)) < len(families):
+        raise InvalidInputError("families", "name each family once", list(families))
+    return [PROPERTY_FAMILIES[name] for name in families]
+
+
+def feature_names(families: Sequence[str] = ("paper",)) -> list[str]:
+    """The columns of :func:`nnstruct.properties.features`, without computing anything.
+
+    Parameters
+    ----------
+    families : sequence of str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InvalidInputError
+        If ``families`` is empty, names one twice or is a bare string.
+    UnknownNameError
+        If a family is not registered.
+
+    Examples
+    --------
+    >>> from nnstruct.properties import feature_names
+    >>> len(feature_names(("paper",))), feature_names(("paper", "layered"))[23]
+    (23, 'layered.width_first')
+    """
+    return [column for family in check_families(families) for column in family.columns]

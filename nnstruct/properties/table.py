@@ -1,0 +1,125 @@
+"""From structures to a table of their properties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.properties.base import PropertyFamily, check_families
+from nnstruct.properties.cache import ROWS, content_key
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Enough that a call's overhead vanishes, few enough that workers finish together.
+_MOST_IN_CHUNK = 256
+
+
+def features(
+    structures: Iterable[Structure],
+    families: Sequence[str] = ("paper",),
+    workers: int = 1,
+    cache: bool = True,
+) -> pd.DataFrame:
+    """The measures of each structure, by family.
+
+    Parameters
+    ----------
+    structures : iterable of S Structures
+    families : sequence of str
+        Names in :data:`PROPERTY_FAMILIES`; columns come in this order.
+    workers : int
+        Threads. The table is the same, bit for bit, for every number.
+    cache : bool
+        Whether to take rows that this process computed before for an equal structure, and to keep
+        new ones (100,000 at most, the least recently used leave first).
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a structure, in the order given; float64 columns named ``family.measure``, the same
+        for every structure. A value is NaN where its measure is undefined; each family's module
+        says where that is.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no structure, one of them is something else, or an option is out of range.
+    UnknownNameError
+        If a family is not registered.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.properties import features
+    >>> table = features([Structure.from_layers([2, 3]), Structure.from_layers([1, 4, 1])])
+    >>> table.shape
+    (2, 23)
+    >>> table["paper.nodes"].tolist(), table["paper.diameter"].tolist()
+    ([5.0, 6.0], [2.0, 2.0])
+    """
+    import pandas as pd
+
+    chosen = check_families(families)
+    given = _check_structures(structures)
+    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
+        raise InvalidInputError("workers", "be a positive integer", workers)
+    compute = _cached if cache else _computed
+    blocks = [compute(family, given, int(workers)) for family in chosen]
+    columns = [column for family in chosen for column in family.columns]
+    return pd.DataFrame(np.concatenate(blocks, axis=1), columns=columns)
+
+
+def _check_structures(structures: Iterable[Structure]) -> list[Structure]:
+    if isinstance(structures, Structure):
+        raise InvalidInputError("structures", "be a list of Structures", structures, "Write [structure].")
+    if not isinstance(structures, Iterable):
+        raise InvalidInputError("structures", "be a list of Structures", structures)
+    given = list(structures)
+    if not given:
+        raise InvalidInputError("structures", "hold at least one Structure", given)
+    for place, structure in enumerate(given):
+        if not isinstance(structure, Structure):
+            hint = "Structure.from_networkx takes a graph."
+            raise InvalidInputError(f"structures[{place}]", "be a Structure", structure, hint)
+    return given
+
+
+def _computed(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:
+    """Rows of all structures, float64 [S, C]."""
+    size = max(1, min(_MOST_IN_CHUNK, -(-len(structures) // (4 * workers))))
+    chunks = [structures[at : at + size] for at in range(0, len(structures), size)]
+    return np.concatenate(_map(family.compute, chunks, workers))
+
+
+def _cached(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:
+    """Rows of all structures, float64 [S, C], those kept from before not computed again."""
+    keys = [content_key(structure) for structure in structures]
+    rows: dict[bytes, np.ndarray] = {}
+    missing: dict[bytes, Structure] = {}
+    for key, structure in zip(keys, structures, strict=True):
+        row = ROWS.get(family.name, key)
+        if row is None:
+            missing[key] = structure
+        else:
+            rows[key] = row
+    if missing:
+        computed = _computed(family, list(missing.values()), workers)
+        for key, row in zip(missing, computed, strict=True):
+            rows[key] = row.copy()  # a view would keep the whole block alive
+            ROWS.put(family.name, key, rows[key])
+    return np.stack([rows[key] for key in keys])
+
+
+def _map(
+    compute: Callable[[Sequence[Structure]], np.ndarray], chunks: list[list[Structure]], workers: int
+) -> list[np.ndarray]:
+    if workers == 1 or len(chunks) == 1:
+        return [compute(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(min(workers, len(chunks))) as pool:
+        return list(pool.map(compute, chunks))
