@@ -28,7 +28,9 @@ def structure_from_layers(
     >>> structure_from_layers([3, 2]).forward_edges.shape
     (2, 6)
     """
-    if not len(sizes) or any(isinstance(s, bool) or int(s) != s or s < 1 for s in sizes):
+    if not len(sizes) or not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1 for size in sizes
+    ):
         raise StructureError("sizes", "be positive integers, at least one", list(sizes))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [
@@ -69,7 +71,8 @@ def from_networkx(
     Raises
     ------
     StructureError
-        If the graph is empty, has a cycle of forward edges, or an isolated node beside edges.
+        If the graph is empty, has a cycle of forward edges, parallel edges, or an isolated node
+        beside connected ones (unless every node says by ``input`` and ``output`` what it is).
 
     Examples
     --------
@@ -81,16 +84,21 @@ def from_networkx(
     unit = {node: index for index, node in enumerate(graph.nodes)}
     if not unit:
         raise StructureError("graph", "have at least one node", "an empty graph")
-    delayed, forward = [], []
+    delayed: list[tuple[int, int]] = []
+    forward: list[tuple[int, int]] = []
     marked = False
     for source, target, data in graph.edges(data=True):
         if "recurrent" in data:
             marked = True
         pair = (unit[source], unit[target])
+        if not graph.is_directed():
+            pair = min(pair), max(pair)
         (delayed if data.get("recurrent") else forward).append(pair)
-    touched = {u for pair in forward for u in pair}
+    touched = {u for pair in forward + delayed for u in pair}
     isolated = [node for node, index in unit.items() if index not in touched]
-    if forward and isolated:
+    inputs, outputs = _node_flags(graph, "input"), _node_flags(graph, "output")
+    # Where the graph says itself which nodes are inputs and outputs, a lone node is meant.
+    if forward and isolated and (inputs is None or outputs is None):
         raise StructureError(
             "graph",
             "have no isolated node beside connected ones",
@@ -102,8 +110,8 @@ def from_networkx(
         len(unit),
         recurrent=np.repeat([False, True], [len(forward), len(delayed)]),
         family=family,
-        inputs=_node_flags(graph, "input"),
-        outputs=_node_flags(graph, "output"),
+        inputs=inputs,
+        outputs=outputs,
         attributes={
             name: tuple(data[name] for _, data in graph.nodes(data=True))
             for name in UNIT_ATTRIBUTES
@@ -173,7 +181,7 @@ def to_pyg(structure: Structure) -> Data:
 
 def from_pyg(data: Data) -> Structure:
     """The structure that :func:`to_pyg` wrote."""
-    for name in ("edge_index", "recurrent", "inputs", "outputs", "family"):
+    for name in ("edge_index", "recurrent", "inputs", "outputs", "family", "unit_attributes", "origin"):
         if name not in data:
             raise InvalidInputError("data", f"hold {name!r}", sorted(data.keys()))
     return Structure(
@@ -256,30 +264,36 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     InvalidInputError
         If a column is missing.
     CorruptFileError
-        If a fingerprint does not fit its row.
+        If a row holds no structure, or its fingerprint does not fit it.
     """
     missing = set(arrow_schema().names) - set(table.column_names)
     if missing:
         raise InvalidInputError("table", "hold the columns of arrow_schema()", f"no {sorted(missing)[0]!r}")
-    structures = []
     columns = {name: table.column(name).combine_chunks() for name in arrow_schema().names}
-
-    def values(name: str, row: int) -> np.ndarray:
-        return columns[name][row].values.to_numpy(zero_copy_only=False)
-
+    structures = []
     for row in range(table.num_rows):
-        structure = Structure(
-            np.stack([values("edge_source", row), values("edge_target", row)]).astype(np.int64),
-            columns["num_units"][row].as_py(),
-            recurrent=values("edge_recurrent", row).astype(bool),
-            family=columns["family"][row].as_py(),
-            inputs=values("unit_input", row).astype(bool),
-            outputs=values("unit_output", row).astype(bool),
-            attributes=json.loads(columns["unit_attributes"][row].as_py()),
-            origin=json.loads(columns["origin"][row].as_py()),
-        )
+        try:
+            structure = _structure_from_row({name: column[row] for name, column in columns.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CorruptFileError(f"row {row}: no structure can be read from it: {error}") from error
         stored = columns["fingerprint"][row].as_py()
         if verify and structure.fingerprint != stored:
             raise CorruptFileError(f"row {row}: the fingerprint {stored} does not fit the structure stored.")
         structures.append(structure)
     return structures
+
+
+def _structure_from_row(row: dict[str, pa.Scalar]) -> Structure:
+    def values(name: str) -> np.ndarray:
+        return row[name].values.to_numpy(zero_copy_only=False)
+
+    return Structure(
+        np.stack([values("edge_source"), values("edge_target")]).astype(np.int64),
+        row["num_units"].as_py(),
+        recurrent=values("edge_recurrent").astype(bool),
+        family=row["family"].as_py(),
+        inputs=values("unit_input").astype(bool),
+        outputs=values("unit_output").astype(bool),
+        attributes=json.loads(row["unit_attributes"].as_py()),
+        origin=json.loads(row["origin"].as_py()),
+    )

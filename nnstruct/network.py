@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,9 @@ class Network:
         object.__setattr__(self, "bias", bias)
         object.__setattr__(self, "tensors", MappingProxyType(tensors))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.structure, self.weight, self.bias, dict(self.tensors)))
+
 
 def _checked(name: str, value: np.ndarray, rows: int) -> np.ndarray:
     array = _finite(name, value)
@@ -63,7 +67,11 @@ def _checked(name: str, value: np.ndarray, rows: int) -> np.ndarray:
 
 
 def _finite(name: str, value: np.ndarray) -> np.ndarray:
-    array = np.array(value, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(name, "hold numbers", value) from error
     if not np.isfinite(array).all():
         raise InvalidInputError(name, "be finite", float(array[~np.isfinite(array)][0]))
     array.setflags(write=False)

@@ -28,7 +28,8 @@ def derive_seed(*keys: int | str) -> int:
     >>> derive_seed(0, "init") == derive_seed(0, "init") != derive_seed(1, "init")
     True
     """
-    text = "\x1f".join(f"{type(key).__name__}:{key}" for key in keys)
+    plain = (int(key) if isinstance(key, np.integer) else key for key in keys)
+    text = "\x1f".join(f"{type(key).__name__}:{key}" for key in plain)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.random import generator
+from nnstruct.random import check_seed, generator
 from nnstruct.registry import Registry
 
 RECURRENCES: Registry = Registry("recurrence")
@@ -67,4 +67,5 @@ def recurrent_edges(
     """
     if not 0.0 <= density <= 1.0:
         raise InvalidInputError("density", "be in [0, 1]", density)
-    return RECURRENCES[recurrence](forward, layer, generator(seed, "recurrence"), density).astype(np.int64)
+    rng = generator(check_seed(seed), "recurrence")
+    return RECURRENCES[recurrence](forward, layer, rng, density).astype(np.int64)

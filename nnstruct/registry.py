@@ -49,14 +49,14 @@ class Registry(Generic[T]):
         return add
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._parts:
+        if name not in self:
             near = difflib.get_close_matches(str(name), self._parts, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else ""
             raise UnknownNameError(self.kind, f"be one of {', '.join(self)}", name, hint)
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._parts
+        return isinstance(name, str) and name in self._parts
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._parts))

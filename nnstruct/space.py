@@ -47,8 +47,10 @@ class Space:
         fewest, most = self.units
         if not (isinstance(fewest, int) and isinstance(most, int) and 2 <= fewest <= most):
             raise InvalidInputError("units", "be integers with 2 <= fewest <= most", self.units)
-        if self.max_edges is not None and self.max_edges < fewest - 1:
-            raise InvalidInputError("max_edges", f"be at least {fewest - 1}", self.max_edges)
+        if self.max_edges is not None and not (
+            isinstance(self.max_edges, int) and self.max_edges >= fewest - 1
+        ):
+            raise InvalidInputError("max_edges", f"be an integer, at least {fewest - 1}", self.max_edges)
         object.__setattr__(self, "units", (fewest, most))
 
     def violation(self, structure: Structure) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -86,9 +86,7 @@ class Structure:
         family = FAMILIES[self.family]
         edges = _as_edges(self.edge_index, self.num_units)
         recurrent = _as_flags("recurrent", self.recurrent, edges.shape[1])
-        order = np.lexsort((edges[1], edges[0], recurrent))
-        edges, recurrent = edges[:, order], recurrent[order]
-        _check_duplicates(edges, recurrent)
+        edges, recurrent = _in_canonical_order(edges, recurrent, int(self.num_units))
         if recurrent.any() and not family.recurrent:
             first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
             raise StructureError("recurrent", f"be all False for the family {self.family!r}", first)
@@ -119,11 +117,13 @@ class Structure:
             raise StructureError("outputs", "mark at least one unit", outputs.tolist())
         if not inputs.any():
             raise StructureError("inputs", "mark at least one unit", inputs.tolist())
-        cut_off = np.flatnonzero(outputs & ~self.reachability.from_input)
-        if self.family != "module" and len(cut_off):
-            raise StructureError(
-                "outputs", "each have a path from an input unit", f"isolated unit {cut_off[0]}"
-            )
+        # Every unit has a path from one without incoming edges; if those are inputs, all are reached.
+        if self.family != "module" and not (inputs | has_incoming).all():
+            cut_off = np.flatnonzero(outputs & ~self.reachability.from_input)
+            if len(cut_off):
+                raise StructureError(
+                    "outputs", "each have a path from an input unit", f"isolated unit {cut_off[0]}"
+                )
 
     # ---- measures that come with the graph
 
@@ -295,7 +295,10 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 
 
 def _as_edges(edge_index: Any, num_units: int) -> np.ndarray:
-    edges = np.asarray(edge_index)
+    try:
+        edges = np.asarray(edge_index)
+    except ValueError as error:
+        raise StructureError("edge_index", "have shape [2, E]", edge_index) from error
     if edges.size == 0:
         return np.zeros((2, 0), dtype=np.int64)
     if edges.ndim != 2 or edges.shape[0] != 2:
@@ -320,28 +323,43 @@ def _as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = N
     return flags.copy()
 
 
-def _check_duplicates(edges: np.ndarray, recurrent: np.ndarray) -> None:
-    same = (edges[:, 1:] == edges[:, :-1]).all(axis=0) & (recurrent[1:] == recurrent[:-1])
-    if same.any():
-        raise StructureError("edge_index", "hold each edge once", edges[:, np.flatnonzero(same)[0]].tolist())
+def _in_canonical_order(
+    edges: np.ndarray, recurrent: np.ndarray, num_units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    key = (recurrent * num_units + edges[0]) * num_units + edges[1]
+    order = np.argsort(key, kind="stable")
+    edges, recurrent, key = edges[:, order], recurrent[order], key[order]
+    same = np.flatnonzero(key[1:] == key[:-1])
+    if len(same):
+        raise StructureError("edge_index", "hold each edge once", edges[:, same[0]].tolist())
+    return edges, recurrent
 
 
 def _as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str, tuple[Any, ...]]:
     checked: dict[str, tuple[Any, ...]] = {}
+    if not isinstance(attributes, Mapping):
+        raise StructureError("attributes", "be a mapping from name to values", attributes)
+    unknown = [name for name in attributes if name not in UNIT_ATTRIBUTES]
+    if unknown:
+        raise StructureError("attributes", f"be among {', '.join(UNIT_ATTRIBUTES)}", unknown[0])
     for name in sorted(attributes):
-        values = tuple(v.item() if isinstance(v, np.generic) else v for v in attributes[name])
-        if name not in UNIT_ATTRIBUTES:
-            raise StructureError("attributes", f"be among {', '.join(UNIT_ATTRIBUTES)}", name)
+        given = attributes[name]
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise StructureError(f"attributes[{name!r}]", f"be a sequence of {num_units} values", given)
+        values = tuple(v.item() if isinstance(v, np.generic) else v for v in given)
         if len(values) != num_units:
             raise StructureError(f"attributes[{name!r}]", f"hold {num_units} values", len(values))
-        if not all(isinstance(value, str | int) for value in values):
+        # A bool equals an integer, but the two would not share a fingerprint.
+        if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
             raise StructureError(f"attributes[{name!r}]", "hold strings or integers", values)
         checked[name] = values
     return MappingProxyType(checked)
 
 
 def _as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(origin, Mapping):
+        raise StructureError("origin", "be a mapping", origin)
     try:
         return MappingProxyType(json.loads(json.dumps(dict(origin), allow_nan=False)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise StructureError("origin", "hold JSON values only", dict(origin)) from error

@@ -1,10 +1,16 @@
-"""Index arithmetic on edge lists: layers, cycles, reachability. No Python loop over edges."""
+"""Layers, cycles and reachability of edge lists.
+
+Small graphs are walked unit by unit, large ones by index arithmetic on whole frontiers: below
+some thousand edges the fixed cost of a numpy call outweighs the work in it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+_SMALL = 5_000  # edges
 
 
 def out_neighbours(edges: np.ndarray, num_units: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,9 +33,9 @@ def out_neighbours(edges: np.ndarray, num_units: int) -> tuple[np.ndarray, np.nd
 
 
 def _targets_of(units: np.ndarray, start: np.ndarray, target: np.ndarray) -> np.ndarray:
-    counts = start[units + 1] - start[units]
-    offsets = np.repeat(start[units] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-    return target[offsets + np.arange(counts.sum())]
+    first, counts = start[units], start[units + 1] - start[units]
+    ends = np.cumsum(counts)
+    return target[np.repeat(first - ends + counts, counts) + np.arange(ends[-1])]
 
 
 def longest_path_layers(edges: np.ndarray, num_units: int) -> np.ndarray:
@@ -41,16 +47,42 @@ def longest_path_layers(edges: np.ndarray, num_units: int) -> np.ndarray:
     >>> longest_path_layers(np.array([[0, 0, 1], [1, 2, 2]]), 3).tolist()
     [0, 1, 2]
     """
+    if edges.shape[1] <= _SMALL:
+        return _longest_path_layers_small(edges, num_units)
     start, target = out_neighbours(edges, num_units)
     waiting = np.bincount(edges[1], minlength=num_units)
     layer = np.full(num_units, -1, dtype=np.int64)
     frontier, depth = np.flatnonzero(waiting == 0), 0
     while len(frontier):
         layer[frontier] = depth
-        reached, hits = np.unique(_targets_of(frontier, start, target), return_counts=True)
-        waiting[reached] -= hits
-        frontier, depth = reached[waiting[reached] == 0], depth + 1
+        hits = np.bincount(_targets_of(frontier, start, target), minlength=num_units)
+        waiting -= hits
+        frontier, depth = np.flatnonzero((waiting == 0) & (hits > 0)), depth + 1
     return layer
+
+
+def _following(edges: np.ndarray, num_units: int) -> list[list[int]]:
+    following: list[list[int]] = [[] for _ in range(num_units)]
+    for source, target in zip(edges[0].tolist(), edges[1].tolist(), strict=True):
+        following[source].append(target)
+    return following
+
+
+def _longest_path_layers_small(edges: np.ndarray, num_units: int) -> np.ndarray:
+    following = _following(edges, num_units)
+    waiting = np.bincount(edges[1], minlength=num_units).tolist()
+    layer = [-1] * num_units
+    frontier, depth = [unit for unit in range(num_units) if not waiting[unit]], 0
+    while frontier:
+        freed = []
+        for unit in frontier:
+            layer[unit] = depth
+            for target in following[unit]:
+                waiting[target] -= 1
+                if not waiting[target]:
+                    freed.append(target)
+        frontier, depth = freed, depth + 1
+    return np.array(layer, dtype=np.int64)
 
 
 def find_cycle(edges: np.ndarray, layer: np.ndarray) -> list[int]:
@@ -86,11 +118,29 @@ class Reachability:
 
 
 def _reach(edges: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    if edges.shape[1] <= _SMALL:
+        return _reach_small(edges, seeds)
     start, target = out_neighbours(edges, len(seeds))
     reached = seeds.copy()
     frontier = np.flatnonzero(seeds)
     while len(frontier):
-        following = np.unique(_targets_of(frontier, start, target))
-        frontier = following[~reached[following]]
+        following = np.zeros(len(seeds), dtype=bool)
+        following[_targets_of(frontier, start, target)] = True
+        frontier = np.flatnonzero(following & ~reached)
         reached[frontier] = True
+    reached.setflags(write=False)
     return reached
+
+
+def _reach_small(edges: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    following = _following(edges, len(seeds))
+    reached = seeds.tolist()
+    waiting = np.flatnonzero(seeds).tolist()
+    while waiting:
+        for target in following[waiting.pop()]:
+            if not reached[target]:
+                reached[target] = True
+                waiting.append(target)
+    flags = np.array(reached, dtype=bool)
+    flags.setflags(write=False)
+    return flags

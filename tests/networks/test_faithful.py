@@ -83,7 +83,7 @@ def test_bounds_of_the_initial_values():
 
 
 def states_by_description(structure, values, sequence, corrected):
-    """Output sequences of all layers for one sequence [T, n0], after ENGINE's words, in float64."""
+    """Output sequences of all layers for one sequence [T, n0], after the description in words, in float64."""
     gates = FAMILIES[structure.family].gates
     units = units_by_layer(structure)
     adjacency = {(int(a), int(b)) for a, b in structure.forward_edges.T}

@@ -13,8 +13,9 @@ from nnstruct.families import RNN_FAMILIES
 from nnstruct.networks import build_module, initial_parameters, module_from_network
 from nnstruct.population import Job, stream, train, train_network
 from nnstruct.population.batches import epoch_batches
-from nnstruct.population.fused import clean_engine, clean_kernel
+from nnstruct.population.fused import clean_backward, clean_engine, clean_forward, clean_kernel
 from nnstruct.population.fused.clean_plan import CleanLayout
+from nnstruct.population.fused.workspace import make_workspace
 from nnstruct.population.reference import train_one as train_by_reference
 from nnstruct.tasks import Task
 
@@ -67,12 +68,11 @@ def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence):
     split = TASK.train
     batch = np.arange(37)
     data = [a.astype(np.int32) for a in (split.inputs, split.lengths, split.targets)]
-    work = clean_kernel.make_workspace(layout.plan, layout.shapes, 48, split.inputs.shape[1])
-    lanes, steps = clean_kernel.load_batch(work, *data, batch)
-    clean_kernel.forward_pass(layout.plan, weights, work, lanes, steps)
+    work = make_workspace(layout.plan, layout.shapes, 48, split.inputs.shape[1])
+    lanes, steps = clean_forward.load_batch(work, *data, batch)
+    clean_forward.forward_pass(layout.plan, weights, work, lanes, steps)
     loss, _ = clean_kernel.loss_and_score_gradient(work, TASK.num_classes, lanes, len(batch))
-    clean_kernel.backward_pass(layout.plan, weights, gradients, work, lanes, steps)
-    clean_kernel.clear_padding(gradients)
+    clean_backward.backward_pass(layout.plan, weights, gradients, work, lanes, steps)
 
     module = build_module(structure, TASK, config, seed=seed).double()
     scores = module(torch.from_numpy(split.inputs[batch]), torch.from_numpy(split.lengths[batch]))

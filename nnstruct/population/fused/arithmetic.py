@@ -13,7 +13,7 @@ _LIMIT = float32(8.9)
 _P0, _P1, _P2, _P3 = float32(1.0), float32(0.13084009289741516), float32(0.0031039558816701174), float32(1.11543040475226e-05)  # fmt: skip  # noqa: E501
 _P4, _P5, _P6 = float32(-2.0225211727620263e-08), float32(5.277943360137982e-11), float32(-8.488699923103055e-14)  # fmt: skip  # noqa: E501
 _Q1, _Q2, _Q3 = float32(0.4641733765602112), float32(0.02449517697095871), float32(0.0002546144532971084)
-_HALF, _ONE = float32(0.5), float32(1.0)
+HALF, ONE, ZERO = float32(0.5), float32(1.0), float32(0.0)
 
 
 @njit(inline="always", fastmath=FAST)
@@ -22,11 +22,11 @@ def tanh(x):  # type: ignore[no-untyped-def]
     x = min(max(x, -_LIMIT), _LIMIT)
     s = x * x
     p = _P0 + s * (_P1 + s * (_P2 + s * (_P3 + s * (_P4 + s * (_P5 + s * _P6)))))
-    q = _ONE + s * (_Q1 + s * (_Q2 + s * _Q3))
-    return min(max(x * p / q, -_ONE), _ONE)
+    q = ONE + s * (_Q1 + s * (_Q2 + s * _Q3))
+    return min(max(x * p / q, -ONE), ONE)
 
 
 @njit(inline="always", fastmath=FAST)
 def sigmoid(x):  # type: ignore[no-untyped-def]
     """Logistic function, to 2e-7."""
-    return _HALF + _HALF * tanh(_HALF * x)
+    return HALF + HALF * tanh(HALF * x)

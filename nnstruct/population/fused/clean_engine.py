@@ -7,6 +7,7 @@ import numpy as np
 from nnstruct.networks.parameters import initial_parameters
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.fused.clean_plan import CleanLayout
+from nnstruct.population.fused.workspace import make_workspace
 from nnstruct.population.outcome import Outcome
 from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.record import TrainConfig
@@ -24,7 +25,7 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     flat = (parameters, gradient, np.zeros_like(parameters), np.zeros_like(parameters))
     weights, gradients = layout.views(parameters), layout.views(gradient)
     longest = max(split.inputs.shape[1] for split in (task.train, task.val, task.test))
-    work = kernel.make_workspace(layout.plan, layout.shapes, config.batch_size, longest)
+    work = make_workspace(layout.plan, layout.shapes, config.batch_size, longest)
     settings = (config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON)
     steps_taken = np.zeros(1, dtype=np.int64)
     train_data = _arrays(task.train)

@@ -1,0 +1,14 @@
+"""Shared set-up: the strategies are importable, and hypothesis draws the same examples each time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+settings.register_profile("nnstruct", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("CI", parent=settings.get_profile("nnstruct"))
+settings.load_profile("nnstruct")

@@ -1,0 +1,139 @@
+"""The repository holds what it should, and the source none of what it should not."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import nnstruct
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGE = Path(nnstruct.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TOP_LEVEL = {
+    "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "nnstruct", "datasets", "train", "tests",
+    "notebooks",
+}  # fmt: skip
+UNFINISHED = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error", "XX" + "X")
+
+PICKLERS = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve"}
+# joblib may spread work over processes; it may not store anything.
+SPREADING = {"joblib.Parallel", "joblib.delayed"}
+
+each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+
+
+def tracked_files() -> list[str]:
+    """Files that git tracks or would, relative to the repository; all files outside a checkout."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*") if path.is_file()]
+    return [name for name in listed.splitlines() if (REPOSITORY / name).exists()]
+
+
+def faults(source: str) -> list[str]:
+    """What is forbidden in the package: pickling, unsafe loading, bare ``except``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            for name in names:
+                if name.split(".")[0] in PICKLERS and name not in SPREADING:
+                    found.append(f"line {node.lineno}: imports {name}")
+        elif isinstance(node, ast.ExceptHandler) and node.type is None:
+            found.append(f"line {node.lineno}: bare except")
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            if called.split(".")[0] == "torch" and called.split(".")[-1] == "load":
+                if keywords.get("weights_only") != "True":
+                    found.append(f"line {node.lineno}: torch.load without weights_only=True")
+            elif called == "torch.save":
+                found.append(f"line {node.lineno}: torch.save")
+            if keywords.get("allow_pickle") == "True":
+                found.append(f"line {node.lineno}: allow_pickle")
+            if called in {"eval", "exec"}:
+                found.append(f"line {node.lineno}: {called}")
+    return found
+
+
+def test_the_top_level_holds_what_the_design_says() -> None:
+    names = {name.split("/")[0] for name in tracked_files()}
+    assert {name for name in names if not name.startswith(".")} - TOP_LEVEL == set()
+    assert TOP_LEVEL - {path.name for path in REPOSITORY.iterdir()} == set()
+
+
+def test_datasets_and_train_hold_no_python() -> None:
+    inside = [name for name in tracked_files() if name.split("/")[0] in {"datasets", "train"}]
+    assert [name for name in inside if name.endswith((".py", ".ipynb", ".so", ".pkl"))] == []
+
+
+@each_source
+def test_files_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 400
+
+
+@each_source
+def test_nothing_unsafe_or_unfinished(path: Path) -> None:
+    source = path.read_text()
+    assert faults(source) == []
+    assert [word for word in UNFINISHED if word in source] == []
+
+
+@each_source
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("import pickle", "imports pickle"),
+        ("from joblib import dump", "imports joblib.dump"),
+        ("import joblib", "imports joblib"),
+        ("from pickle import loads", "imports pickle.loads"),
+        ("def f():\n    import pickle as p", "imports pickle"),
+        ("import torch\ntorch.load('x')", "torch.load without"),
+        ("torch.load('x', weights_only=False)", "torch.load without"),
+        ("torch.save(x, 'y')", "torch.save"),
+        ("np.load('x', allow_pickle=True)", "allow_pickle"),
+        ("try:\n    x\nexcept:\n    y", "bare except"),
+        ("eval('x')", "eval"),
+    ],
+)
+def test_a_fault_is_found(source: str, fault: str) -> None:
+    assert len(faults(source)) == 1
+    assert fault in faults(source)[0]
+
+
+def test_what_is_sound_is_no_fault() -> None:
+    assert faults("from joblib import Parallel") == []
+    assert (
+        faults("torch.load('x', weights_only=True)\nmodel.eval()\ntry:\n    x\nexcept ValueError:\n    y")
+        == []
+    )
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert nnstruct.__version__ == project["version"]
+    assert project["name"] == "nnstruct"
+
+
+def test_types_are_shipped() -> None:
+    assert (PACKAGE / "py.typed").exists()
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]
+    assert "py.typed" in settings["setuptools"]["package-data"]["nnstruct"]
+
+
+def test_every_package_has_its_init() -> None:
+    folders = {path.parent for path in SOURCES}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
