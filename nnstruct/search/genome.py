@@ -1,0 +1,231 @@
+"""The form in which operators handle a structure: units in an order that every edge follows."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnstruct.families import FAMILIES
+from nnstruct.recurrence import recurrent_edges
+from nnstruct.space import Space
+from nnstruct.structure import Structure
+from nnstruct.topology import longest_path_layers
+
+
+@dataclass(frozen=True, eq=False)
+class Genome:
+    """The forward edges of a structure as a strictly upper triangular matrix.
+
+    Because each edge leads from an earlier unit to a later one, any entry above the diagonal
+    may be set and the graph stays acyclic. Recurrent edges are not part of a genome: they are
+    made anew from the :class:`~nnstruct.space.Space` when it is expressed.
+
+    Parameters
+    ----------
+    adjacency : bool [N, N]
+        ``adjacency[u, v]`` is True where unit ``u`` feeds unit ``v``; False on and below the
+        diagonal.
+    family : str
+    inputs, outputs : bool [N]
+        Units that see the input although they have an incoming edge, or that the read-out sees
+        although they have an outgoing one. Units without such an edge always do.
+    attributes : mapping of str to tuple of length N
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct import Space, Structure
+    >>> from nnstruct.search.genome import Genome
+    >>> rng = np.random.default_rng(0)
+    >>> diamond = Structure([[0, 0, 1, 2], [1, 2, 3, 3]], num_units=4)
+    >>> genome = Genome.of(diamond, rng)
+    >>> genome.num_units, genome.num_edges
+    (4, 4)
+    >>> genome.express(Space("mlp", units=(2, 6)), rng).fingerprint == diamond.fingerprint
+    True
+    """
+
+    adjacency: np.ndarray
+    family: str
+    inputs: np.ndarray
+    outputs: np.ndarray
+    attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, structure: Structure, rng: np.random.Generator, *, by_depth: bool = False) -> Genome:
+        """Put the units of a structure into a random order that its forward edges follow.
+
+        Parameters
+        ----------
+        structure : Structure
+        rng : numpy.random.Generator
+        by_depth : bool
+            Sort by layer and leave only ties to chance; otherwise any order that the edges
+            allow may come up, so that any acyclic edge can be added.
+        """
+        edges = structure.forward_edges
+        if by_depth:
+            order = np.lexsort((rng.random(structure.num_units), structure.layer))
+        else:
+            order = _random_order(edges, structure.num_units, rng)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        adjacency = np.zeros((len(order), len(order)), dtype=bool)
+        adjacency[place[edges[0]], place[edges[1]]] = True
+        return cls(
+            adjacency,
+            structure.family,
+            structure.inputs[order] & adjacency.any(axis=0),
+            structure.outputs[order] & adjacency.any(axis=1),
+            {name: tuple(values[u] for u in order) for name, values in structure.attributes.items()},
+        )
+
+    @property
+    def num_units(self) -> int:
+        return len(self.adjacency)
+
+    @property
+    def num_edges(self) -> int:
+        return int(np.count_nonzero(self.adjacency))
+
+    def edges(self) -> np.ndarray:
+        """int64 [2, E], sorted by source, then target."""
+        return np.stack(np.nonzero(self.adjacency))
+
+    def with_adjacency(self, adjacency: np.ndarray) -> Genome:
+        """The same units with other edges."""
+        return Genome(adjacency, self.family, self.inputs, self.outputs, self.attributes)
+
+    def take(self, units: np.ndarray) -> Genome:
+        """The units named, in the order given, which must be one that the edges follow."""
+        return Genome(
+            self.adjacency[np.ix_(units, units)],
+            self.family,
+            self.inputs[units],
+            self.outputs[units],
+            {name: tuple(values[u] for u in units) for name, values in self.attributes.items()},
+        )
+
+    def fits(self, space: Space) -> bool:
+        """Whether it keeps the bounds of a space."""
+        return (
+            self.family == space.family
+            and space.units[0] <= self.num_units <= space.units[1]
+            and (space.max_edges is None or self.num_edges <= space.max_edges)
+        )
+
+    def express(self, space: Space, rng: np.random.Generator, **origin: Any) -> Structure | None:
+        """The structure that it stands for, or None where that lies outside the space.
+
+        Parts that do not hang together are chained first; see :func:`chain_components`.
+
+        Parameters
+        ----------
+        space : Space
+            Its ``recurrence`` makes the recurrent edges of a family that keeps a state.
+        rng : numpy.random.Generator
+            Drawn from by ``recurrence="random"`` and where parts are chained.
+        **origin
+            JSON values for the origin of the structure.
+        """
+        joined = chain_components(self.adjacency, np.arange(self.num_units), rng)
+        if joined is not self.adjacency:
+            return self.with_adjacency(joined).express(space, rng, **origin)
+        if not self.fits(space):
+            return None
+        forward, delayed = self.edges(), np.zeros((2, 0), dtype=np.int64)
+        if FAMILIES[self.family].recurrent and self.family != "module":
+            seed = int(rng.integers(2**62)) if space.recurrence == "random" else 0
+            layer = longest_path_layers(forward, self.num_units)
+            delayed = recurrent_edges(space.recurrence, forward, layer, seed=seed)
+        return Structure(
+            np.concatenate([forward, delayed], axis=1),
+            self.num_units,
+            recurrent=np.repeat([False, True], [forward.shape[1], delayed.shape[1]]),
+            family=self.family,
+            inputs=self.inputs | ~self.adjacency.any(axis=0),
+            outputs=self.outputs | ~self.adjacency.any(axis=1),
+            attributes=self.attributes,
+            origin=origin,
+        )
+
+
+def components(adjacency: np.ndarray) -> np.ndarray:
+    """Number of the weakly connected component of each unit, int64 [N], from 0 in order of units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> adjacency = np.zeros((4, 4), dtype=bool)
+    >>> adjacency[0, 2] = adjacency[1, 3] = True
+    >>> components(adjacency).tolist()
+    [0, 1, 0, 1]
+    """
+    neighbours: list[list[int]] = [[] for _ in range(len(adjacency))]
+    sources, targets = np.nonzero(adjacency)
+    for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+        neighbours[source].append(target)
+        neighbours[target].append(source)
+    labels = [-1] * len(adjacency)
+    found = 0
+    for first in range(len(adjacency)):
+        if labels[first] >= 0:
+            continue
+        labels[first], waiting = found, [first]
+        while waiting:
+            for unit in neighbours[waiting.pop()]:
+                if labels[unit] < 0:
+                    labels[unit] = found
+                    waiting.append(unit)
+        found += 1
+    return np.array(labels, dtype=np.int64)
+
+
+def chain_components(adjacency: np.ndarray, among: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Join what does not hang together by a chain through one random unit of each component.
+
+    Parameters
+    ----------
+    adjacency : bool [N, N]
+        Strictly upper triangular; left as it is.
+    among : int64 [K]
+        Units that the chain may touch; a component without any is left alone.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    bool [N, N]
+        With one edge fewer added than there are components.
+    """
+    labels = components(adjacency)
+    if not labels.any():
+        return adjacency
+    shuffled = rng.permutation(among)
+    _, first = np.unique(labels[shuffled], return_index=True)
+    chain = np.sort(shuffled[first])
+    joined = adjacency.copy()
+    joined[chain[:-1], chain[1:]] = True
+    return joined
+
+
+def _random_order(edges: np.ndarray, num_units: int, rng: np.random.Generator) -> np.ndarray:
+    following: list[list[int]] = [[] for _ in range(num_units)]
+    for source, target in zip(edges[0].tolist(), edges[1].tolist(), strict=True):
+        following[source].append(target)
+    waiting = np.bincount(edges[1], minlength=num_units).tolist()
+    priority = rng.random(num_units).tolist()
+    ready = [(priority[unit], unit) for unit in range(num_units) if not waiting[unit]]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        unit = heapq.heappop(ready)[1]
+        order.append(unit)
+        for target in following[unit]:
+            waiting[target] -= 1
+            if not waiting[target]:
+                heapq.heappush(ready, (priority[target], target))
+    return np.array(order, dtype=np.int64)

@@ -1,0 +1,116 @@
+"""The predictor that screens offspring: fitted on a clone, corrected by what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from sklearn.base import clone
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.structure import Structure
+
+# With fewer scores than this a guide is not fitted: it would steer by chance.
+FEWEST_SCORES = 10
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """What a search asks of its guide; every :class:`~nnstruct.predictors.Predictor` is one."""
+
+    def fit(self, structures: Any, y: Any) -> Any: ...
+
+    def predict(self, structures: Any, return_std: bool = False) -> Any: ...
+
+
+@dataclass(frozen=True)
+class CorrectedGuide:
+    """A fitted guide plus a second one that was fitted on the first one's errors.
+
+    Parameters
+    ----------
+    base : Guide
+        Fitted before the search began, on rows that the search does not know.
+    correction : Guide
+        Fitted on ``score - base.predict(structure)`` of all that was told.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.predictors import Mean
+    >>> structures = [Structure.from_layers([n, 2]) for n in (2, 3, 4)]
+    >>> base = Mean().fit(structures, [0.5, 0.5, 0.5])
+    >>> correction = Mean().fit(structures, [0.1, 0.2, 0.3])
+    >>> CorrectedGuide(base, correction).predict(structures).round(2).tolist()
+    [0.7, 0.7, 0.7]
+    """
+
+    base: Guide
+    correction: Guide
+
+    def predict(
+        self, structures: Sequence[Structure], return_std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Sum of both predictions; the standard deviation is the correction's."""
+        mean = np.asarray(self.base.predict(structures), dtype=np.float64)
+        more, std = self.correction.predict(structures, return_std=True)
+        mean = mean + np.asarray(more, dtype=np.float64)
+        return (mean, np.asarray(std, dtype=np.float64)) if return_std else mean
+
+
+def is_fitted(guide: Any) -> bool:
+    """Whether a guide came fitted, by scikit-learn's rule."""
+    if hasattr(guide, "__sklearn_is_fitted__"):
+        return bool(guide.__sklearn_is_fitted__())
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(guide))
+
+
+def fit_guide(guide: Guide, structures: Sequence[Structure], scores: np.ndarray, *, correct: bool) -> Any:
+    """A guide that knows the scores told; the one given is left as it is.
+
+    Parameters
+    ----------
+    guide : Guide
+    structures : sequence of Structure, length n
+    scores : float [n]
+    correct : bool
+        Keep a fitted ``guide`` and learn its errors only; otherwise learn the scores anew.
+
+    Returns
+    -------
+    Guide, CorrectedGuide or None
+        None where there is nothing to predict with yet.
+    """
+    enough = len(structures) >= FEWEST_SCORES
+    if not correct:
+        return _fresh(guide).fit(structures, scores) if enough else None
+    if not enough:
+        return guide
+    residuals = scores - np.asarray(guide.predict(structures), dtype=np.float64)
+    return CorrectedGuide(guide, _fresh(guide).fit(structures, residuals))
+
+
+def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each structure's score, float64 [n] each, checked.
+
+    Raises
+    ------
+    InvalidInputError
+        If the guide returns another shape, or a value that is not finite.
+    """
+    pair = guide.predict(structures, return_std=True)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise InvalidInputError("guide", "return (mean, std) from predict(..., return_std=True)", type(pair))
+    mean, std = (np.asarray(part, dtype=np.float64) for part in pair)
+    for name, part in (("mean", mean), ("std", std)):
+        if part.shape != (len(structures),):
+            raise InvalidInputError(f"guide's {name}", f"have shape [{len(structures)}]", list(part.shape))
+        if not np.isfinite(part).all():
+            raise InvalidInputError(f"guide's {name}", "be finite", float(part[~np.isfinite(part)][0]))
+    return mean, std
+
+
+def _fresh(guide: Guide) -> Any:
+    return clone(guide, safe=False)

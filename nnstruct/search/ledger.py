@@ -1,0 +1,315 @@
+"""What a search asked and was told, written through to an Optuna study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
+TOLD = "told"
+_FORMAT = 1
+_SETTINGS, _BATCH = "nnstruct_settings", "nnstruct_batch"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measurement of one structure: a trial of the study.
+
+    Attributes
+    ----------
+    number : int
+        Of the trial.
+    structure : Structure
+    operator : str
+        Operators joined by ``+``, ``prior``, or ``told`` for a structure that was never asked.
+    parents : tuple of str
+    generation : int
+        Calls of ``ask`` before the one that made it.
+    state : {"pending", "complete", "failed"}
+    score, prediction, std : float or None
+    """
+
+    number: int
+    structure: Structure
+    operator: str
+    parents: tuple[str, ...]
+    generation: int
+    state: str = PENDING
+    score: float | None = None
+    prediction: float | None = None
+    std: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        return self.structure.fingerprint
+
+    def attributes(self) -> dict[str, Any]:
+        """JSON values for the trial, without those unknown; :func:`_entry_of` reads them back."""
+        predicted = {"prediction": self.prediction, "std": self.std}
+        return {
+            "fingerprint": self.fingerprint,
+            "units": self.structure.num_units,
+            "edges": self.structure.forward_edges.shape[1],
+            "recurrent_edges": self.structure.recurrent_edges.shape[1],
+            "layers": self.structure.num_layers,
+            "operator": self.operator,
+            "parents": list(self.parents),
+            "generation": self.generation,
+            "structure": structure_to_json(self.structure),
+            **{name: value for name, value in predicted.items() if value is not None},
+        }
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Which trials a guide was fitted on: all with a number below ``trials``, save the pending ones."""
+
+    generation: int
+    trials: int
+    pending: tuple[int, ...]
+
+
+class Ledger:
+    """Entries in memory, and the study that holds the same.
+
+    A batch is written to one study attribute before its trials, so that a process killed between
+    two trials leaves a batch that the next one completes.
+
+    Parameters
+    ----------
+    storage : str, optuna storage or None
+    study_name : str
+    direction : {"maximize", "minimize"}
+    settings : mapping
+        JSON values that a study can be continued with only if they are the same.
+    load_if_exists : bool
+    """
+
+    def __init__(
+        self,
+        storage: Any,
+        study_name: str,
+        direction: str,
+        settings: Mapping[str, Any],
+        load_if_exists: bool,
+    ) -> None:
+        self.study = _open_study(storage, study_name, direction, load_if_exists)
+        self.entries: list[Entry] = []
+        self.generation = 0
+        self.fit: Fit | None = None
+        self._check_settings({"format": _FORMAT, "direction": direction, **settings})
+        self.refresh()
+
+    def add_batch(self, entries: Sequence[Entry], fit: Fit | None) -> list[Entry]:
+        """Record what is asked next; returns the entries with the numbers of their trials."""
+        candidates = [entry.attributes() for entry in entries]
+        batch = {
+            "generation": self.generation,
+            "fit": None if fit is None else [fit.generation, fit.trials, list(fit.pending)],
+            "candidates": candidates,
+        }
+        self.study.set_user_attr(_BATCH, batch)
+        self._add_trials(candidates)
+        before = len(self.entries)
+        self.refresh()
+        return self.entries[before:]
+
+    def finish(self, entry: Entry, score: float) -> None:
+        """Record the score of a pending entry; one that is not finite marks the trial as failed."""
+        from optuna.trial import TrialState
+
+        if np.isfinite(score):
+            self.study.tell(entry.number, score)
+            told = replace(entry, state=COMPLETE, score=float(score))
+        else:
+            self.study.tell(entry.number, state=TrialState.FAIL)
+            told = replace(entry, state=FAILED)
+        self.entries = [told if other.number == entry.number else other for other in self.entries]
+
+    def insert(self, structure: Structure, score: float) -> None:
+        """Record a measurement that no pending trial waits for; :meth:`refresh` makes it an entry."""
+        from optuna.trial import TrialState, create_trial
+
+        attributes = Entry(-1, structure, TOLD, (), self.generation).attributes()
+        if np.isfinite(score):
+            self.study.add_trial(create_trial(value=float(score), user_attrs=attributes))
+        else:
+            self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        stored = self.study.user_attrs.get(_SETTINGS)
+        if stored is None:
+            if len(self.study.get_trials(deepcopy=False)):
+                raise InvalidInputError(
+                    "study_name", "name a study made by a Search, or a new one", self.study.study_name
+                )
+            self.study.set_user_attr(_SETTINGS, settings)
+            return
+        for name, value in settings.items():
+            if stored.get(name) != value:
+                raise InvalidInputError(
+                    name,
+                    f"be {stored.get(name)!r} as in the stored study {self.study.study_name!r}",
+                    value,
+                    "Give another study_name to start a new search.",
+                )
+
+    def _add_trials(self, candidates: Sequence[Mapping[str, Any]]) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        for attributes in candidates:
+            self.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=dict(attributes)))
+
+    def refresh(self) -> None:
+        """Read trials that are not entries yet, and complete a batch that was cut short."""
+        batch = self.study.user_attrs.get(_BATCH)
+        trials = self.study.get_trials(deepcopy=False)
+        if batch is not None:
+            there = {
+                trial.user_attrs["fingerprint"]
+                for trial in trials
+                if trial.user_attrs.get("generation") == batch["generation"]
+                and trial.user_attrs.get("operator") != TOLD
+            }
+            missing = [row for row in batch["candidates"] if row["fingerprint"] not in there]
+            if missing:
+                self._add_trials(missing)
+                trials = self.study.get_trials(deepcopy=False)
+            self.generation = batch["generation"] + 1
+            if batch["fit"] is not None:
+                generation, count, pending = batch["fit"]
+                self.fit = Fit(generation, count, tuple(pending))
+        known = {entry.number for entry in self.entries}
+        fresh = [trial for trial in trials if trial.number not in known and "structure" in trial.user_attrs]
+        self.entries += [_entry_of(trial) for trial in fresh]
+
+
+def history_table(entries: Sequence[Entry]) -> pd.DataFrame:
+    """The columns of :attr:`nnstruct.search.Search.history`, one row an entry."""
+    import pandas as pd
+
+    columns: dict[str, tuple[list[Any], str]] = {
+        "trial": ([e.number for e in entries], "int64"),
+        "fingerprint": ([e.fingerprint for e in entries], "str"),
+        "score": ([np.nan if e.score is None else e.score for e in entries], "float64"),
+        "prediction": ([np.nan if e.prediction is None else e.prediction for e in entries], "float64"),
+        "std": ([np.nan if e.std is None else e.std for e in entries], "float64"),
+        "operator": ([e.operator for e in entries], "str"),
+        "generation": ([e.generation for e in entries], "int64"),
+        "units": ([e.structure.num_units for e in entries], "int64"),
+        "edges": ([e.structure.forward_edges.shape[1] for e in entries], "int64"),
+        "state": ([e.state for e in entries], "str"),
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()})
+
+
+def structure_to_json(structure: Structure) -> dict[str, Any]:
+    """A structure as JSON values; units are named by number wherever flags would be long.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> row = structure_to_json(Structure.from_layers([2, 1]))
+    >>> row["forward"], row["inputs"]
+    ([[0, 1], [2, 2]], [0, 1])
+    >>> structure_from_json(row) == Structure.from_layers([2, 1])
+    True
+    """
+    return {
+        "family": structure.family,
+        "num_units": structure.num_units,
+        "forward": structure.forward_edges.tolist(),
+        "recurrent": structure.recurrent_edges.tolist(),
+        "inputs": np.flatnonzero(structure.inputs).tolist(),
+        "outputs": np.flatnonzero(structure.outputs).tolist(),
+        "attributes": {name: list(values) for name, values in structure.attributes.items()},
+        "origin": dict(structure.origin),
+    }
+
+
+def structure_from_json(row: Mapping[str, Any]) -> Structure:
+    """The structure that :func:`structure_to_json` wrote."""
+    units = np.arange(row["num_units"])
+    forward = np.array(row["forward"], dtype=np.int64).reshape(2, -1)
+    delayed = np.array(row["recurrent"], dtype=np.int64).reshape(2, -1)
+    return Structure(
+        np.concatenate([forward, delayed], axis=1),
+        row["num_units"],
+        recurrent=np.repeat([False, True], [forward.shape[1], delayed.shape[1]]),
+        family=row["family"],
+        inputs=np.isin(units, row["inputs"]),
+        outputs=np.isin(units, row["outputs"]),
+        attributes=row["attributes"],
+        origin=row["origin"],
+    )
+
+
+def _entry_of(trial: optuna.trial.FrozenTrial) -> Entry:
+    attributes = trial.user_attrs
+    structure = structure_from_json(attributes["structure"])
+    if structure.fingerprint != attributes["fingerprint"]:
+        raise CorruptFileError(
+            f"trial {trial.number}: the fingerprint {attributes['fingerprint']} does not fit its structure."
+        )
+    state = {"COMPLETE": COMPLETE, "RUNNING": PENDING, "WAITING": PENDING}.get(trial.state.name, FAILED)
+    return Entry(
+        trial.number,
+        structure,
+        attributes["operator"],
+        tuple(attributes["parents"]),
+        attributes["generation"],
+        state,
+        trial.value if state == COMPLETE else None,
+        attributes.get("prediction"),
+        attributes.get("std"),
+    )
+
+
+def _open_study(storage: Any, study_name: str, direction: str, load_if_exists: bool) -> optuna.Study:
+    import optuna
+    from optuna.study import StudyDirection
+
+    if isinstance(storage, str):
+        if "://" not in storage:
+            raise InvalidInputError(
+                "storage", "be a database URL", storage, f"For a file write 'sqlite:///{storage}'."
+            )
+        if storage.startswith("sqlite:///"):
+            Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        try:
+            return optuna.create_study(
+                storage=storage,
+                study_name=study_name,
+                direction=StudyDirection[direction.upper()],
+                load_if_exists=load_if_exists,
+                sampler=optuna.samplers.RandomSampler(),
+            )
+        except optuna.exceptions.DuplicatedStudyError as error:
+            raise InvalidInputError(
+                "study_name", "be new in this storage", study_name, "Or pass load_if_exists=True to continue."
+            ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

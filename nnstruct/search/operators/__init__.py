@@ -1,0 +1,22 @@
+"""Genetic operators: structures in, a new structure out, one operator a file."""
+
+from __future__ import annotations
+
+from nnstruct.search.operators.add_edge import AddEdge
+from nnstruct.search.operators.add_unit import AddUnit
+from nnstruct.search.operators.base import OPERATORS, Operator
+from nnstruct.search.operators.crossover import Crossover
+from nnstruct.search.operators.remove_edge import RemoveEdge
+from nnstruct.search.operators.remove_unit import RemoveUnit
+from nnstruct.search.operators.rewire_edge import RewireEdge
+
+__all__ = [
+    "OPERATORS",
+    "AddEdge",
+    "AddUnit",
+    "Crossover",
+    "Operator",
+    "RemoveEdge",
+    "RemoveUnit",
+    "RewireEdge",
+]
