@@ -13,8 +13,8 @@ def epoch_batches(split: Split, config: TrainConfig, seed: int, epoch: int) -> l
     """Positions of the training examples in each batch of an epoch.
 
     The order depends on the seed and the epoch alone, so that all networks of one seed see the
-    same batches. In the faithful protocol examples are shuffled and cut; in the others those of a
-    similar length share a batch, ties and the order of the batches are random.
+    same batches. In the clean protocol examples of a similar length share a batch, ties and the order
+    of the batches are random; in the others examples are shuffled and cut.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def epoch_batches(split: Split, config: TrainConfig, seed: int, epoch: int) -> l
     """
     rng = generator(seed, "batches", epoch)
     order = rng.permutation(len(split))
-    if split.lengths is None or config.protocol == "faithful":
+    if split.lengths is None or config.protocol != "clean":
         return _cut(order, config.batch_size)
     batches = _cut(order[np.argsort(split.lengths[order], kind="stable")], config.batch_size)
     return [batches[i] for i in rng.permutation(len(batches))]
@@ -31,7 +31,7 @@ def epoch_batches(split: Split, config: TrainConfig, seed: int, epoch: int) -> l
 def evaluation_batches(split: Split, config: TrainConfig) -> list[np.ndarray]:
     """Positions in each batch of an evaluation: in file order where companions matter, else by length."""
     order = np.arange(len(split))
-    if split.lengths is not None and config.protocol != "faithful":
+    if split.lengths is not None and config.protocol == "clean":
         order = np.argsort(split.lengths, kind="stable")
     return _cut(order, config.batch_size)
 

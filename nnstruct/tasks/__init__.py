@@ -32,8 +32,8 @@ A task of one's own is a function that returns a :class:`Task`; once it is regis
 
 from __future__ import annotations
 
-from nnstruct.tasks.base import Split, Task
+from nnstruct.tasks.base import SPLIT_NAMES, Split, Task
 from nnstruct.tasks.catalogue import TASKS, load_task
 from nnstruct.tasks.data import data_directory
 
-__all__ = ["TASKS", "Split", "Task", "data_directory", "load_task"]
+__all__ = ["SPLIT_NAMES", "TASKS", "Split", "Task", "data_directory", "load_task"]

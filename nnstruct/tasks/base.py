@@ -12,7 +12,7 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
 
-SPLITS = ("train", "val", "test")
+SPLIT_NAMES = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Task:
     num_symbols: int | None = None
 
     def __post_init__(self) -> None:
-        for name in SPLITS:
+        for name in SPLIT_NAMES:
             split: Split = getattr(self, name)
             _check_split(name, split, self.num_classes, self.num_symbols)
             if not self.is_sequence and split.inputs.shape[1:] != self.input_shape:
@@ -97,7 +97,7 @@ class Task:
     def fingerprint(self) -> str:
         """16 hexadecimal digits that depend on every value of every split, and not on the name."""
         digest = hashlib.blake2b(f"{self.num_classes}|{self.num_symbols}".encode(), digest_size=8)
-        for name in SPLITS:
+        for name in SPLIT_NAMES:
             split: Split = getattr(self, name)
             for array in (split.inputs, split.targets, split.lengths):
                 if array is not None:
@@ -106,7 +106,7 @@ class Task:
         return digest.hexdigest()
 
     def __repr__(self) -> str:
-        sizes = "/".join(str(len(getattr(self, name))) for name in SPLITS)
+        sizes = "/".join(str(len(getattr(self, name))) for name in SPLIT_NAMES)
         kind = f"{self.num_symbols} symbols" if self.is_sequence else f"inputs {list(self.input_shape)}"
         return f"Task({self.name!r}, {sizes} train/val/test, {kind}, {self.num_classes} classes)"
 

@@ -33,13 +33,13 @@ class Workspace(NamedTuple):
     scores: np.ndarray  # float32 [C, B]
 
 
-def make_workspace(plan, shapes, batch_size: int, longest: int) -> Workspace:  # type: ignore[no-untyped-def]
+def make_workspace(plan, weights, batch_size: int, longest: int) -> Workspace:  # type: ignore[no-untyped-def]
     """Zeroed arrays for batches of at most ``batch_size`` sequences of at most ``longest`` symbols."""
-    biases, units = shapes.bias
+    biases, units = weights.bias.shape
     gated = plan.cell in (GRU, LSTM)
     most = MOST_LANES_GATED if gated else MOST_LANES
     lanes = min(most, -(-batch_size // LANE_MULTIPLE) * LANE_MULTIPLE)
-    classes, outputs = shapes.readout
+    classes, outputs = weights.readout.shape
 
     def zeros(*shape: int) -> np.ndarray:
         return np.zeros(shape, dtype=np.float32)
@@ -56,7 +56,7 @@ def make_workspace(plan, shapes, batch_size: int, longest: int) -> Workspace:  #
         zeros(biases, lanes),
         zeros(lanes),
         zeros(2, lanes),
-        zeros(*shapes.input[:2], INPUT_SUMS, shapes.input[2]),
+        zeros(*weights.input.shape[:2], INPUT_SUMS, weights.input.shape[2]),
         zeros(outputs, lanes),
         zeros(outputs, lanes),
         zeros(classes, lanes),

@@ -1,4 +1,4 @@
-"""The clean protocol from symbols to class scores, compiled."""
+"""From symbols to class scores, compiled."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from nnstruct.population.fused.workspace import GRU, LANE_MULTIPLE, RELU, TANH
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
-def load_batch(work, tokens, lengths, targets, batch):  # type: ignore[no-untyped-def]
-    """Fill the workspace's lanes; returns the lanes in use (a multiple of 16) and the longest length."""
+def load_batch(work, tokens, lengths, targets, batch, longest):  # type: ignore[no-untyped-def]
+    """Fill the workspace's lanes; returns the lanes in use (a multiple of 16) and the steps to run.
+
+    With ``longest`` above zero every sequence is padded to it and read out there; otherwise each is
+    read out at its own last symbol.
+    """
     lanes = (len(batch) + LANE_MULTIPLE - 1) // LANE_MULTIPLE * LANE_MULTIPLE
-    longest = 0
+    steps = longest
     for b in range(lanes):
         if b < len(batch):
-            work.lengths[b] = lengths[batch[b]]
+            work.lengths[b] = longest if longest > 0 else lengths[batch[b]]
             work.targets[b] = targets[batch[b]]
-            longest = max(longest, work.lengths[b])
+            steps = max(steps, work.lengths[b])
         else:
             work.lengths[b] = 0
-    for t in range(longest):
+    for t in range(steps):
         for b in range(lanes):
             work.symbols[t, b] = tokens[batch[b], t] if b < len(batch) else 0
-    return lanes, longest
+    return lanes, steps
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -35,46 +39,63 @@ def forward_pass(plan, weights, work, lanes, steps):  # type: ignore[no-untyped-
     r_start, r_source, r_position = plan.recurrent.in_start, plan.recurrent.in_source, plan.recurrent.in_edge
     forward_channel, recurrent_channel = plan.forward_channel, plan.recurrent_channel
     input_row, output_unit, cell = plan.input_row, plan.output_unit, plan.cell
+    sum_start, sum_source = plan.sum_start, plan.sum_source
+    last_row = len(f_start) - 1
     num_channels, num_units = bias.shape
     num_gates = len(forward_channel)
     for t in range(steps):
         for u in range(num_units):
+            if sum_start[u + 1] > sum_start[u]:
+                add_states(sum_start, sum_source, u, hidden, t + 1, lanes)
+                continue
             for c in range(num_channels):
                 value = bias[c, u]
                 for b in range(lanes):
                     sums[c, b] = value
-            row = input_row[u]
+            place = input_row[u]
             for gate in range(num_gates):
                 c = forward_channel[gate]
-                if row >= 0:
+                if place >= 0:
                     for b in range(lanes):
-                        sums[c, b] += table[row, gate, symbols[t, b]]
-                add_edges(sums, c, forward, gate, f_start, f_source, f_position, u, hidden, t + 1, lanes)
+                        sums[c, b] += table[place, gate, symbols[t, b]]
+                row = min(gate, last_row)
+                add_edges(sums, c, forward, gate, f_start, f_source, f_position, row, u, hidden, t + 1, lanes)
                 if t > 0:
                     c = recurrent_channel[gate]
-                    add_edges(sums, c, recurrent, gate, r_start, r_source, r_position, u, hidden, t, lanes)
+                    add_edges(sums, c, recurrent, gate, r_start, r_source, r_position, 0, u, hidden, t, lanes)
             activate(cell, sums, hidden, memory, gates, t, u, lanes)
     read_out(output_unit, weights, work, lanes)
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
-def add_edges(sums, channel, weight, gate, start, source, position, unit, hidden, t, lanes):  # type: ignore[no-untyped-def]
+def add_edges(sums, channel, weight, gate, start, source, position, row, unit, hidden, t, lanes):  # type: ignore[no-untyped-def]
     """sums[channel] += weight[gate, e] * hidden[t, source of e] over the edges that enter a unit."""
-    e, end = start[unit], start[unit + 1]
+    e, end = start[row, unit], start[row, unit + 1]
     while e + 3 < end:
-        s0, s1, s2, s3 = source[e], source[e + 1], source[e + 2], source[e + 3]
-        w0, w1 = weight[gate, position[e]], weight[gate, position[e + 1]]
-        w2, w3 = weight[gate, position[e + 2]], weight[gate, position[e + 3]]
+        s0, s1, s2, s3 = source[row, e], source[row, e + 1], source[row, e + 2], source[row, e + 3]
+        w0, w1 = weight[gate, position[row, e]], weight[gate, position[row, e + 1]]
+        w2, w3 = weight[gate, position[row, e + 2]], weight[gate, position[row, e + 3]]
         for b in range(lanes):
             sums[channel, b] += (
                 w0 * hidden[t, s0, b] + w1 * hidden[t, s1, b] + w2 * hidden[t, s2, b] + w3 * hidden[t, s3, b]
             )
         e += 4
     while e < end:
-        s0, w0 = source[e], weight[gate, position[e]]
+        s0, w0 = source[row, e], weight[gate, position[row, e]]
         for b in range(lanes):
             sums[channel, b] += w0 * hidden[t, s0, b]
         e += 1
+
+
+@njit(inline="always", fastmath=FAST, error_model="numpy")
+def add_states(start, source, unit, hidden, t, lanes):  # type: ignore[no-untyped-def]
+    """The state of a unit that only adds up others of the same step."""
+    for b in range(lanes):
+        hidden[t, unit, b] = ZERO
+    for e in range(start[unit], start[unit + 1]):
+        s = source[e]
+        for b in range(lanes):
+            hidden[t, unit, b] += hidden[t, s, b]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

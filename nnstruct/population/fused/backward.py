@@ -1,4 +1,4 @@
-"""The clean protocol from the scores' gradient to the parameters' gradients, compiled."""
+"""From the scores' gradient to the parameters' gradients, compiled."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
     input_row, output_row, cell = plan.input_row, plan.output_row, plan.cell
     num_channels, num_units = bias.shape
     num_gates = len(forward_channel)
+    sum_start, sum_target = plan.sum_start, plan.sum_target
+    last_row = len(f_start) - 1
     pull_readout(weights, gradients, work, lanes)
     carry[:, :lanes] = ZERO
     input_sums[:] = ZERO
@@ -42,15 +44,23 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
             for gate in range(num_gates):
                 c = forward_channel[gate]
                 pull_edges(
-                    gradient, c, forward, g_forward, gate, f_start, f_target, u, delta, now, hidden,
-                    t + 1, lanes,
+                    gradient, c, forward, g_forward, gate, f_start, f_target, min(gate, last_row), u, delta,
+                    now, hidden, t + 1, lanes,
                 )  # fmt: skip
                 if t + 1 < steps:
                     c = recurrent_channel[gate]
                     pull_edges(
-                        gradient, c, recurrent, g_recurrent, gate, r_start, r_target, u, delta, later, hidden,
-                        t + 1, lanes,
+                        gradient, c, recurrent, g_recurrent, gate, r_start, r_target, 0, u, delta, later,
+                        hidden, t + 1, lanes,
                     )  # fmt: skip
+            s = sum_target[u]
+            if s >= 0:
+                for b in range(lanes):
+                    gradient[b] += delta[now, s, 0, b]
+            if sum_start[u + 1] > sum_start[u]:
+                for b in range(lanes):
+                    delta[now, u, 0, b] = gradient[b]
+                continue
             differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, lanes)
             for c in range(num_channels):
                 g = ZERO
@@ -68,7 +78,7 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
     for row in range(g_input.shape[0]):
         for gate in range(num_gates):
             for i in range(INPUT_SUMS):
-                for symbol in range(1, g_input.shape[2]):
+                for symbol in range(plan.first_symbol, g_input.shape[2]):
                     g_input[row, gate, symbol] += input_sums[row, gate, i, symbol]
 
 
@@ -92,12 +102,12 @@ def pull_readout(weights, gradients, work, lanes):  # type: ignore[no-untyped-de
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
 def pull_edges(  # type: ignore[no-untyped-def]
-    gradient, channel, weight, weight_gradient, gate, start, target, unit, delta, side, hidden, t, lanes
+    gradient, channel, weight, weight_gradient, gate, start, target, row, unit, delta, side, hidden, t, lanes
 ):
     """Gradients through the edges that leave a unit: of its state ``hidden[t]`` and of their weights."""
-    e, end = start[unit], start[unit + 1]
+    e, end = start[row, unit], start[row, unit + 1]
     while e + 3 < end:
-        t0, t1, t2, t3 = target[e], target[e + 1], target[e + 2], target[e + 3]
+        t0, t1, t2, t3 = target[row, e], target[row, e + 1], target[row, e + 2], target[row, e + 3]
         w0, w1, w2, w3 = weight[gate, e], weight[gate, e + 1], weight[gate, e + 2], weight[gate, e + 3]
         g0, g1, g2, g3 = ZERO, ZERO, ZERO, ZERO
         for b in range(lanes):
@@ -115,7 +125,7 @@ def pull_edges(  # type: ignore[no-untyped-def]
         weight_gradient[gate, e + 3] += g3
         e += 4
     while e < end:
-        t0, w0 = target[e], weight[gate, e]
+        t0, w0 = target[row, e], weight[gate, e]
         g0 = ZERO
         for b in range(lanes):
             d0 = delta[side, t0, channel, b]

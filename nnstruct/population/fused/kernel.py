@@ -1,4 +1,4 @@
-"""The clean protocol in one compiled loop: forward, backward, clipping and Adam, one network.
+"""Both protocols in one compiled loop: forward, backward, clipping and Adam, one network.
 
 Layout: [time, unit, lane], a batch's examples being the lanes, so that the innermost loop always
 runs over contiguous lanes and becomes vector code. Edges are taken four at a time: an
@@ -17,8 +17,9 @@ import numpy as np
 from numba import njit
 
 from nnstruct.population.fused.arithmetic import FAST, ONE, ZERO, float32
-from nnstruct.population.fused.clean_backward import backward_pass
-from nnstruct.population.fused.clean_forward import forward_pass, load_batch
+from nnstruct.population.fused.backward import backward_pass
+from nnstruct.population.fused.forward import forward_pass, load_batch
+from nnstruct.population.fused.tied import collect_gradients, refresh_weights
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -69,12 +70,32 @@ def clipped_adam(flat, step, settings):  # type: ignore[no-untyped-def]
         parameters[p] -= rate * m / (np.sqrt(v) * correction + eps)
 
 
+@njit(inline="always", fastmath=FAST, error_model="numpy")
+def padded_length(plan, lengths, batches, starts, i):  # type: ignore[no-untyped-def]
+    """The longest sequence of a batch where all are read out behind their padding, else 0."""
+    longest = 0
+    if plan.read_padded:
+        for j in range(starts[i], starts[i + 1]):
+            longest = max(longest, lengths[batches[j]])
+    return longest
+
+
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def train_epoch(plan, weights, gradients, flat, optimiser, work, data, batches, starts, settings):  # type: ignore[no-untyped-def]
+def prepare(plan, tied, weights):  # type: ignore[no-untyped-def]
+    """Make what is made of other weights, before the first step."""
+    refresh_weights(plan, tied, weights)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def train_epoch(
+    plan, weights, gradients, tied, tied_gradients, flat, optimiser, work, data, batches, starts, settings
+):  # type: ignore[no-untyped-def]
     """One epoch; returns the sum of the examples' losses, infinite or NaN as soon as it diverges.
 
     Parameters
     ----------
+    tied, tied_gradients : TiedWeights
+        What the bias and the input table are made of in the faithful protocol; empty otherwise.
     flat : (parameters, gradient, first moment, second moment), each float32 [P]
     optimiser : int64 [1]: steps taken so far
     data : (tokens int32 [n, T], lengths int32 [n], targets int32 [n])
@@ -86,9 +107,12 @@ def train_epoch(plan, weights, gradients, flat, optimiser, work, data, batches, 
     most = len(work.lengths)
     for i in range(len(starts) - 1):
         flat[1][:] = ZERO
+        gradients.bias[:] = ZERO
+        gradients.input[:] = ZERO
+        longest = padded_length(plan, lengths, batches, starts, i)
         for begin in range(starts[i], starts[i + 1], most):
             part = batches[begin : min(begin + most, starts[i + 1])]
-            lanes, steps = load_batch(work, tokens, lengths, targets, part)
+            lanes, steps = load_batch(work, tokens, lengths, targets, part, longest)
             forward_pass(plan, weights, work, lanes, steps)
             loss, _ = loss_and_score_gradient(
                 work, weights.readout.shape[0], lanes, starts[i + 1] - starts[i]
@@ -97,8 +121,10 @@ def train_epoch(plan, weights, gradients, flat, optimiser, work, data, batches, 
             backward_pass(plan, weights, gradients, work, lanes, steps)
         if not np.isfinite(total):
             return total
+        collect_gradients(plan, tied, tied_gradients, gradients)
         optimiser[0] += 1
         clipped_adam(flat, optimiser[0], settings)
+        refresh_weights(plan, tied, weights)
     return total
 
 
@@ -109,9 +135,10 @@ def evaluate(plan, weights, work, data, batches, starts):  # type: ignore[no-unt
     loss, hits = 0.0, 0
     most = len(work.lengths)
     for i in range(len(starts) - 1):
+        longest = padded_length(plan, lengths, batches, starts, i)
         for begin in range(starts[i], starts[i + 1], most):
             part = batches[begin : min(begin + most, starts[i + 1])]
-            lanes, steps = load_batch(work, tokens, lengths, targets, part)
+            lanes, steps = load_batch(work, tokens, lengths, targets, part, longest)
             forward_pass(plan, weights, work, lanes, steps)
             part_loss, part_hits = loss_and_score_gradient(work, weights.readout.shape[0], lanes, len(part))
             loss += part_loss

@@ -1,0 +1,141 @@
+"""Structures as rows of numbers, for predictors that learn from tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.properties import features
+from nnstruct.structure import Structure
+
+# Sums over units depend on their order in the last digits; what is left after rounding does not.
+SIGNIFICANT_DIGITS = 10
+ABSOLUTE_DECIMALS = 12
+_CONSTANT = 1e-9
+
+
+def to_table(structures: Sequence[Structure], families: Sequence[str] = ("paper", "layered")) -> pd.DataFrame:
+    """The features of structures, ready to learn from.
+
+    Parameters
+    ----------
+    structures : sequence of Structure, length n
+    families : sequence of str
+        Families of measures; see :func:`nnstruct.properties.features`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        float64, n rows, columns named ``family.measure``. Values are rounded to ten
+        significant digits, so that the order of the units leaves no trace in them.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no structure, or ``families`` is a string, empty or names an unknown one.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.encode import to_table
+    >>> to_table([Structure.from_layers([2, 3])], ["paper"]).shape[0]
+    1
+    """
+    table = features(structures, families)
+    return pd.DataFrame(_rounded(table.to_numpy(dtype=np.float64)), columns=table.columns)
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    finite = np.where(np.isfinite(values), values, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = np.floor(np.log10(np.abs(finite)))
+    exponent = np.where(np.isfinite(exponent), exponent, 0.0)
+    scale = 10.0 ** np.clip(SIGNIFICANT_DIGITS - 1 - exponent, -300, ABSOLUTE_DECIMALS)
+    return np.round(finite * scale) / scale
+
+
+class FeatureTable(TransformerMixin, BaseEstimator):
+    """A scikit-learn transformer from structures to a matrix of features without gaps.
+
+    What it learns in ``fit``: the median of each column, which stands in for missing values (0
+    where a column has none), and which columns vary; the constant ones are dropped. One column
+    is kept if all are constant.
+
+    Parameters
+    ----------
+    families : sequence of str
+        Families of measures; see :func:`nnstruct.properties.features`.
+
+    Attributes
+    ----------
+    columns_ : list of str, length c
+        The columns kept.
+    median_ : float64 [c]
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import BayesianRidge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from nnstruct import Structure
+    >>> from nnstruct.encode import FeatureTable
+    >>> structures = [Structure.from_layers([2, width, 2]) for width in range(1, 9)]
+    >>> model = make_pipeline(FeatureTable(), StandardScaler(), BayesianRidge())
+    >>> model.fit(structures, [s.num_edges for s in structures]).predict(structures[:1]).round(1).tolist()
+    [4.0]
+    """
+
+    def __init__(self, families: Sequence[str] = ("paper", "layered")) -> None:
+        self.families = families
+
+    def fit(self, structures: Sequence[Structure], y: Any = None) -> FeatureTable:
+        """Learn the medians and which columns vary.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, at least one
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        table = to_table(structures, self.families)
+        values = table.to_numpy()  # [n, all columns]
+        known = np.isfinite(values)
+        median = np.zeros(values.shape[1])
+        for column in np.flatnonzero(known.any(axis=0)):
+            median[column] = np.median(values[known[:, column], column])
+        filled = np.where(known, values, median)
+        spread = np.ptp(filled, axis=0)
+        varies = spread > _CONSTANT * np.maximum(1.0, np.abs(median))
+        varies[0] |= not varies.any()
+        self.columns_ = [name for name, kept in zip(table.columns, varies, strict=True) if kept]
+        self.median_ = median[varies]
+        return self
+
+    def transform(self, structures: Sequence[Structure]) -> np.ndarray:
+        """The kept columns, gaps filled, float64 [n, c]."""
+        check_is_fitted(self)
+        table = to_table(structures, self.families)
+        gone = [name for name in self.columns_ if name not in table]
+        if gone:
+            raise InvalidInputError(
+                "families",
+                "have the columns seen in fit",
+                gone[0],
+                "Fit again with this version of nnstruct.",
+            )
+        values = table[self.columns_].to_numpy(dtype=np.float64)  # [n, c]
+        return np.where(np.isfinite(values), values, self.median_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that :meth:`transform` returns, object [c]."""
+        check_is_fitted(self)
+        return np.array(self.columns_, dtype=object)

@@ -1,0 +1,164 @@
+"""The contract that every predictor keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.network import Network
+from nnstruct.predictors.checks import check_labels, check_structures, check_weights
+from nnstruct.random import check_seed, derive_seed
+from nnstruct.registry import Registry
+from nnstruct.structure import Structure
+
+PREDICTORS: Registry[type[Predictor]] = Registry("predictor")
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """What ``fit`` learned, in forms that can be stored without pickle.
+
+    Attributes
+    ----------
+    values : JSON values by name
+    arrays : numpy arrays by name
+    estimator : a fitted scikit-learn object, or None
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    estimator: Any = None
+
+
+class Predictor(RegressorMixin, BaseEstimator):
+    """Base of all predictors: a scikit-learn regressor whose rows are Structures.
+
+    The constructor of a subclass only stores its parameters. A subclass writes ``_fit``,
+    ``_predict``, ``_get_state`` and ``_set_state``; registering it in ``PREDICTORS`` makes it
+    known to the contract tests, to :func:`nnstruct.predictors.evaluate` and to storage.
+
+    Attributes
+    ----------
+    num_structures_ : int
+        Structures seen in ``fit``.
+    training_digest_ : str
+        32 hexadecimal digits that tell the multiset of structures seen in ``fit``.
+    """
+
+    name: ClassVar[str] = ""
+    random_state: int = 0
+
+    def fit(
+        self,
+        structures: Sequence[Structure | Network],
+        y: Sequence[float] | np.ndarray,
+        sample_weight: Sequence[float] | np.ndarray | None = None,
+    ) -> Self:
+        """Learn to predict ``y`` from structures.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+            At least 2.
+        y : array-like of float, shape [n]
+            Finite.
+        sample_weight : array-like of float, shape [n], optional
+            None negative, not all zero.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If a structure, label, weight or parameter breaks its rule.
+        """
+        checked = check_structures(structures)
+        if len(checked) < 2:
+            raise InvalidInputError("structures", "hold at least 2", len(checked))
+        labels = check_labels(y, len(checked))
+        weights = check_weights(sample_weight, len(checked))
+        check_seed(self.random_state, "random_state")
+        self._fit(checked, labels, weights)
+        self.num_structures_ = len(checked)
+        self.training_digest_ = _digest(checked)
+        return self
+
+    def predict(
+        self, structures: Sequence[Structure | Network], return_std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict the label of each structure.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+        return_std : bool
+            Whether to return also the standard deviation of a new label around its prediction:
+            what the predictor does not know and the noise of the label, together.
+
+        Returns
+        -------
+        mean : float64 [n]
+        std : float64 [n], only with ``return_std``
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidInputError
+            If ``structures`` is not a list of Structure.
+        """
+        self._check_fitted()
+        checked = check_structures(structures)
+        if not checked:
+            return (np.zeros(0), np.zeros(0)) if return_std else np.zeros(0)
+        mean, std = self._predict(checked, return_std)
+        return (mean, std) if return_std else mean  # type: ignore[return-value]
+
+    def save(
+        self, path: str | Path, *, metadata: Mapping[str, Any] | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the fitted predictor to a folder; see :func:`nnstruct.predictors.save`."""
+        from nnstruct.predictors.persistence import save
+
+        return save(self, path, metadata=metadata, overwrite=overwrite)
+
+    @abstractmethod
+    def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn from checked input."""
+
+    @abstractmethod
+    def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """Mean and, if asked for, standard deviation, float64 [n] each, n >= 1."""
+
+    @abstractmethod
+    def _get_state(self) -> FittedState:
+        """What ``_set_state`` needs to predict as now."""
+
+    @abstractmethod
+    def _set_state(self, state: FittedState) -> None:
+        """Bring back what ``_get_state`` gave."""
+
+    def _seed(self, *keys: int | str) -> int:
+        return derive_seed(check_seed(self.random_state, "random_state"), type(self).name, *keys) % 2**32
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"{type(self).__name__} has not been fitted. Call fit(structures, y) first.")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "training_digest_")
+
+
+def _digest(structures: Sequence[Structure]) -> str:
+    text = ",".join(sorted(structure.fingerprint for structure in structures))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
