@@ -26,7 +26,7 @@ def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     """Train one network and keep its curves and weights."""
-    from nnstruct.population.fused import kernel
+    from nnstruct.population.fused.kernel import run_epoch
 
     layout = layout_of(structure, task, config)
     initial = initial_parameters(structure, task, config, seed)
@@ -41,21 +41,21 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     steps_taken = np.zeros(1, dtype=np.int64)
     data = {name: _arrays(getattr(task, name), layout.symbols) for name in SPLIT_NAMES}
     outcome = Outcome()
-    kernel.prepare(layout.plan, tied, weights)
+
+    def run(name: str, batches: list[np.ndarray], training: bool) -> tuple[float, float]:
+        size = len(getattr(task, name))
+        loss, hits = run_epoch(
+            training, layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work,
+            data[name], *_flatten(batches), settings,
+        )  # fmt: skip
+        return loss / size, hits / size
 
     def evaluate(name: str) -> tuple[float, float]:
-        split: Split = getattr(task, name)
-        batches = _flatten(evaluation_batches(split, config))
-        loss, hits = kernel.evaluate(layout.plan, weights, work, data[name], *batches)
-        return loss / len(split), hits / len(split)
+        return run(name, evaluation_batches(getattr(task, name), config), training=False)
 
     for epoch in range(config.epochs):
-        batches = _flatten(epoch_batches(task.train, config, seed, epoch))
-        total = kernel.train_epoch(
-            layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work, data["train"],
-            *batches, settings,
-        )  # fmt: skip
-        if not np.isfinite(total) or not outcome.add_epoch(total / len(task.train), *evaluate("val")):
+        loss, _ = run("train", epoch_batches(task.train, config, seed, epoch), training=True)
+        if not np.isfinite(loss) or not outcome.add_epoch(loss, *evaluate("val")):
             break
     else:
         outcome.test_loss, outcome.test = evaluate("test")

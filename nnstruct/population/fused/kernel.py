@@ -5,8 +5,8 @@ runs over contiguous lanes and becomes vector code. Edges are taken four at a ti
 accumulator row is loaded and stored once for four multiply-adds. Loops over lanes are kept short:
 with more than a few arrays in one loop the compiler gives up proving that they do not overlap.
 
-Everything is inlined into the two functions that are called from Python. As separate compiled
-functions they would be optimised apart, and a process that compiles them could round
+Everything is inlined into the one function that is called from Python. As separate compiled
+functions the parts would be optimised apart, and a process that compiles them could round
 differently from one that loads them from the cache. numba looks at this file alone to tell whether
 the cache is stale: touch it after a change to the forward or backward pass.
 """
@@ -81,19 +81,16 @@ def padded_length(plan, lengths, batches, starts, i):  # type: ignore[no-untyped
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def prepare(plan, tied, weights):  # type: ignore[no-untyped-def]
-    """Make what is made of other weights, before the first step."""
-    refresh_weights(plan, tied, weights)
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def train_epoch(
-    plan, weights, gradients, tied, tied_gradients, flat, optimiser, work, data, batches, starts, settings
-):  # type: ignore[no-untyped-def]
-    """One epoch; returns the sum of the examples' losses, infinite or NaN as soon as it diverges.
+def run_epoch(  # type: ignore[no-untyped-def]
+    training, plan, weights, gradients, tied, tied_gradients, flat, optimiser, work, data, batches,
+    starts, settings,
+):  # fmt: skip
+    """One pass over a split, with or without training; one function for both halves the compilation.
 
     Parameters
     ----------
+    training : bool
+        Whether to take a step after each batch.
     tied, tied_gradients : TiedWeights
         What the bias and the input table are made of in the faithful protocol; empty otherwise.
     flat : (parameters, gradient, first moment, second moment), each float32 [P]
@@ -101,46 +98,37 @@ def train_epoch(
     data : (tokens int32 [n, T], lengths int32 [n], targets int32 [n])
     batches : int64 [n] positions; ``starts`` int64 [batches + 1] cuts them
     settings : (learning rate, clip norm, beta 1, beta 2, epsilon)
+
+    Returns
+    -------
+    (float, int)
+        Sum of the examples' losses, infinite or NaN as soon as training diverges, and hits.
     """
     tokens, lengths, targets = data
-    total = 0.0
+    total, hits = 0.0, 0
     most = len(work.lengths)
+    refresh_weights(plan, tied, weights)
     for i in range(len(starts) - 1):
-        flat[1][:] = ZERO
-        gradients.bias[:] = ZERO
-        gradients.input[:] = ZERO
+        size = starts[i + 1] - starts[i]
         longest = padded_length(plan, lengths, batches, starts, i)
+        if training:
+            flat[1][:] = ZERO
+            gradients.bias[:] = ZERO
+            gradients.input[:] = ZERO
         for begin in range(starts[i], starts[i + 1], most):
             part = batches[begin : min(begin + most, starts[i + 1])]
             lanes, steps = load_batch(work, tokens, lengths, targets, part, longest)
             forward_pass(plan, weights, work, lanes, steps)
-            loss, _ = loss_and_score_gradient(
-                work, weights.readout.shape[0], lanes, starts[i + 1] - starts[i]
-            )
-            total += loss
-            backward_pass(plan, weights, gradients, work, lanes, steps)
-        if not np.isfinite(total):
-            return total
-        collect_gradients(plan, tied, tied_gradients, gradients)
-        optimiser[0] += 1
-        clipped_adam(flat, optimiser[0], settings)
-        refresh_weights(plan, tied, weights)
-    return total
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def evaluate(plan, weights, work, data, batches, starts):  # type: ignore[no-untyped-def]
-    """Sum of losses and number of hits over a split."""
-    tokens, lengths, targets = data
-    loss, hits = 0.0, 0
-    most = len(work.lengths)
-    for i in range(len(starts) - 1):
-        longest = padded_length(plan, lengths, batches, starts, i)
-        for begin in range(starts[i], starts[i + 1], most):
-            part = batches[begin : min(begin + most, starts[i + 1])]
-            lanes, steps = load_batch(work, tokens, lengths, targets, part, longest)
-            forward_pass(plan, weights, work, lanes, steps)
-            part_loss, part_hits = loss_and_score_gradient(work, weights.readout.shape[0], lanes, len(part))
-            loss += part_loss
+            part_loss, part_hits = loss_and_score_gradient(work, weights.readout.shape[0], lanes, size)
+            total += part_loss
             hits += part_hits
-    return loss, hits
+            if training:
+                backward_pass(plan, weights, gradients, work, lanes, steps)
+        if training:
+            if not np.isfinite(total):
+                return total, hits
+            collect_gradients(plan, tied, tied_gradients, gradients)
+            optimiser[0] += 1
+            clipped_adam(flat, optimiser[0], settings)
+            refresh_weights(plan, tied, weights)
+    return total, hits
