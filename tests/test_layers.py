@@ -20,7 +20,9 @@ ROOMS: dict[int, str] = {
     5: "benchmark encode",
     6: "predictors",
     7: "search",
-    8: "report cli recipes quickstart",
+    8: "report recipes",
+    9: "quickstart",
+    10: "cli",
 }
 LEVEL = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

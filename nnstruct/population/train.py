@@ -19,7 +19,7 @@ from nnstruct.tasks import Task
 
 # A worker gets several networks at a time, so that sending them costs little, but few enough
 # that records arrive often and the last worker does not run long alone.
-_MOST_JOBS_A_CHUNK = 16
+_MOST_JOBS_A_CHUNK = 8
 
 
 class Job(NamedTuple):

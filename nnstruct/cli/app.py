@@ -1,0 +1,86 @@
+"""The commands, and what becomes of an error in one of them."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nnstruct import __version__
+from nnstruct.cli.evaluate import evaluate
+from nnstruct.cli.make import build, quickstart, train
+from nnstruct.cli.options import DEBUG, KEPT
+from nnstruct.cli.score import score
+from nnstruct.cli.search import search
+from nnstruct.cli.show import show
+from nnstruct.errors import NnstructError
+
+FAILED, INTERRUPTED = 1, 130
+
+
+class Commands(TyperGroup):
+    """Turns what a command raises into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; its errors become exit codes."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo(f"\nStopped. {ctx.meta.get(KEPT, 'Nothing was written.')}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of a pipe has seen enough; typer ends without a word.
+            raise
+        except (NnstructError, OSError) as error:
+            if ctx.meta.get(DEBUG):
+                traceback.print_exc()
+            typer.echo(f"Error: {_sentence(error)}", err=True)
+            raise typer.Exit(FAILED) from None
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, NnstructError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return " ".join(str(error).split())
+
+
+app = typer.Typer(
+    name="nnstruct",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Predict a neural network's performance from its structure.\n\n"
+    "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
+)
+for _command in (quickstart, build, train, evaluate, score, search, show):
+    app.command()(_command)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"nnstruct {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 1 failed with one sentence on the standard error, 2 wrong usage, 130
+    interrupted.
+    """
+    app(prog_name="nnstruct")

@@ -1,0 +1,41 @@
+"""Options that several commands share, and what they leave in the context."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEBUG, KEPT = "nnstruct.debug", "nnstruct.kept"
+
+
+def _remember_debug(ctx: typer.Context, value: bool) -> bool:
+    ctx.meta[DEBUG] = value
+    return value
+
+
+def keeps(ctx: typer.Context, folder: Path) -> None:
+    """From here on an interrupt loses nothing that is finished; the message will say so."""
+    ctx.meta[KEPT] = f"What is finished is kept in {folder}; run the same command again to go on."
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", min=1, show_default="one a CPU", help="Processes that train."),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        show_default="test",
+        help="The label: test, neg_test_loss, val_last, val_best, val_mean3, val_auc or neg_val_loss.",
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(show_default=False, help="Which training configuration, where the benchmark has several."),
+]

@@ -1,0 +1,104 @@
+"""The command that predicts the performance of structures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnstruct.cli.options import Config, Debug, Quiet
+from nnstruct.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nnstruct.predictors import Predictor
+    from nnstruct.structure import Structure
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder of a saved predictor.")],
+    structures: Annotated[
+        Path,
+        typer.Argument(help="A benchmark's folder, a Parquet, GraphML or JSON (networkx node-link) file."),
+    ],
+    family: Annotated[
+        str | None,
+        typer.Option(
+            help="Family of graphs that do not say their own.", show_default="that of the predictor"
+        ),
+    ] = None,
+    config: Config = None,
+    limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 for all.")] = 20,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write all rows, in the order given, to this CSV file.", show_default=False
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Predict the performance of structures, with an uncertainty; the best come first."""
+    from nnstruct.cli.tables import Cell, console, table
+    from nnstruct.predictors import load_predictor
+
+    predictor = load_predictor(model)
+    known = getattr(predictor, "metadata_", {})
+    nets, labels = _read(structures, family, config, known)
+    strange = sorted(
+        {net.family for net in nets} - set(known.get("families") or [net.family for net in nets])
+    )
+    if strange:
+        typer.echo(f"Warning: {model} was fitted to no structures of {', '.join(strange)}.", err=True)
+    rows = _scores(predictor, nets, labels)
+    screen = console(quiet=quiet and out is not None)
+    ordered = rows.sort_values("prediction", ascending=False, kind="stable")
+    shown = ordered.head(limit) if limit else ordered
+    target = known.get("target", "the label")
+    measures = [name for name in rows.columns if name not in ("fingerprint", "units", "edges")]
+    cells: list[list[Cell]] = [
+        [row["fingerprint"][:12], row["units"], row["edges"], *(row[name] for name in measures)]
+        for row in shown.to_dict("records")
+    ]
+    title = f"{type(predictor).name} predicts {target} of {len(rows)} structures"
+    screen.print(table(list(rows.columns), cells, title=title))
+    if len(shown) < len(rows):
+        screen.print(f"{len(rows) - len(shown)} more rows; --limit 0 prints all, --out FILE.csv writes all.")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        rows.to_csv(out, index=False)
+        screen.print(f"Scores written to {out}.")
+
+
+def _read(
+    path: Path, family: str | None, config: str | None, known: dict[str, Any]
+) -> tuple[list[Structure], Any]:
+    """Structures, and their labels where they come from a benchmark."""
+    from nnstruct.cli.inputs import PREDICTOR, STRUCTURES, kind_of, load_benchmark, read_structures
+
+    kind = kind_of(path)
+    if kind == PREDICTOR:
+        raise InvalidInputError("STRUCTURES", "be a benchmark or a file of structures", str(path))
+    if kind == STRUCTURES:
+        families = known.get("families") or []
+        return read_structures(path, family or (families[0] if len(families) == 1 else None)), None
+    bench = load_benchmark(path, known.get("target"), config)
+    return bench.structures, bench.y
+
+
+def _scores(predictor: Predictor, structures: list[Structure], labels: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    mean, std = predictor.predict(structures, return_std=True)
+    rows = pd.DataFrame(
+        {
+            "fingerprint": [structure.fingerprint for structure in structures],
+            "units": [structure.num_units for structure in structures],
+            "edges": [structure.forward_edges.shape[1] for structure in structures],
+            "prediction": mean,
+            "std": std,
+        }
+    )
+    return rows if labels is None else rows.assign(measured=labels)

@@ -1,0 +1,99 @@
+"""What commands print: tables of results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from nnstruct.predictors import Evaluation
+
+Cell = str | int | float
+
+
+def console(*, quiet: bool = False) -> Console:
+    """Where results go: the standard output; brackets in a path are no markup."""
+    return Console(quiet=quiet, highlight=False, markup=False)
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[Cell]], title: str | None = None) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    made = Table(
+        box=box.SIMPLE,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
+    return made
+
+
+def number(value: float, places: int = 4) -> str:
+    """An integer as it is, a float with so many places, a dash for what is no number."""
+    if isinstance(value, int | np.integer):
+        return str(value)
+    return f"{value:.{places}f}" if math.isfinite(value) else "-"
+
+
+def facts(rows: Iterable[tuple[str, str]], title: str | None = None) -> Table:
+    """Names and what they stand for, in two columns."""
+    made = Table(box=None, show_header=False, title=title, title_justify="left", title_style="bold")
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, value)
+    return made
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Scores by predictor, the best first, and the noise ceiling below them."""
+    made = table(
+        (
+            "predictor",
+            f"R2 [{evaluation.confidence:.0%} interval]",
+            "MAE",
+            "tau",
+            "in 90%",
+            "fit s",
+        ),
+        (
+            (
+                str(name),
+                f"{row['r2']:.3f} [{number(row['r2_low'], 2)}, {number(row['r2_high'], 2)}]",
+                number(row["mae"]),
+                number(row["kendall"], 3),
+                number(row["coverage_90"], 2),
+                number(row["fit_seconds"], 2),
+            )
+            for name, row in evaluation.table.sort_values("r2", ascending=False).iterrows()
+        ),
+        title=(
+            f"{evaluation.repeats} x {evaluation.folds}-fold cross-validation on "
+            f"{evaluation.num_structures} structures"
+        ),
+    )
+    value, low, high = evaluation.noise_ceiling
+    made.add_section()
+    known = f"{value:.3f} [{number(low, 2)}, {number(high, 2)}]" if math.isfinite(value) else "unknown"
+    made.add_row("noise ceiling", known, style="yellow")
+    return made
+
+
+def commands(rows: Iterable[tuple[str, str]], to: Console) -> None:
+    """What to do next; a command is never broken, so that it can be copied."""
+    to.print("\nWhat to do next", style="bold")
+    for what, command in rows:
+        to.print(Padding(what, (0, 0, 0, 2)))
+        to.print(f"    {command}", style="cyan", soft_wrap=True)

@@ -1,0 +1,150 @@
+"""The quickstart from its first step to its last."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.quickstart.course import BENCHMARK, HELD_OUT, MODELS, Course
+from nnstruct.quickstart.settings import Settings
+from nnstruct.quickstart.steps import (
+    choose_guide,
+    compare_predictors,
+    fit_models,
+    make_benchmark,
+    make_report,
+    run_guided_search,
+)
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark import Benchmark
+    from nnstruct.predictors import Evaluation
+    from nnstruct.report import HeldOut
+    from nnstruct.structure import Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What a quickstart found and where it lies.
+
+    Attributes
+    ----------
+    out, report : Path
+        The folder, and the report in it.
+    benchmark, found : Benchmark
+        All structures drawn, and those that the search chose.
+    evaluation : Evaluation
+    predictor : str
+        The best in the evaluation.
+    held_out : HeldOut
+        Its predictions of structures put aside, beside the truth.
+    best : Structure
+        The best of all.
+    best_score : float
+    guide : str
+        What guided the search.
+    commands : list of (str, str)
+        What to do next, and the command for it.
+    seconds : float
+        That this call took.
+    """
+
+    out: Path
+    report: Path
+    benchmark: Benchmark
+    found: Benchmark
+    evaluation: Evaluation
+    predictor: str
+    held_out: HeldOut
+    best: Structure
+    best_score: float
+    guide: str
+    commands: list[tuple[str, str]]
+    seconds: float
+
+
+def run(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    structures: int = 240,
+    seeds: int = 3,
+    workers: int | None = None,
+    quiet: bool = False,
+    settings: Settings | None = None,
+) -> Summary:
+    """Go the whole way once and leave a folder with everything in it.
+
+    Draws structures from every prior, trains them on Reber strings, compares predictors, scores
+    structures put aside, runs a short guided search and writes a report. Interrupted, it continues
+    when it is called again with the same folder.
+
+    Parameters
+    ----------
+    out : path
+        Folder for the benchmark, the predictors, the search and ``report.html``.
+    seed : int
+    structures : int
+        At least 20.
+    seeds : int
+        Trainings of each structure; 2 at least, or the noise ceiling stays unknown.
+    workers : int, optional
+        Processes; by default one a CPU.
+    quiet : bool
+        Print nothing.
+    settings : Settings, optional
+
+    Returns
+    -------
+    Summary
+    """
+    from rich.console import Console
+
+    if isinstance(structures, bool) or not isinstance(structures, int) or structures < 20:
+        raise InvalidInputError("structures", "be an integer, at least 20", structures)
+    started = time.perf_counter()
+    chosen = settings or Settings()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    course = Course(folder, Console(quiet=quiet, highlight=False, markup=False), quiet, workers, seed, chosen)
+    bench = make_benchmark(course, structures, seeds)
+    evaluation = compare_predictors(course, bench)
+    predictor = str(evaluation.table["r2"].idxmax())
+    held_out = fit_models(course, bench, predictor)
+    guide = choose_guide(evaluation)
+    search, found = run_guided_search(course, bench, guide, seeds)
+    commands = next_commands(folder, predictor, guide)
+    with course.step("Write the report") as say:
+        report = make_report(course, bench, evaluation, held_out, search, found, commands)
+        say(f"{report}, {report.stat().st_size / 1e6:.1f} MB")
+    return Summary(
+        folder, report, bench, found, evaluation, predictor, held_out, search.best, search.best_score, guide,
+        commands, time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def next_commands(folder: Path, predictor: str, guide: str) -> list[tuple[str, str]]:
+    """What to do next in a quickstart's folder, and the command for it."""
+
+    def place(name: str) -> str:
+        return shlex.quote(str(folder / name))
+
+    return [
+        (
+            "See what the benchmark holds and draw its best structure:",
+            f"nnstruct show {place(BENCHMARK)} --picture {place('best.png')}",
+        ),
+        (
+            "Score structures with a saved predictor; a GraphML file of your own will do as well:",
+            f"nnstruct score {place(f'{MODELS}/{predictor}')} {place(HELD_OUT)} --out {place('scores.csv')}",
+        ),
+        (
+            "Search further from what is known:",
+            f"nnstruct search --benchmark {place(BENCHMARK)} --guide {guide} --generations 5 "
+            f"--out {place('longer-search')}",
+        ),
+    ]

@@ -1,0 +1,245 @@
+"""Dataset recipes: what to sample, on which task, how many seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.families import FAMILIES
+from nnstruct.recipes.reading import FILE_NAME, Section, check_known, naming, read_recipe, recipe_file
+from nnstruct.record import TrainConfig
+from nnstruct.recurrence import RECURRENCES
+from nnstruct.space import Space
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark import Benchmark
+
+RUNS = Path("runs")
+DEFAULT = "default"
+Announce = Callable[[str], None]
+
+
+class TaskSection(Section):
+    """``[task]``: a task's name and the keywords of its function."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        from nnstruct.tasks import TASKS
+
+        check_known(name, TASKS, "name")
+        return name
+
+
+class SpaceSection(Section):
+    """``[space]``: which structures may be drawn."""
+
+    families: Annotated[list[str], Field(min_length=1)]
+    units: list[int] = Field(default_factory=lambda: [10, 50], min_length=2, max_length=2)
+    recurrence: str = "layer"
+    max_edges: int | None = None
+
+    @field_validator("families")
+    @classmethod
+    def _are_known(cls, families: list[str]) -> list[str]:
+        for family in families:
+            check_known(family, FAMILIES, "families")
+        if len(set(families)) < len(families):
+            raise InvalidInputError("families", "name each family once", families)
+        return families
+
+    @field_validator("recurrence")
+    @classmethod
+    def _is_known(cls, recurrence: str) -> str:
+        check_known(recurrence, RECURRENCES, "recurrence")
+        return recurrence
+
+    @model_validator(mode="after")
+    def _keeps_bounds(self) -> Self:
+        for family in self.families:
+            self.of(family)
+        return self
+
+    def of(self, family: str) -> Space:
+        """The Space of one family."""
+        fewest, most = self.units
+        return Space(family, units=(fewest, most), max_edges=self.max_edges, recurrence=self.recurrence)
+
+
+class SampleSection(Section):
+    """``[sample]``: how many structures of each family, from which priors."""
+
+    count: Annotated[int, Field(ge=1)]
+    priors: Annotated[list[str], Field(min_length=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("priors")
+    @classmethod
+    def _are_known(cls, priors: list[str] | None) -> list[str] | None:
+        from nnstruct.priors import PRIORS
+
+        for prior in priors or ():
+            check_known(prior, PRIORS, "priors")
+        return priors
+
+
+class TargetSection(Section):
+    """``[target]``: which label the benchmark is about."""
+
+    name: str = "test"
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        from nnstruct.benchmark import TARGETS
+
+        check_known(name, TARGETS, "name")
+        return name
+
+
+class DatasetRecipe(Section):
+    """How a benchmark is made; see :mod:`nnstruct.recipes` for the file.
+
+    Examples
+    --------
+    >>> from nnstruct.recipes import DatasetRecipe
+    >>> recipe = DatasetRecipe(
+    ...     task={"name": "reber"}, space={"families": ["gru"], "units": [5, 9]}, sample={"count": 3}
+    ... )
+    >>> [structure.family for structure in recipe.structures("gru")], recipe.seeds_of("gru")
+    (['gru', 'gru', 'gru'], 1)
+    """
+
+    task: TaskSection
+    space: SpaceSection
+    sample: SampleSection
+    train: TrainConfig = TrainConfig()
+    seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {DEFAULT: 1})
+    target: TargetSection = TargetSection()
+
+    @field_validator("seeds")
+    @classmethod
+    def _name_families(cls, seeds: dict[str, int]) -> dict[str, int]:
+        for name in seeds:
+            check_known(name, [DEFAULT, *FAMILIES], "keys")
+        return seeds
+
+    @model_validator(mode="after")
+    def _has_seeds(self) -> Self:
+        for family in self.space.families:
+            if family not in self.seeds and DEFAULT not in self.seeds:
+                raise InvalidInputError("[seeds]", f"have the key {DEFAULT!r} or {family!r}", self.seeds)
+        return self
+
+    def seeds_of(self, family: str) -> int:
+        """Trainings of each structure of a family."""
+        return self.seeds.get(family, self.seeds.get(DEFAULT, 1))
+
+    def structures(self, family: str) -> list[Any]:
+        """The structures of a family, drawn anew: the same with every call."""
+        from nnstruct.priors import sample
+
+        return sample(
+            self.space.of(family), self.sample.count, seed=self.sample.seed, priors=self.sample.priors
+        )
+
+
+def build_dataset(
+    recipe: DatasetRecipe,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+    announce: Announce | None = None,
+    file: Path | None = None,
+) -> Benchmark:
+    """Sample and train what a recipe says; done work in ``out`` is kept and skipped.
+
+    Parameters
+    ----------
+    recipe : DatasetRecipe
+    out : path
+        The benchmark's folder.
+    workers : int, optional
+        Processes; by default one a CPU.
+    progress : bool
+        Show a bar for each family.
+    announce : callable, optional
+        Called with a line of text before each family.
+    file : path, optional
+        Where the recipe was read; errors name it, and the benchmark gets a copy.
+
+    Returns
+    -------
+    Benchmark
+        With the recipe's target.
+    """
+    from nnstruct.benchmark import Benchmark, build, write_card
+    from nnstruct.tasks import load_task
+
+    with naming(file, "task"):
+        task = load_task(recipe.task.name, **recipe.task.options)
+    drawn = {}
+    for family in recipe.space.families:
+        with naming(file, "sample"):
+            drawn[family] = recipe.structures(family)
+    for family, structures in drawn.items():
+        seeds = recipe.seeds_of(family)
+        if announce is not None:
+            times = f"{seeds} seed{'s' if seeds > 1 else ''}"
+            announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
+        bench = build(
+            task, structures, seeds=seeds, config=recipe.train, out=out, workers=workers, progress=progress
+        )
+    write_card(Benchmark.load(out), out, recipe=file)
+    return bench.with_target(recipe.target.name)
+
+
+def run_dataset_recipe(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+    announce: Announce | None = None,
+) -> Benchmark:
+    """Make the benchmark that a recipe file describes, with its dataset card.
+
+    Interrupted, by whatever means, it continues when it is called again.
+
+    Parameters
+    ----------
+    path : path
+        The recipe, or a folder with a ``recipe.toml``.
+    out : path, optional
+        The benchmark's folder; see :func:`dataset_folder` for the default.
+    workers, progress, announce
+        As for :func:`build_dataset`.
+
+    Returns
+    -------
+    Benchmark
+
+    Raises
+    ------
+    MissingDataError
+        If there is no such file.
+    RecipeError
+        If the recipe breaks a rule; the message names the file, the key, the rule and the value.
+    """
+    file = recipe_file(path)
+    recipe = read_recipe(file, DatasetRecipe)
+    folder = dataset_folder(file) if out is None else Path(out)
+    return build_dataset(recipe, folder, workers=workers, progress=progress, announce=announce, file=file)
+
+
+def dataset_folder(file: Path) -> Path:
+    """Where a recipe's benchmark goes: beside a ``recipe.toml``, else ``runs/<name of the file>``."""
+    return file.parent if file.name == FILE_NAME else RUNS / file.stem

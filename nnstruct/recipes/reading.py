@@ -1,0 +1,174 @@
+"""From a TOML file to a checked model, with errors in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
+
+FILE_NAME = "recipe.toml"
+
+
+class Section(BaseModel):
+    """A table of a recipe: immutable, and without keys that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def recipe_file(path: str | Path) -> Path:
+    """The recipe at a path; for a folder the ``recipe.toml`` in it.
+
+    Raises
+    ------
+    MissingDataError
+        If there is none.
+    """
+    found = Path(path)
+    if found.is_dir():
+        found = found / FILE_NAME
+    if not found.is_file():
+        raise MissingDataError(f"There is no recipe {found}.")
+    return found
+
+
+def read_recipe(path: str | Path, model: type[Model]) -> Model:
+    """Read and check a recipe.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file, or a folder with a ``recipe.toml``.
+    model : type
+        :class:`DatasetRecipe` or :class:`PredictorRecipe`.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no such file.
+    RecipeError
+        If the file is not TOML, a key is unknown or missing, or a value breaks its key's rule.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct.recipes import DatasetRecipe, read_recipe
+    >>> path = Path(tempfile.mkdtemp()) / "recipe.toml"
+    >>> _ = path.write_text('task.name = "reber"\\nspace.families = ["gru"]\\nsample.count = 2')
+    >>> read_recipe(path, DatasetRecipe).space.families
+    ['gru']
+    """
+    file = recipe_file(path)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(str(file), "be a TOML file", str(error)) from error
+    try:
+        return model.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise _recipe_error(file, model, error) from error
+
+
+@contextmanager
+def naming(file: Path | None, table: str) -> Iterator[None]:
+    """Errors about values that came from a table of a recipe name the file and the table."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except InvalidInputError as error:
+        if file is None:
+            raise
+        raise RecipeError(f"{file}: [{table}] {error.field}", error.rule, error.value, error.hint) from error
+
+
+def check_known(name: str, known: Iterable[str], what: str) -> None:
+    """Raise if a name is not among those known, and name the nearest."""
+    names = sorted(known)
+    if name not in names:
+        raise InvalidInputError(what, f"be one of {', '.join(names)}", name, _nearest(name, names))
+
+
+def to_toml(recipe: Section) -> str:
+    """The text of a TOML file that reads back as the same recipe; what is at its default stays."""
+    lines: list[str] = []
+    for table, content in recipe.model_dump(exclude_none=True).items():
+        rows = [f"{key} = {_toml_value(value)}" for key, value in content.items() if value != {}]
+        if rows:
+            lines += [f"[{table}]", *rows, ""]
+    return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    # JSON's strings, numbers and booleans are TOML's.
+    return json.dumps(value)
+
+
+def _recipe_error(file: Path, model: type[Section], error: ValidationError) -> RecipeError:
+    problems = error.errors()
+    # A misspelt key is often a missing one too; the misspelling tells the reader more.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    loc, kind, value = problem["loc"], problem["type"], problem["input"]
+    more = f" ({len(problems) - 1} more to mend after this.)" if len(problems) > 2 else ""
+    if kind in ("extra_forbidden", "missing"):
+        place = _place(loc[:-1]) or "the recipe"
+        name = str(loc[-1])
+        if kind == "extra_forbidden":
+            known = sorted(_fields(model, loc[:-1]))
+            hint = _nearest(name, known)
+            return RecipeError(
+                f"{file}: each key of {place}", f"be one of {', '.join(known)}", name, hint + more
+            )
+        return RecipeError(f"{file}: {place}", f"have the key {name!r}", _keys(value), more.strip())
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidInputError):
+        place = f"{_place(loc)} {cause.field}" if len(loc) < 2 else _place(loc)
+        return RecipeError(f"{file}: {place.strip()}", cause.rule, cause.value, cause.hint + more)
+    return RecipeError(f"{file}: {_place(loc)}", _rule(problem["msg"]), value, more.strip())
+
+
+def _rule(message: str) -> str:
+    _, should, rest = message.partition(" should ")
+    return (rest if should else message).partition(" after validation")[0].rstrip(".")
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    if not loc:
+        return ""
+    place = f"[{loc[0]}]"
+    for number, part in enumerate(loc[1:]):
+        place += f"[{part}]" if isinstance(part, int) else f"{'.' if number else ' '}{part}"
+    return place
+
+
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return model.model_fields
+
+
+def _keys(value: Any) -> Any:
+    return f"the keys {sorted(value)}" if isinstance(value, Mapping) and value else "no keys"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,91 @@
+"""Evaluations in folders, so that a run that is repeated finds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnstruct.benchmark import Benchmark
+    from nnstruct.predictors import Evaluation
+
+ABOUT, TABLE, PREDICTIONS = "about.json", "table.parquet", "predictions.parquet"
+READABLE = "table.csv"
+
+
+def digest(*parts: Any) -> str:
+    """16 hexadecimal digits that depend on JSON values.
+
+    Examples
+    --------
+    >>> from nnstruct.recipes.stored import digest
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1})
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def benchmark_key(bench: Benchmark) -> str:
+    """16 hexadecimal digits that depend on every structure and label of a benchmark."""
+    rows = zip(bench.fingerprints, bench.y.tolist(), bench.y_count.tolist(), strict=True)
+    return digest(bench.target, sorted(rows))
+
+
+def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -> Path:
+    """Write an evaluation: two tables and ``about.json``, which comes last and vouches for them.
+
+    The scores are there as CSV too, for other programs to read.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    folder : path
+    key : str
+        What :func:`load_evaluation` must ask for.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / ABOUT).unlink(missing_ok=True)
+    evaluation.table.to_csv(target / READABLE)
+    evaluation.table.to_parquet(target / TABLE)
+    evaluation.predictions.to_parquet(target / PREDICTIONS)
+    about = {
+        "key": key,
+        "noise_ceiling": list(evaluation.noise_ceiling),
+        "folds": evaluation.folds,
+        "repeats": evaluation.repeats,
+        "confidence": evaluation.confidence,
+        "num_structures": evaluation.num_structures,
+    }
+    (target / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+    return target
+
+
+def load_evaluation(folder: str | Path, key: str = "") -> Evaluation | None:
+    """The evaluation that a folder holds; None where there is none whole, or one of another key."""
+    import pandas as pd
+
+    from nnstruct.predictors import Evaluation
+
+    source = Path(folder)
+    try:
+        about = json.loads((source / ABOUT).read_text())
+        if about.pop("key") != key:
+            return None
+        about["noise_ceiling"] = tuple(about["noise_ceiling"])
+        return Evaluation(
+            table=pd.read_parquet(source / TABLE),
+            predictions=pd.read_parquet(source / PREDICTIONS),
+            **about,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        # A damaged copy is no loss: the caller evaluates again.
+        return None

@@ -1,0 +1,8 @@
+"""Reports: one HTML file that needs nothing else, and the plots in it as functions of an Axes."""
+
+from __future__ import annotations
+
+from nnstruct.report import plots
+from nnstruct.report.page import HeldOut, write_report
+
+__all__ = ["HeldOut", "plots", "write_report"]

@@ -1,0 +1,134 @@
+"""The HTML file of a report: one section for each thing that is known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstruct.report import sections
+from nnstruct.report.style import CSS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nnstruct.benchmark import Benchmark
+    from nnstruct.predictors import Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Predictions of structures that the predictor has not seen, beside the truth.
+
+    Attributes
+    ----------
+    predictor : str
+        Its name.
+    y, mean, std : float [n]
+        Measured label, predicted mean and standard deviation.
+    r2, kendall : float
+        Scores of the predictions.
+    """
+
+    predictor: str
+    y: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    r2: float
+    kendall: float
+
+
+def write_report(
+    path: str | Path,
+    bench: Benchmark,
+    *,
+    evaluation: Evaluation | None = None,
+    held_out: HeldOut | None = None,
+    history: pd.DataFrame | None = None,
+    found: Benchmark | None = None,
+    title: str = "From structure to search",
+    steps: Sequence[tuple[str, float]] = (),
+    commands: Sequence[tuple[str, str]] = (),
+) -> Path:
+    """Write one HTML file with everything in it: no link, no script, no second file.
+
+    Parameters
+    ----------
+    path : path
+        Of the file; one that is there is replaced.
+    bench : Benchmark
+        With at least two structures.
+    evaluation : Evaluation, optional
+        Of :func:`nnstruct.evaluate`: bars of R2 beside the noise ceiling and a table.
+    held_out : HeldOut, optional
+        Predictions beside the truth.
+    history : pandas.DataFrame, optional
+        Of a search; see :attr:`nnstruct.search.Search.history`.
+    found : Benchmark, optional
+        The structures that the search had trained.
+    title : str
+    steps : sequence of (str, float)
+        What was done, and how many seconds it took.
+    commands : sequence of (str, str)
+        What to do next, and the command for it.
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Structure, build
+    >>> from nnstruct.record import TrainConfig
+    >>> from nnstruct.report import write_report
+    >>> from nnstruct.tasks import Task
+    >>> task = Task.from_sequences("ends-in-b", ["ab", "ba", "bb", "aa", "aab"] * 9, [1, 0, 1, 0, 1] * 9)
+    >>> nets = [Structure.from_layers([n, n], family="rnn_tanh") for n in (2, 3, 4)]
+    >>> bench = build(task, nets, seeds=2, config=TrainConfig(epochs=1), workers=1)
+    >>> page = write_report(tempfile.mkdtemp() + "/report.html", bench)
+    >>> page.read_text().startswith("<!doctype html>")
+    True
+    """
+    parts = [
+        sections.headline(bench, evaluation, history),
+        sections.done(steps),
+        sections.labels(bench),
+        sections.predictors(evaluation),
+        sections.unseen(held_out, bench),
+        sections.extremes(bench, found),
+        sections.search(bench, history),
+        sections.next_steps(commands),
+    ]
+    body = "\n".join(part for part in parts if part)
+    text = _PAGE.format(title=escape(title), css=CSS, body=body)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{target.name}.tmp")
+    staged.write_text(text, encoding="utf-8")
+    os.replace(staged, target)
+    return target
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body>
+<main>
+<header><p class="brand">nnstruct</p><h1>{title}</h1></header>
+{body}
+<footer>Made by nnstruct. This file holds all its pictures and needs no network.</footer>
+</main>
+</body>
+</html>
+"""

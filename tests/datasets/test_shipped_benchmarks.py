@@ -1,0 +1,69 @@
+"""Shipped benchmarks: cards that the files bear out, and records that training again brings back."""
+
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+
+import nnstruct as ns
+from nnstruct.benchmark import check_card
+from nnstruct.recipes import DatasetRecipe, read_recipe
+
+DATASETS = Path(__file__).parents[2] / "datasets"
+SHIPPED = sorted(path.parent for path in DATASETS.glob("*/manifest.json"))
+each_benchmark = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+
+
+@each_benchmark
+def test_the_card_says_what_the_files_hold(path):
+    assert check_card(path) == []
+
+
+@each_benchmark
+def test_files_are_small_enough_for_git(path):
+    assert sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) < 40e6
+
+
+@each_benchmark
+def test_every_structure_has_its_records(path):
+    bench = ns.Benchmark.load(path)
+    recipe = read_recipe(path / "recipe.toml", DatasetRecipe)
+    counts = bench.table.groupby("family")["fingerprint"].nunique()
+    for family in recipe.space.families:
+        assert counts[family] == recipe.sample.count
+    assert not bench.table.duplicated(["fingerprint", "task_fingerprint", "config_id", "seed"]).any()
+
+
+@each_benchmark
+def test_training_again_brings_back_the_records(path):
+    bench = ns.Benchmark.load(path)
+    recipe = read_recipe(path / "recipe.toml", DatasetRecipe)
+    task = ns.load_task(recipe.task.name, **recipe.task.options)
+    assert set(bench.table["task_fingerprint"]) == {task.fingerprint}
+    # The smallest and the largest of a family; rounding may differ between kinds of processors.
+    for family in recipe.space.families:
+        own = sorted((s for s in bench.structures if s.family == family), key=lambda s: s.num_edges)
+        for structure in (own[0], own[-1]):
+            stored = bench.table[bench.table["fingerprint"] == structure.fingerprint].iloc[0]
+            (again,) = ns.train([structure], task, seeds=[int(stored["seed"])], config=recipe.train)
+            np.testing.assert_allclose(again.train_loss[0], stored["train_loss"][0], rtol=1e-4)
+            assert abs(again.test - stored["test"]) < 0.05
+
+
+@each_benchmark
+def test_no_two_structures_are_the_same_network(path):
+    structures = ns.Benchmark.load(path).structures[:400]
+    assert len({s.fingerprint for s in structures}) == len(structures)
+    alike: dict[tuple, list[nx.DiGraph]] = {}
+    for structure in structures:
+        key = (structure.family, structure.num_units, structure.num_edges, tuple(structure.layer_sizes))
+        graph = structure.to_networkx(recurrent=False)
+        for other in alike.setdefault(key, []):
+            undirected = graph.to_undirected(), other.to_undirected()
+            assert not (nx.faster_could_be_isomorphic(*undirected) and nx.is_isomorphic(graph, other))
+        alike[key].append(graph)
+
+
+def test_there_are_shipped_benchmarks():
+    assert SHIPPED

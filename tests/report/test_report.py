@@ -1,0 +1,235 @@
+"""The report stands alone, says what is known and leaves out what is not."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from tiny_benchmark import tiny_benchmark
+
+from nnstruct.benchmark import Benchmark
+from nnstruct.errors import InvalidInputError
+from nnstruct.predictors import evaluate
+from nnstruct.report import HeldOut, plots, write_report
+from nnstruct.report.images import image
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Tags that open and close in order, the pictures, the headings and the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sources, self.alts, self.headings, self.text, self.attributes = [], [], [], [], "", []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += attrs
+        if tag == "img":
+            self.sources.append(dict(attrs)["src"])
+            self.alts.append(dict(attrs)["alt"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return tiny_benchmark(tmp_path_factory.mktemp("report") / "bench")
+
+
+@pytest.fixture(scope="module")
+def evaluation(bench):
+    return evaluate(["mean", "bayesian-ridge"], bench, repeats=1, resamples=20)
+
+
+def history_of(bench, asked=5):
+    rng = np.random.default_rng(0)
+    n = 3 + asked
+    return pd.DataFrame(
+        {
+            "score": rng.uniform(0.4, 0.9, n),
+            "prediction": [np.nan] * 3 + list(rng.uniform(0.4, 0.9, asked)),
+            "std": [np.nan] * 3 + [0.05] * asked,
+            "operator": ["told"] * 3 + ["prior"] * asked,
+        }
+    )
+
+
+def held_out_of(bench):
+    y = bench.y[:6]
+    return HeldOut("extra-trees", y, y + 0.01, np.full(6, 0.02), 0.5, 0.25)
+
+
+@pytest.fixture(scope="module")
+def whole(bench, evaluation, tmp_path_factory):
+    path = write_report(
+        tmp_path_factory.mktemp("report") / "deep" / "report.html", bench, evaluation=evaluation,
+        held_out=held_out_of(bench), history=history_of(bench), found=bench.select(bench.fingerprints[:3]),
+        title="A <b> & c", steps=[("Drew <i>", 1.25)], commands=[("Look & see:", 'nnstruct show "<x>"')],
+    )  # fmt: skip
+    return path.read_text()
+
+
+def test_the_report_is_one_file_that_needs_nothing_else(whole):
+    page = Page(whole)
+    assert "http" not in whole
+    assert "<script" not in whole
+    assert "url(" not in whole
+    assert not {name for name, _ in page.attributes} & {"href", "srcset", "onclick", "onload"}
+    assert len(page.sources) == len(page.alts) >= 8
+    assert all(source.startswith("data:image/") for source in page.sources)
+    assert all(page.alts)
+
+
+def test_every_picture_can_be_decoded(whole):
+    for source in Page(whole).sources:
+        kind, _, data = source.partition(";base64,")
+        content = base64.b64decode(data, validate=True)
+        if kind == "data:image/png":
+            assert Image.open(io.BytesIO(content)).size[0] > 300
+        else:
+            assert kind == "data:image/svg+xml"
+            assert content.rstrip().endswith(b"</svg>")
+            assert b'xlink:href="http' not in content
+
+
+def test_the_report_has_every_section_and_the_numbers(whole, bench, evaluation):
+    page = Page(whole)
+    assert page.headings == [
+        "What was done", "The labels", "Predictors", "Structures never seen", "Best and worst structures",
+        "Search", "How to go on",
+    ]  # fmt: skip
+    assert f"{len(bench)}" in page.text
+    assert f"{bench.noise_ceiling.value:.2f}" in page.text
+    assert f"{evaluation.table.loc['mean', 'r2']:.3f}" in page.text
+    assert "Kendall tau of 0.25" in page.text
+    assert f"{bench.y.max():.3f}" in page.text
+    assert "the search" in page.text
+
+
+def test_what_users_wrote_is_escaped(whole):
+    page = Page(whole)
+    assert "A <b> & c" in page.text
+    assert "Drew <i>" in page.text
+    assert 'nnstruct show "<x>"' in page.text
+
+
+def test_what_is_not_known_is_left_out(bench, tmp_path):
+    page = Page(write_report(tmp_path / "r.html", bench).read_text())
+    assert page.headings == ["The labels", "Best and worst structures"]
+
+
+def test_the_same_report_is_the_same_bytes(bench, evaluation, tmp_path):
+    first = write_report(tmp_path / "a.html", bench, evaluation=evaluation).read_bytes()
+    assert write_report(tmp_path / "b.html", bench, evaluation=evaluation).read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_one_seed_leaves_the_ceiling_unknown(bench, tmp_path):
+    table = bench.table[bench.table["seed"] == 0]
+    single = Benchmark(bench.structures, table, bench.configs)
+    text = Page(write_report(tmp_path / "r.html", single).read_text()).text
+    assert "unknown" in text
+    assert "nan" not in text
+
+
+def test_a_search_without_a_guide_has_no_predictions_to_show(bench, tmp_path):
+    history = history_of(bench)
+    history["prediction"] = np.nan
+    with_guide = write_report(tmp_path / "a.html", bench, history=history_of(bench)).read_text()
+    without = write_report(tmp_path / "b.html", bench, history=history).read_text()
+    assert len(Page(with_guide).sources) == len(Page(without).sources) + 1
+
+
+def test_a_search_that_asked_nothing_has_no_section(bench, tmp_path):
+    page = Page(write_report(tmp_path / "r.html", bench, history=history_of(bench, asked=0)).read_text())
+    assert "Search" not in page.headings
+
+
+def test_predictions_worse_than_the_mean_are_called_so(bench, tmp_path):
+    for r2, words in ((0.5, "explain 50% of"), (-0.2, "are no better than their mean (R2 -0.200)")):
+        held_out = replace(held_out_of(bench), r2=r2)
+        assert words in Page(write_report(tmp_path / "r.html", bench, held_out=held_out).read_text()).text
+
+
+# ---- plots
+
+
+def axes():
+    return Figure().subplots()
+
+
+def test_the_bars_are_in_order_and_the_ceiling_is_a_line(evaluation):
+    ax = plots.r2_bars(axes(), evaluation)
+    widths = [bar.get_width() for bar in ax.patches if hasattr(bar, "get_width") and bar.get_height() < 1]
+    assert widths == sorted(evaluation.table["r2"])
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(
+        evaluation.table.sort_values("r2").index
+    )
+    assert any("noise ceiling" in text.get_text() for text in ax.texts)
+
+
+def test_an_unknown_ceiling_is_no_line(evaluation):
+    ax = plots.r2_bars(axes(), replace(evaluation, noise_ceiling=(np.nan, np.nan, np.nan)))
+    assert not any("noise ceiling" in text.get_text() for text in ax.texts)
+
+
+def test_a_hopeless_predictor_does_not_squeeze_the_others(evaluation):
+    table = evaluation.table.copy()
+    table.loc["mean", ["r2", "r2_low"]] = -40.0
+    ax = plots.r2_bars(axes(), replace(evaluation, table=table))
+    assert ax.get_xlim() == (-0.5, 1.0)
+
+
+def test_the_histogram_counts_every_structure(bench):
+    ax = plots.label_histogram(axes(), bench, bins=5)
+    assert sum(bar.get_height() for bar in ax.patches) == len(bench)
+
+
+def test_the_history_shows_asked_trials_and_the_best_so_far(bench):
+    history = history_of(bench)
+    ax = plots.search_history(axes(), history, known=[0.1, 0.2], label="accuracy")
+    asked = history["score"][3:].to_numpy()
+    steps = next(line for line in ax.lines if line.get_label() == "best so far")
+    assert steps.get_ydata().tolist() == np.maximum.accumulate(asked).tolist()
+    assert ax.get_ylabel() == "Accuracy"
+
+
+def test_intervals_cover_ninety_percent():
+    ax = plots.predicted_against_true(axes(), np.zeros(2), np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+    (bars,) = ax.collections[:1]
+    low, high = bars.get_segments()[0][:, 1]
+    assert (low, high) == pytest.approx((-1.6449, 1.6449))
+
+
+def test_lengths_that_differ_are_refused():
+    with pytest.raises(InvalidInputError, match="y, mean and std must be of one length"):
+        plots.predicted_against_true(axes(), np.zeros(2), np.zeros(3))
+
+
+def test_pictures_leave_no_figure_behind(bench):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    found = image(lambda ax: bench.structures[0].plot(ax), 'a "net"', kind="png")
+    assert plt.get_fignums() == before
+    assert re.match(r'<img alt="a &quot;net&quot;" src="data:image/png;base64,', found)
