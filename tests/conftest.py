@@ -7,6 +7,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
+# Set-up files hold no doctests, and several of one name cannot be imported as modules.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 settings.register_profile("nnstruct", derandomize=True, deadline=None, max_examples=50)

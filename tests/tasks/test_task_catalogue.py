@@ -25,7 +25,9 @@ def own_names() -> Iterator[None]:
 
 def test_all_documented_tasks_are_there() -> None:
     assert {"reber", "reber-embedded", "reber-stier2021", "digits"} <= set(TASKS)
-    assert set(nnstruct.tasks.__all__) == {"TASKS", "Split", "Task", "data_directory", "load_task"}
+    assert set(nnstruct.tasks.__all__) == {
+        "SPLIT_NAMES", "TASKS", "Split", "Task", "data_directory", "load_task",
+    }  # fmt: skip
     for name in ("reber", "reber-embedded", "reber-stier2021", "digits"):
         assert f"``{name}``" in str(nnstruct.tasks.__doc__)
 
