@@ -1,11 +1,28 @@
-"""Measures of a structure's graph, in families; a pandas table with a row a structure.
+"""Measures of a structure's graph and of a network's weights, in families; a pandas table of them.
 
-One module holds one family and registers it in :data:`PROPERTY_FAMILIES`. Kernels that numba
-compiles are imported when a family is first computed, so importing this package stays cheap.
+One module holds one family and registers it in :data:`PROPERTY_FAMILIES` or, where it needs trained
+weights, in :data:`NETWORK_FAMILIES`. Kernels that numba compiles are imported when a family is first
+computed, so importing this package stays cheap. Measures that need data are in :mod:`nnstruct.probes`.
 """
 
-from nnstruct.properties import layered, paper
+from nnstruct.properties import (
+    capacity,
+    centrality,
+    compressibility,
+    layered,
+    motifs,
+    operators,
+    paper,
+    paths,
+    spectra,
+    weights,
+)
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, feature_names
+from nnstruct.properties.network_table import NETWORK_FAMILIES, network_features
 from nnstruct.properties.table import features
 
-__all__ = ["PROPERTY_FAMILIES", "PropertyFamily", "feature_names", "features", "layered", "paper"]
+__all__ = [
+    "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "PropertyFamily", "capacity", "centrality", "compressibility",
+    "feature_names", "features", "layered", "motifs", "network_features", "operators", "paper", "paths",
+    "spectra", "weights",
+]  # fmt: skip

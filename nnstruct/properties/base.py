@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
-from nnstruct.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class PropertyFamily:
     measures : mapping of str to str
         Each measure's name, in column order, with its definition in words.
     compute : callable
-        From a sequence of S structures to float64 [S, len(measures)]. It must release the
+        From a sequence of S structures (Networks, for a family of
+        :data:`nnstruct.properties.NETWORK_FAMILIES`) to float64 [S, len(measures)]. It must release the
         interpreter lock in its heavy part for threads to help, and a row must depend on its own
         structure alone.
     cost : {"linear", "units x edges", "cubic"}
@@ -43,7 +43,7 @@ class PropertyFamily:
 
     name: str
     measures: Mapping[str, str]
-    compute: Callable[[Sequence[Structure]], np.ndarray]
+    compute: Callable[[Sequence[Any]], np.ndarray]
     cost: Literal["linear", "units x edges", "cubic"]
     source: str
 
@@ -56,7 +56,9 @@ class PropertyFamily:
 PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family")
 
 
-def check_families(families: Sequence[str]) -> list[PropertyFamily]:
+def check_families(
+    families: Sequence[str], registry: Registry[PropertyFamily] = PROPERTY_FAMILIES
+) -> list[PropertyFamily]:
     """The families of these names, in the order given; an error for none, unknown or repeated ones."""
     if isinstance(families, str) or not isinstance(families, Sequence):
         hint = f'Write families=("{families}",).' if isinstance(families, str) else ""
@@ -64,10 +66,10 @@ def check_families(families: Sequence[str]) -> list[PropertyFamily]:
     if not all(isinstance(name, str) for name in families):
         raise InvalidInputError("families", "hold names only", list(families))
     if not families:
-        raise InvalidInputError("families", f"name at least one of {', '.join(PROPERTY_FAMILIES)}", families)
+        raise InvalidInputError("families", f"name at least one of {', '.join(registry)}", families)
     if len(set(families)) < len(families):
         raise InvalidInputError("families", "name each family once", list(families))
-    return [PROPERTY_FAMILIES[name] for name in families]
+    return [registry[name] for name in families]
 
 
 def feature_names(families: Sequence[str] = ("paper",)) -> list[str]:

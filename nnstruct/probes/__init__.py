@@ -1,0 +1,34 @@
+"""Measures of what a module computes on data: ranks, kernels, gradients, and how simple it is.
+
+They take PyTorch modules (trained or not) or Networks, and a Task. One module holds one family and
+registers it in :data:`PROBE_FAMILIES`; torch is imported when the first is computed. Measures that need no
+data are in :mod:`nnstruct.properties`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.probes import gram, ranks, simplicity, zero_cost
+from nnstruct.probes.base import PROBE_FAMILIES, ProbeFamily, functional_features
+
+if TYPE_CHECKING:
+    from nnstruct.probes.layers import layer_probes
+    from nnstruct.probes.training import simplicity_over_training
+
+_LAZY = {
+    "layer_probes": "nnstruct.probes.layers",
+    "simplicity_over_training": "nnstruct.probes.training",
+}
+
+__all__ = [
+    "PROBE_FAMILIES", "ProbeFamily", "functional_features", "gram", "layer_probes", "ranks", "simplicity",
+    "simplicity_over_training", "zero_cost",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'nnstruct.probes' has no attribute {name!r}")

@@ -1,0 +1,228 @@
+"""A module made ready for probing: inputs that can be varied, scores, and the states of its layers.
+
+Symbols are discrete, but each enters a network through a linear map (its row of a table). So a sequence is
+given as vectors x [T, S], one for each symbol where it is one of them and anything in between elsewhere; the
+rows that they select are put in place of the table. Derivatives by x and Gaussian x are thus defined.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
+from nnstruct.networks import CleanRNN, FaithfulRNN, module_from_network
+from nnstruct.random import generator
+from nnstruct.tasks import Split, Task
+
+
+class Subject(ABC):
+    """A double precision copy of a module, in evaluation mode."""
+
+    module: nn.Module
+
+    def __init__(self, module: nn.Module, task: Task) -> None:
+        self.module = copy.deepcopy(module).to("cpu", torch.float64).eval()
+        self.task = task
+
+    @abstractmethod
+    def encode(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Inputs that can be varied, float64 [B, ...], and lengths int64 [B] (of no use for vectors)."""
+
+    @abstractmethod
+    def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Class scores, float64 [B, C]."""
+
+    @abstractmethod
+    def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        """Values of each layer's units, float64 [B, width]; for sequences those that are read out."""
+
+
+class CleanSubject(Subject):
+    """A :class:`nnstruct.networks.CleanRNN`; x has no entry for the padding."""
+
+    module: CleanRNN
+
+    def __init__(self, module: CleanRNN, task: Task) -> None:
+        super().__init__(module, task)
+        if len(module.input_weight) != task.num_symbols:
+            raise InvalidInputError("task.num_symbols", f"be {len(module.input_weight)}", task.num_symbols)
+        # The same network with every unit read out as it is.
+        self._open = copy.deepcopy(self.module)
+        self._open._output_places = np.arange(module.structure.num_units)
+        self._open.readout = nn.Identity()  # type: ignore[assignment]
+
+    def encode(self, split: Split) -> tuple[Tensor, Tensor]:
+        x, lengths = _one_hot(split, self.task)
+        return x[:, :, 1:], lengths
+
+    def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return self._call(self.module, x, lengths)
+
+    def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        together = self._call(self._open, x, lengths)  # [B, N] in the order of layers
+        return list(together.split(np.diff(self.module.layer_ends, prepend=0).tolist(), dim=1))
+
+    @staticmethod
+    def _call(module: CleanRNN, x: Tensor, lengths: Tensor) -> Tensor:
+        table = module.input_weight[1:]  # [S - 1, g, I]
+        rows = torch.tensordot(x, table, 1).flatten(0, 1)  # [B * T, g, I]
+        rows = torch.cat([torch.zeros_like(rows[:1]), rows])
+        symbols = 1 + torch.arange(x.shape[0] * x.shape[1]).view(x.shape[:2])
+        return functional_call(module, {"input_weight": rows}, (symbols, lengths))
+
+
+class FaithfulSubject(Subject):
+    """A :class:`nnstruct.networks.FaithfulRNN`, which reads the padding like a symbol."""
+
+    module: FaithfulRNN
+
+    def __init__(self, module: FaithfulRNN, task: Task) -> None:
+        super().__init__(module, task)
+        if module.embedding.num_embeddings != task.num_symbols:
+            rule = f"be {module.embedding.num_embeddings}"
+            raise InvalidInputError("task.num_symbols", rule, task.num_symbols)
+
+    def encode(self, split: Split) -> tuple[Tensor, Tensor]:
+        return _one_hot(split, self.task)
+
+    def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
+        rows = torch.tensordot(x, self.module.embedding.weight, 1).flatten(0, 1)  # [B * T, n_0]
+        symbols = torch.arange(x.shape[0] * x.shape[1]).view(x.shape[:2])
+        return functional_call(self.module, {"embedding.weight": rows}, (symbols, lengths))
+
+    def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        found: dict[int, Tensor] = {}
+        hooks = []
+        for cell in self.module.layout.cells:
+
+            def keep(_module: nn.Module, _inputs: object, output: Tensor, target: int = cell.target) -> None:
+                found[target] = found[target] + output if target in found else output  # [T, B, H]
+
+            hooks.append(self.module.cells[cell.name].register_forward_hook(keep))
+        try:
+            self.scores(x, lengths)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        last = lengths - 1 if self.module.corrected else torch.full_like(lengths, int(lengths.max()) - 1)
+        batch = torch.arange(len(x))
+        return [found[target][last, batch] for target in sorted(found)]
+
+
+class VectorSubject(Subject):
+    """Any module from vectors or images to scores; its layers are the submodules with own parameters."""
+
+    def encode(self, split: Split) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(split.inputs).double(), torch.zeros(len(split), dtype=torch.int64)
+
+    def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
+        scores = self.module(x)
+        if scores.ndim != 2 or scores.shape != (len(x), self.task.num_classes):
+            rule = f"give scores of shape [B, {self.task.num_classes}]"
+            raise InvalidInputError("module", rule, list(scores.shape))
+        return scores
+
+    def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+
+        def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+            first = output[0] if isinstance(output, tuple) else output
+            if isinstance(first, Tensor):
+                found.append(first.flatten(1))
+
+        owners = [m for m in self.module.modules() if any(True for _ in m.parameters(recurse=False))]
+        hooks = [module.register_forward_hook(keep) for module in owners]
+        try:
+            self.scores(x, lengths)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found
+
+
+def subject_of(module: nn.Module | Network, task: Task) -> Subject:
+    """A module or Network made ready for probing on a task.
+
+    Raises
+    ------
+    InvalidInputError
+        If it does not fit the task.
+    """
+    if isinstance(module, Network):
+        module = module_from_network(module)
+    if isinstance(module, CleanRNN | FaithfulRNN):
+        if not task.is_sequence:
+            raise InvalidInputError("task", "hold sequences of symbols for a recurrent module", task.name)
+        return CleanSubject(module, task) if isinstance(module, CleanRNN) else FaithfulSubject(module, task)
+    if task.is_sequence:
+        raise InvalidInputError(
+            "module",
+            "be one that build_module made, on a task of sequences",
+            type(module).__name__,
+            "Other modules can be probed on tasks of vectors or images.",
+        )
+    return VectorSubject(module, task)
+
+
+class Situation:
+    """A module with the data that it is probed on.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or Network
+    task : Task
+    initial : torch.nn.Module, Network or None
+        The module before training.
+    samples : int
+    seed : int
+
+    Attributes
+    ----------
+    subject : Subject
+    before : Subject or None
+    x : float64 [B, ...]
+    lengths, targets : int64 [B]
+    """
+
+    def __init__(
+        self,
+        module: nn.Module | Network,
+        task: Task,
+        initial: nn.Module | Network | None,
+        samples: int,
+        seed: int,
+    ) -> None:
+        self.task, self.seed = task, seed
+        self.subject = subject_of(module, task)
+        self.before = None if initial is None else subject_of(initial, task)
+        order = generator(seed, "probe", task.fingerprint).permutation(len(task.train))
+        self.batch = part_of(task.train, order[:samples])
+        self.x, self.lengths = self.subject.encode(self.batch)
+        self.targets = torch.from_numpy(self.batch.targets)
+
+    @cached_property
+    def states(self) -> list[Tensor]:
+        """Values of each layer's units, float64 [B, width]."""
+        with torch.no_grad():
+            return self.subject.states(self.x, self.lengths)
+
+
+def part_of(split: Split, chosen: np.ndarray) -> Split:
+    """Some examples of a split."""
+    lengths = None if split.lengths is None else split.lengths[chosen]
+    return Split(split.inputs[chosen], split.targets[chosen], lengths)
+
+
+def _one_hot(split: Split, task: Task) -> tuple[Tensor, Tensor]:
+    """Symbols as float64 [B, T, S] with the padding as symbol 0, and lengths; T is the longest given."""
+    lengths = torch.from_numpy(np.asarray(split.lengths))
+    symbols = torch.from_numpy(split.inputs)[:, : int(lengths.max())]
+    return nn.functional.one_hot(symbols, int(task.num_symbols or 0)).double(), lengths

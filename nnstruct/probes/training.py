@@ -1,0 +1,88 @@
+"""The simplicity probe, epoch by epoch."""
+
+from __future__ import annotations
+
+import copy
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from nnstruct.population.batches import epoch_batches
+from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
+from nnstruct.probes.simplicity import MEASURES, probe_simplicity
+from nnstruct.probes.subject import subject_of
+from nnstruct.random import check_seed
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Task
+
+
+def simplicity_over_training(
+    module: nn.Module, task: Task, config: TrainConfig | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Train a copy of a module and probe it before the first and after each epoch.
+
+    Batches and updates are those of the engines, so that a module of
+    :func:`nnstruct.networks.build_module` goes the way that its Record tells.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        As for :func:`nnstruct.probes.functional_features`.
+    task : Task
+    config : TrainConfig, optional
+    seed : int
+        Decides the order of the batches and the surrogate data.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for ``epoch`` 0 (before training) to the last; the measures of
+        :mod:`nnstruct.probes.simplicity`. It ends early if the loss is no longer finite.
+
+    Raises
+    ------
+    InvalidInputError
+        If the module does not fit the task.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct import TrainConfig, load_task
+    >>> digits = load_task("digits")
+    >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    >>> table = simplicity_over_training(module, digits, TrainConfig(epochs=2))
+    >>> table["epoch"].tolist(), bool(table["accuracy"][2] > table["accuracy"][0])
+    ([0, 1, 2], True)
+    """
+    config, seed = config or TrainConfig(), check_seed(seed)
+    trained = copy.deepcopy(module).train()
+    optimiser = torch.optim.Adam(
+        trained.parameters(), lr=config.learning_rate, betas=ADAM_BETAS, eps=ADAM_EPSILON
+    )
+    rows = [probe_simplicity(subject_of(trained, task), task, seed)]
+    split = task.train
+    inputs, targets = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
+    lengths = None if split.lengths is None else torch.from_numpy(split.lengths)
+    for epoch in range(config.epochs):
+        for batch in epoch_batches(split, config, seed, epoch):
+            optimiser.zero_grad()
+            scores = _scores(trained, inputs[batch], None if lengths is None else lengths[batch])
+            loss = nn.functional.cross_entropy(scores, targets[batch])
+            if not torch.isfinite(loss):
+                return _table(rows)
+            loss.backward()
+            nn.utils.clip_grad_norm_(trained.parameters(), config.clip_norm)
+            optimiser.step()
+        rows.append(probe_simplicity(subject_of(trained, task), task, seed))
+    return _table(rows)
+
+
+def _table(rows: list[list[float]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=list(MEASURES))
+    table.insert(0, "epoch", range(len(table)))
+    return table
+
+
+def _scores(module: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    return module(inputs) if lengths is None else module(inputs, lengths)

@@ -1,0 +1,128 @@
+"""How many samples a structure may memorise, by the number and the layout of its connections.
+
+A connection is live where it lies on a way from an input unit to an output unit (over forward or
+recurrent edges); W is the number of live forward edges, L that of layers and w_min the width of the
+narrowest layer.
+
+- Vershynin (2020): a network of threshold or ReLU units can memorise about as many samples as it has
+  connections behind its first layer, unless a layer is narrower than the logarithm of their number or it
+  is very deep; constants and logarithms are left out here. Input weights are no edges of a Structure, so
+  that W counts what the theorem calls deep connections. ``width_ratio`` is w_min / log(W): below about 1
+  the theorem does not speak.
+- Bartlett et al. (2019): the VC dimension of a piecewise linear network grows as W L log(W).
+
+:func:`memory_load` sets samples against W. Logarithms, ratios and shares are NaN where undefined:
+without a live connection, or, for logarithms of W below them, with one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.families import FAMILIES
+from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.structure import Structure
+
+MEASURES = {
+    "connections": "live forward edges W: samples that can be memorised, up to constants and logarithms",
+    "connections_recurrent": "live recurrent edges",
+    "log_connections": "natural logarithm of W",
+    "live_share": "live edges as a share of all edges",
+    "connections_per_unit": "W over the number of live units",
+    "width_ratio": "width of the narrowest layer over log(W)",
+    "log_vc_dimension": "natural logarithm of W L log(W)",
+    "live_parameters": "weights on live edges (gates of the family times edges)",
+}
+
+
+def capacity_measures(structures: Sequence[Structure]) -> np.ndarray:
+    """The capacity of each structure.
+
+    Parameters
+    ----------
+    structures : sequence of S Structures, at least one
+
+    Returns
+    -------
+    float64 [S, 8]
+        Columns in the order of ``MEASURES``.
+
+    References
+    ----------
+    Vershynin, 2020, "Memory capacity of neural networks with threshold and ReLU activations",
+    arXiv 2001.06938. Bartlett, Harvey, Liaw and Mehrabian, 2019, "Nearly-tight VC-dimension and
+    pseudodimension bounds for piecewise linear neural networks".
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> row = capacity_measures([Structure.from_layers([4, 5, 3])])[0]
+    >>> named = dict(zip(MEASURES, row.tolist()))
+    >>> named["connections"], round(named["width_ratio"], 3)
+    (35.0, 0.844)
+    """
+    return np.array([_row(structure) for structure in structures])
+
+
+def _row(structure: Structure) -> list[float]:
+    alive = structure.reachability.from_input & structure.reachability.to_output
+    live = alive[structure.edge_index].all(axis=0)
+    connections = int((live & ~structure.recurrent).sum())
+    delayed = int((live & structure.recurrent).sum())
+    log = float(np.log(connections)) if connections else np.nan
+    positive_log = log if connections > 1 else np.nan
+    return [
+        connections,
+        delayed,
+        log,
+        float(live.mean()) if structure.num_edges else np.nan,
+        connections / int(alive.sum()) if alive.any() else np.nan,
+        int(structure.layer_sizes.min()) / positive_log,
+        float(np.log(connections * structure.num_layers * positive_log)) if connections else np.nan,
+        FAMILIES[structure.family].gates * (connections + delayed),
+    ]
+
+
+def memory_load(structures: Sequence[Structure], samples: int) -> np.ndarray:
+    """Samples for each live forward connection; far below 1, memorising them is possible.
+
+    Parameters
+    ----------
+    structures : sequence of S Structures
+    samples : int
+        Of the training data.
+
+    Returns
+    -------
+    float64 [S]
+        Infinite without a live connection.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``samples`` is not a positive integer.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> memory_load([Structure.from_layers([4, 5])], samples=100).tolist()
+    [5.0]
+    """
+    if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 1:
+        raise InvalidInputError("samples", "be a positive integer", samples)
+    connections = np.array([_row(structure)[0] for structure in structures])
+    with np.errstate(divide="ignore"):
+        return samples / connections
+
+
+CAPACITY = PropertyFamily(
+    name="capacity",
+    measures=MEASURES,
+    compute=capacity_measures,
+    cost="linear",
+    source="Vershynin, 2020, arXiv 2001.06938; Bartlett et al., 2019",
+)
+PROPERTY_FAMILIES.register(CAPACITY.name)(CAPACITY)

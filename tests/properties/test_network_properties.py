@@ -1,0 +1,206 @@
+"""Weights and compressibility of Networks: oracles, invariance, edge cases and errors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from properties_oracles import structures
+
+from nnstruct import Network, Structure
+from nnstruct.errors import InvalidInputError, UnknownNameError
+from nnstruct.families import FAMILIES
+from nnstruct.properties import NETWORK_FAMILIES, network_features
+from nnstruct.properties.compressibility import greedy_cp, largest_rank, layer_compressibility
+from nnstruct.properties.weights import layer_weights
+
+ALL = tuple(NETWORK_FAMILIES)
+
+
+@st.composite
+def networks(draw, max_units=10):
+    structure = draw(structures(max_units=max_units))
+    rng = np.random.default_rng(draw(st.integers(0, 9999)))
+    family = FAMILIES[structure.family]
+    tensors = {
+        "input_weight": rng.normal(size=(structure.inputs.sum(), 3, family.gates)),
+        "readout_weight": rng.normal(size=(2, structure.outputs.sum())),
+        "readout_bias": rng.normal(size=2),
+    }
+    return Network(
+        structure,
+        rng.normal(size=(structure.num_edges, family.gates)),
+        rng.normal(size=(structure.num_units, family.biases)),
+        tensors if draw(st.booleans()) else {},
+    )
+
+
+def relabelled(network: Network, permutation: np.ndarray) -> Network:
+    """The same network with other names for its units."""
+    old, new = network.structure, network.structure.relabel(permutation)
+    row = {(*map(int, permutation[edge]), bool(r)): e
+           for e, (edge, r) in enumerate(zip(old.edge_index.T, old.recurrent, strict=True))}  # fmt: skip
+    order = [row[u, v, bool(r)] for (u, v), r in zip(new.edge_index.T.tolist(), new.recurrent, strict=True)]
+    units = np.argsort(permutation)
+    tensors = dict(network.tensors)
+    if tensors:
+        for name, flags, axis in (("input_weight", old.inputs, 0), ("readout_weight", old.outputs, 1)):
+            rank = np.cumsum(flags) - 1
+            moved = [rank[u] for u in units if flags[u]]
+            tensors[name] = np.take(tensors[name], moved, axis=axis)
+    return Network(new, network.weight[order], network.bias[units], tensors)
+
+
+@given(network=networks(), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_relabelling_changes_no_property(network, seed):
+    permutation = np.random.default_rng(seed).permutation(network.structure.num_units)
+    table = network_features([network, relabelled(network, permutation)], ALL)
+    np.testing.assert_allclose(table.iloc[0], table.iloc[1], rtol=1e-6, atol=1e-9)
+
+
+@given(network=networks())
+@settings(max_examples=40, deadline=None)
+def test_weights_equal_numpy(network):
+    row = network_features([network], ["weights"]).iloc[0].rename(lambda name: name.removeprefix("weights."))
+    structure, (source, target) = network.structure, network.structure.edge_index
+    for kind, flag in (("forward", False), ("recurrent", True)):
+        chosen = structure.recurrent == flag
+        values = network.weight[chosen].astype(float)
+        if not values.size:
+            assert row[row.index.str.startswith(f"{kind}_")].isna().all()
+            continue
+        assert row[f"{kind}_mean"] == pytest.approx(values.mean())
+        assert row[f"{kind}_q95"] == pytest.approx(np.quantile(values, 0.95))
+        assert row[f"{kind}_sign_balance"] == pytest.approx(np.sign(values).mean())
+        matrix = np.zeros((values.shape[1], structure.num_units, structure.num_units))
+        matrix[:, target[chosen], source[chosen]] = values.T
+        norm = np.linalg.norm(np.concatenate(matrix), 2)
+        assert row[f"{kind}_spectral_norm"] == pytest.approx(norm)
+        assert row[f"{kind}_stable_rank"] == pytest.approx((values**2).sum() / norm**2)
+        layers = structure.layer[target[chosen]]
+        by_layer = [np.sqrt((values[layers == depth] ** 2).mean()) for depth in np.unique(layers)]
+        found = [row[f"{kind}_layer_rms_{name}"] for name in ("first", "last", "mean", "min", "max")]
+        expected = [by_layer[0], by_layer[-1], np.mean(by_layer), min(by_layer), max(by_layer)]
+        assert found == pytest.approx(expected)
+        for gate in range(4):
+            known = gate < values.shape[1] and structure.family not in ("mlp", "module")
+            wanted = values[:, gate].mean() if known else math.nan
+            assert row[f"{kind}_gate_{gate}_mean"] == pytest.approx(wanted, nan_ok=True)
+    assert row["bias_var"] == pytest.approx(network.bias.astype(float).var())
+    wanted = network.tensors["readout_weight"].mean(dtype=float) if network.tensors else math.nan
+    assert row["readout_mean"] == pytest.approx(wanted, nan_ok=True, abs=1e-9)
+
+
+def test_layers_and_gates_by_hand():
+    structure = Structure.from_layers([1, 2], family="gru", recurrence="self")
+    weight = np.arange(15.0).reshape(5, 3)  # two forward edges, then three to the units themselves
+    table = layer_weights(Network(structure, weight, np.zeros((3, 4))))
+    assert table["kind"].tolist() == ["forward"] * 4 + ["recurrent"] * 8
+    assert table["gate"].tolist() == [-1, 0, 1, 2] * 3
+    assert table["layer"].tolist() == [1] * 4 + [0] * 4 + [1] * 4
+    assert table["count"].tolist() == [6, 2, 2, 2, 3, 1, 1, 1, 6, 2, 2, 2]
+    assert table["mean"].tolist() == [2.5, 1.5, 2.5, 3.5, 7, 6, 7, 8, 11.5, 10.5, 11.5, 12.5]
+    assert table["spectral_norm"][9] == pytest.approx(12)  # the gate 0 of 9 and 12, on the diagonal
+
+
+def test_zero_weights_have_no_rank():
+    network = Network(Structure.from_layers([2, 2]), np.zeros((4, 1)), np.zeros((4, 1)))
+    row = network_features([network], ALL).iloc[0]
+    assert row["weights.forward_spectral_norm"] == 0
+    assert math.isnan(row["weights.forward_stable_rank"])
+    assert row.filter(like="compressibility.").isna().all()
+    assert layer_compressibility(network).empty
+
+
+@given(seed=st.integers(0, 999), rank=st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_greedy_cp_finds_orthogonal_terms(seed, rank):
+    rng = np.random.default_rng(seed)
+    axes = [np.linalg.qr(rng.normal(size=(size, size)))[0][:rank] for size in (5, 4, 3)]
+    strength = np.array([4.0, 2.0, 1.0])[:rank]
+    weights, energy = greedy_cp(np.einsum("r,ra,rb,rc->abc", strength, *axes), 0.9999)
+    assert len(weights) == rank
+    np.testing.assert_allclose(np.sort(np.abs(weights))[::-1], strength, rtol=1e-5)
+    assert energy[-1] == pytest.approx(1, abs=1e-6)
+
+
+@given(
+    seed=st.integers(0, 999),
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4)),
+    share=st.sampled_from([0.5, 0.9, 0.99]),
+)
+@settings(max_examples=40, deadline=None)
+def test_greedy_cp_holds_the_energy_it_says(seed, shape, share):
+    tensor = np.random.default_rng(seed).normal(size=shape)
+    weights, energy = greedy_cp(tensor, share)
+    assert len(weights) == len(energy) <= largest_rank(shape)
+    assert (np.diff(energy) >= -1e-9).all()
+    assert (energy[:-1] < share).all()
+    assert energy[-1] >= share - 1e-6 or len(weights) == largest_rank(shape)
+    if shape[2] == 1:
+        singular = np.linalg.svd(tensor[:, :, 0], compute_uv=False)
+        best = (np.cumsum(singular**2) / (singular**2).sum())[: len(weights)]
+        np.testing.assert_allclose(energy, best)
+
+
+def test_compressibility_by_hand():
+    # Layer 1 has rank one, layer 2 is orthogonal.
+    structure = Structure.from_layers([3, 3, 3])
+    weight = np.concatenate([np.ones(9), np.eye(3).ravel()])[:, None]
+    table = layer_compressibility(Network(structure, weight, np.zeros((9, 1))))
+    assert table["rank"].tolist() == [1, 3]
+    assert table["parameters"].tolist() == [8, 24]
+    assert table["tensorisation"].tolist() == pytest.approx([1, math.sqrt(3)])
+    row = network_features([Network(structure, weight, np.zeros((9, 1)))], ["compressibility"]).iloc[0]
+    assert row["compressibility.rank_share_99_mean"] == pytest.approx((1 / 3 + 1) / 2)
+    assert row["compressibility.bound_99"] == pytest.approx(math.sqrt(32))
+    assert row["compressibility.compressed_share_90"] == pytest.approx(32 / 18)
+
+
+def test_columns_are_the_same_for_all():
+    mlp = Network(Structure.from_layers([2, 2]), np.ones((4, 1)), np.zeros((4, 1)))
+    lstm = Network(Structure.from_layers([1], family="lstm"), np.ones((1, 4)), np.zeros((1, 4)))
+    table = network_features([mlp, lstm], ALL)
+    names = [name for family in ALL for name in NETWORK_FAMILIES[family].columns]
+    assert list(table.columns) == names
+    assert (table.dtypes == np.float64).all()
+    assert table["weights.recurrent_gate_3_mean"].tolist()[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("given_networks", "families", "message"),
+    [
+        ([], ALL, "networks must hold at least one Network"),
+        ([Structure.from_layers([2])], ALL, r"networks\[0\] must be a Network"),
+        (Network(Structure.from_layers([2]), np.ones((0, 1)), np.ones((2, 1))), ALL, r"Write \[network\]"),
+        (5, ALL, "networks must be a list of Networks"),
+        ([None], (), "families must name at least one of compressibility"),
+    ],
+)
+def test_bad_input(given_networks, families, message):
+    with pytest.raises(InvalidInputError, match=message):
+        network_features(given_networks, families)
+
+
+def test_unknown_family():
+    with pytest.raises(UnknownNameError, match="Did you mean 'weights'"):
+        network_features([], ["weight"])
+
+
+@pytest.mark.parametrize(("tensor", "share"), [(np.ones((2, 2)), 0.9), (np.zeros((2, 2, 2)), 0.9)])
+def test_bad_tensor(tensor, share):
+    with pytest.raises(InvalidInputError, match="tensor must have three axes"):
+        greedy_cp(tensor, share)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, math.nan])
+def test_bad_share(share):
+    network = Network(Structure.from_layers([2, 2]), np.ones((4, 1)), np.zeros((4, 1)))
+    with pytest.raises(InvalidInputError, match=r"share must be in \(0, 1\)"):
+        layer_compressibility(network, share)
+    with pytest.raises(InvalidInputError, match=r"share must be in \(0, 1\)"):
+        greedy_cp(np.ones((2, 2, 2)), share)
