@@ -11,7 +11,10 @@ from nnstruct.space import Space
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
-    from nnstruct import encode, networks, population, predictors, priors, properties, report, search, tasks
+    from nnstruct import (
+        encode, networks, population, predictors, priors, probes, properties, quickstart, recipes, report, search,
+        tasks,
+    )  # fmt: skip
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
-    "benchmark", "encode", "networks", "population", "predictors", "priors", "properties", "report", "search",
-    "tasks",
+    "benchmark", "encode", "networks", "population", "predictors", "priors", "probes", "properties", "quickstart",
+    "recipes", "report", "search", "tasks",
 )  # fmt: skip
 _LAZY = {
     "Benchmark": "nnstruct.benchmark",

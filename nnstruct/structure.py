@@ -91,7 +91,7 @@ class Structure:
             first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
             raise StructureError("recurrent", f"be all False for the family {self.family!r}", first)
 
-        forward = edges[:, ~recurrent]
+        forward = edges[:, : len(recurrent) - np.count_nonzero(recurrent)]
         layer = longest_path_layers(forward, self.num_units)
         if (layer < 0).any():
             cycle = " -> ".join(str(unit) for unit in find_cycle(forward, layer))
@@ -305,11 +305,12 @@ def _as_edges(edge_index: Any, num_units: int) -> np.ndarray:
         raise StructureError("edge_index", "have shape [2, E]", list(edges.shape))
     if not np.issubdtype(edges.dtype, np.integer):
         raise StructureError("edge_index", "hold integers", str(edges.dtype))
-    outside = (edges < 0) | (edges >= num_units)
-    if outside.any():
+    if edges.min() < 0 or edges.max() >= num_units:
+        outside = (edges < 0) | (edges >= num_units)
         first = edges[:, np.flatnonzero(outside.any(axis=0))[0]].tolist()
         raise StructureError("edge_index", f"name units in 0..{num_units - 1}", first)
-    return edges.astype(np.int64)
+    # An array that nobody can write is taken as it is: large graphs need not be held twice.
+    return edges.astype(np.int64, copy=edges.flags.writeable or not edges.flags.owndata)
 
 
 def _as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = None) -> np.ndarray:
@@ -326,6 +327,10 @@ def _as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = N
 def _in_canonical_order(
     edges: np.ndarray, recurrent: np.ndarray, num_units: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    source, target = edges
+    rising = (source[1:] > source[:-1]) | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))
+    if (rising | (recurrent[1:] & ~recurrent[:-1])).all() and (recurrent[1:] >= recurrent[:-1]).all():
+        return edges, recurrent
     key = (recurrent * num_units + edges[0]) * num_units + edges[1]
     order = np.argsort(key, kind="stable")
     edges, recurrent, key = edges[:, order], recurrent[order], key[order]

@@ -49,6 +49,8 @@ def longest_path_layers(edges: np.ndarray, num_units: int) -> np.ndarray:
     """
     if edges.shape[1] <= _SMALL:
         return _longest_path_layers_small(edges, num_units)
+    if (edges[0] < edges[1]).all() and (edges[0][1:] >= edges[0][:-1]).all():
+        return _longest_path_layers_in_order(edges, num_units)
     start, target = out_neighbours(edges, num_units)
     waiting = np.bincount(edges[1], minlength=num_units)
     layer = np.full(num_units, -1, dtype=np.int64)
@@ -58,6 +60,24 @@ def longest_path_layers(edges: np.ndarray, num_units: int) -> np.ndarray:
         hits = np.bincount(_targets_of(frontier, start, target), minlength=num_units)
         waiting -= hits
         frontier, depth = np.flatnonzero((waiting == 0) & (hits > 0)), depth + 1
+    return layer
+
+
+def _longest_path_layers_in_order(edges: np.ndarray, num_units: int) -> np.ndarray:
+    """For edges that lead from lower to higher units, sorted by source: one pass, no copy of the edges."""
+    start = np.searchsorted(edges[0], np.arange(num_units + 1))
+    has_edges = start[1:] > start[:-1]
+    nearest = np.full(num_units + 1, num_units)  # the lowest target of any edge from this unit or a later one
+    nearest[:-1][has_edges] = np.minimum.reduceat(edges[1], start[:-1][has_edges])
+    nearest = np.minimum.accumulate(nearest[::-1])[::-1]
+    layer = np.zeros(num_units, dtype=np.int64)
+    first = 0
+    while first < num_units:
+        # No edge from here on leads to a unit before ``last``: their layers are final.
+        last = int(nearest[first])
+        here = slice(start[first], start[last])
+        np.maximum.at(layer, edges[1, here], layer[edges[0, here]] + 1)
+        first = last
     return layer
 
 

@@ -13,11 +13,12 @@ import nnstruct
 ROOT = Path(nnstruct.__file__).parent
 ROOMS: dict[int, str] = {
     0: "errors random",
-    1: "structure record registry families topology recurrence fingerprint interchange drawing network space",
+    1: "structure record registry families topology recurrence fingerprint interchange drawing network space"
+    " program",
     2: "priors tasks properties",
     3: "networks extract pruning",
     4: "population",
-    5: "benchmark encode",
+    5: "benchmark encode probes",
     6: "predictors",
     7: "search",
     8: "report recipes",
