@@ -12,9 +12,19 @@ from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
     from nnstruct import (
-        encode, networks, population, predictors, priors, probes, properties, quickstart, recipes, report, search,
+        encode,
+        networks,
+        population,
+        predictors,
+        priors,
+        probes,
+        properties,
+        quickstart,
+        recipes,
+        report,
+        search,
         tasks,
-    )  # fmt: skip
+    )
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor
@@ -26,9 +36,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
-    "benchmark", "encode", "networks", "population", "predictors", "priors", "probes", "properties", "quickstart",
-    "recipes", "report", "search", "tasks",
-)  # fmt: skip
+    "benchmark",
+    "encode",
+    "networks",
+    "population",
+    "predictors",
+    "priors",
+    "probes",
+    "properties",
+    "quickstart",
+    "recipes",
+    "report",
+    "search",
+    "tasks",
+)
 _LAZY = {
     "Benchmark": "nnstruct.benchmark",
     "build": "nnstruct.benchmark",
