@@ -13,6 +13,7 @@ from nnstruct.structure import Structure
 if TYPE_CHECKING:
     from nnstruct import (
         encode,
+        extract,
         networks,
         population,
         predictors,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         tasks,
     )
     from nnstruct.benchmark import Benchmark, build
+    from nnstruct.extract import extract_onnx
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor
     from nnstruct.properties import features
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _SUBPACKAGES = (
     "benchmark",
     "encode",
+    "extract",
     "networks",
     "population",
     "predictors",
@@ -53,6 +56,7 @@ _SUBPACKAGES = (
 _LAZY = {
     "Benchmark": "nnstruct.benchmark",
     "build": "nnstruct.benchmark",
+    "extract_onnx": "nnstruct.extract",
     "train": "nnstruct.population",
     "evaluate": "nnstruct.predictors",
     "load_predictor": "nnstruct.predictors",

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    import rustworkx as rx
+    from matplotlib.axes import Axes
+    from scipy.sparse import coo_array
+    from torch_geometric.data import Data, HeteroData
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +63,70 @@ class Network:
         object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "bias", bias)
         object.__setattr__(self, "tensors", MappingProxyType(tensors))
+
+    # ---- what is still used
+
+    @property
+    def dead_units(self) -> np.ndarray:
+        """Units without a path from an input unit or without one to an output unit, int64 [D]."""
+        return self.structure.dead_units
+
+    @property
+    def effective_depth(self) -> int:
+        """Edges on the longest forward path between an input and an output."""
+        from nnstruct.program.analysis import effective_depth
+
+        return effective_depth(self.structure)
+
+    def layers(self) -> pd.DataFrame:
+        """Density by weight tensor; see :func:`nnstruct.program.analysis.layer_table`."""
+        from nnstruct.program.analysis import layer_table
+
+        return layer_table(self)
+
+    def plot_density(self, ax: Axes | None = None) -> Axes:
+        """Draw the density by weight tensor; see :func:`nnstruct.program.analysis.plot_density`."""
+        from nnstruct.program.analysis import plot_density
+
+        return plot_density(self, ax)
+
+    # ---- interchange
+
+    def to_networkx(self) -> nx.DiGraph:
+        """A networkx graph; see :func:`nnstruct.program.interchange.to_networkx`."""
+        from nnstruct.program.interchange import to_networkx
+
+        return to_networkx(self)
+
+    def to_rustworkx(self) -> rx.PyDiGraph:
+        """A rustworkx graph; see :func:`nnstruct.program.interchange.to_rustworkx`."""
+        from nnstruct.program.interchange import to_rustworkx
+
+        return to_rustworkx(self)
+
+    def to_pyg(self) -> Data:
+        """A PyG ``Data``; see :func:`nnstruct.program.interchange.to_pyg`."""
+        from nnstruct.program.interchange import to_pyg
+
+        return to_pyg(self)
+
+    def to_hetero(self) -> HeteroData:
+        """A PyG ``HeteroData``; see :func:`nnstruct.program.interchange.to_hetero`."""
+        from nnstruct.program.interchange import to_hetero
+
+        return to_hetero(self)
+
+    def to_scipy(self, *, value: str = "norm", recurrent: bool = False) -> coo_array:
+        """A sparse matrix; see :func:`nnstruct.program.interchange.to_scipy`."""
+        from nnstruct.program.interchange import to_scipy
+
+        return to_scipy(self, value=value, recurrent=recurrent)
+
+    def to_graphml(self, path: str | PathLike[str]) -> None:
+        """Write GraphML; see :func:`nnstruct.program.interchange.to_graphml`."""
+        from nnstruct.program.interchange import to_graphml
+
+        to_graphml(self, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.structure, self.weight, self.bias, dict(self.tensors)))

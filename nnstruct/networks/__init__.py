@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from nnstruct.networks.clean import CleanRNN
     from nnstruct.networks.faithful import FaithfulRNN
     from nnstruct.networks.modules import build_module, module_from_network
+    from nnstruct.networks.program_module import ProgramModule, program_module
 
 _LAZY = {
     "CleanRNN": "nnstruct.networks.clean",
     "FaithfulRNN": "nnstruct.networks.faithful",
     "build_module": "nnstruct.networks.modules",
     "module_from_network": "nnstruct.networks.modules",
+    "ProgramModule": "nnstruct.networks.program_module",
+    "program_module": "nnstruct.networks.program_module",
 }
 
 __all__ = [
-    "CleanRNN", "FaithfulRNN", "build_module", "initial_parameters", "module_from_network",
-    "parameter_shapes",
+    "CleanRNN", "FaithfulRNN", "ProgramModule", "build_module", "initial_parameters",
+    "module_from_network", "parameter_shapes", "program_module",
 ]  # fmt: skip
 
 

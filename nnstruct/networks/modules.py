@@ -9,6 +9,8 @@ from nnstruct.network import Network
 from nnstruct.networks.clean import CleanRNN
 from nnstruct.networks.faithful import FaithfulRNN
 from nnstruct.networks.parameters import initial_parameters
+from nnstruct.networks.program_module import program_module
+from nnstruct.program import ModuleNetwork
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
@@ -56,11 +58,16 @@ def build_module(
 def module_from_network(network: Network) -> nn.Module:
     """The trained network as a module, to be used or trained further.
 
+    A Network that :func:`nnstruct.extract.extract` made of any module gives a
+    :class:`nnstruct.networks.ProgramModule`.
+
     Raises
     ------
     InvalidInputError
         If the network lacks its input weights or read-out.
     """
+    if isinstance(network, ModuleNetwork):
+        return program_module(network)
     for name in ("input_weight", "readout_weight", "readout_bias"):
         if name not in network.tensors:
             raise InvalidInputError("network.tensors", f"hold {name!r}", sorted(network.tensors))

@@ -1,0 +1,147 @@
+"""Collects the steps of a program while a graph is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnstruct.program import Program, Step
+
+
+class Builder:
+    """Values, steps and constants of a program under construction."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.inputs: list[int] = []
+        self.discrete: list[bool] = []
+        self.shape: dict[int, tuple[int, ...]] = {}
+        self.where = ""  # the submodule that is being read
+        self._known: dict[str, np.ndarray] = {}
+
+    def add_input(self, shape: Sequence[int], *, discrete: bool) -> int:
+        """A value that the caller gives."""
+        value = self._value(shape)
+        self.inputs.append(value)
+        self.discrete.append(discrete)
+        return value
+
+    def _value(self, shape: Sequence[int]) -> int:
+        value = len(self.shape)
+        self.shape[value] = tuple(int(size) for size in shape)
+        return value
+
+    def emit(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        *shapes: Sequence[int],
+        options: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, tuple[str, np.ndarray] | None] | None = None,
+    ) -> tuple[int, ...]:
+        """Append a step; the values that it makes."""
+        outputs = tuple(self._value(shape) for shape in shapes)
+        names = {role: self._name(*given) for role, given in (tensors or {}).items() if given is not None}
+        made = tuple(self.shape[value] for value in outputs)
+        self.steps.append(Step(kind, tuple(inputs), outputs, made, dict(options or {}), names, self.where))
+        return outputs
+
+    def one(self, kind: str, inputs: Sequence[int], shape: Sequence[int], **given: Any) -> int:
+        """Append a step that makes one value."""
+        return self.emit(kind, inputs, shape, **given)[0]
+
+    def _name(self, name: str, value: np.ndarray) -> str:
+        """The constant's name, with a number where another array has that name."""
+        wanted, number = name or "constant", 1
+        while wanted in self.constants:
+            held = self.constants[wanted]
+            if held is value or (
+                held.shape == value.shape
+                and held.dtype == value.dtype
+                and held.strides == value.strides
+                and held.__array_interface__["data"] == value.__array_interface__["data"]
+            ):
+                return wanted
+            number += 1
+            wanted = f"{name or 'constant'}.{number}"
+        self.constants[wanted] = value
+        return wanted
+
+    def program(self, outputs: Sequence[int]) -> Program:
+        """All of it."""
+        return Program(
+            inputs=tuple(self.inputs),
+            input_shapes=tuple(self.shape[value] for value in self.inputs),
+            discrete=tuple(self.discrete),
+            steps=tuple(self.steps),
+            outputs=tuple(outputs),
+            constants=self.constants,
+        )
+
+    # ---- movements that both front ends write
+
+    def reshape(self, value: int, shape: Sequence[int]) -> int:
+        if tuple(shape) == self.shape[value]:
+            return value
+        return self.one("reshape", [value], shape)
+
+    def permute(self, value: int, dims: Sequence[int]) -> int:
+        if list(dims) == list(range(len(dims))):
+            return value
+        old = self.shape[value]
+        return self.one("permute", [value], [old[d] for d in dims], options={"dims": [int(d) for d in dims]})
+
+    def swap(self, value: int, first: int, second: int) -> int:
+        dims = list(range(len(self.shape[value])))
+        dims[first], dims[second] = dims[second], dims[first]
+        return self.permute(value, dims)
+
+    def cut(self, value: int, axis: int, start: int, stop: int, step: int = 1) -> int:
+        shape = list(self.shape[value])
+        start, stop, step = slice(start, stop, step).indices(shape[axis])
+        size = len(range(start, stop, step))
+        if size == shape[axis]:
+            return value
+        shape[axis] = size
+        options = {"axis": axis, "start": start, "stop": stop, "step": step}
+        return self.one("slice", [value], shape, options=options)
+
+    def select(self, value: int, axis: int, index: int) -> int:
+        shape = list(self.shape[value])
+        index = index % shape[axis]
+        del shape[axis]
+        return self.one("select", [value], shape, options={"axis": axis, "index": index})
+
+    def concat(self, values: Sequence[int], axis: int) -> int:
+        shape = list(self.shape[values[0]])
+        shape[axis] = sum(self.shape[value][axis] for value in values)
+        return self.one("concat", values, shape, options={"axis": axis})
+
+    def expand(self, value: int, shape: Sequence[int]) -> int:
+        if tuple(shape) == self.shape[value]:
+            return value
+        missing = len(shape) - len(self.shape[value])
+        value = self.reshape(value, (1,) * missing + self.shape[value])
+        return self.one("expand", [value], shape)
+
+    def affine(
+        self,
+        value: int,
+        *,
+        scale: tuple[str, np.ndarray] | float | None = None,
+        shift: tuple[str, np.ndarray] | float | None = None,
+        operator: str,
+    ) -> int:
+        """Multiply by a constant and add one, elementwise with broadcasting."""
+        options: dict[str, Any] = {"operator": operator}
+        tensors, shape = {}, self.shape[value]
+        for role, given in (("scale", scale), ("shift", shift)):
+            if isinstance(given, tuple):
+                tensors[role] = given
+                shape = np.broadcast_shapes(shape, given[1].shape)
+            elif given is not None:
+                options[role] = float(given)
+        return self.one("affine", [self.expand(value, shape)], shape, options=options, tensors=tensors)

@@ -1,0 +1,199 @@
+"""A module's computation as a graph of ATen operations, without touching the module."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from nnstruct.errors import InvalidInputError
+
+_LOUD = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export")
+
+
+@dataclass
+class Captured:
+    """A graph of ATen operations.
+
+    Attributes
+    ----------
+    graph : torch.fx.Graph
+    known : dict of torch.fx.Node to tensor or other value
+        Placeholders that are parameters, buffers or constants of the module.
+    names : dict of torch.fx.Node to str
+        What those are called.
+    inputs : list of torch.fx.Node
+        Placeholders that the caller gives, in order.
+    """
+
+    graph: fx.Graph
+    known: dict[fx.Node, Any]
+    names: dict[fx.Node, str]
+    inputs: list[fx.Node]
+
+
+def capture(module: nn.Module, example: Any) -> Captured:
+    """Record what a module does with an example input, in evaluation mode.
+
+    :mod:`torch.export` records it; where a module's control flow depends on values, so that it
+    cannot, :mod:`torch.fx` follows the example through it instead.
+
+    Parameters
+    ----------
+    module : nn.Module
+    example : Tensor, tuple of positional arguments or dict of keyword arguments
+
+    Raises
+    ------
+    InvalidInputError
+        If the module cannot take the example.
+    """
+    args, kwargs = _arguments(example)
+    while isinstance(getattr(module, "_orig_mod", None), nn.Module):  # what torch.compile wraps
+        module = module._orig_mod  # type: ignore[assignment]
+    shadow = shadow_of(module).eval()
+    with _quiet(), torch.no_grad():
+        try:
+            return _exported(shadow, args, kwargs)
+        except Exception as error:  # torch.export raises whatever the module's code raises
+            reason = error
+        try:
+            return _followed(shadow_of(module, copy_buffers=True).eval(), args, kwargs)
+        except Exception as error:
+            raise InvalidInputError(
+                "example_input",
+                "be what the module takes, with operations that torch.export or torch.fx can record",
+                f"{type(error).__name__}: {error}"[:150],
+            ) from reason
+
+
+def shadow_of(module: nn.Module, *, copy_buffers: bool = False) -> nn.Module:
+    """A module of the same parts and tensors, so that nothing done to it shows in the original."""
+    seen: dict[int, nn.Module] = {}
+
+    def shadow(part: nn.Module) -> nn.Module:
+        if id(part) in seen:
+            return seen[id(part)]
+        twin = type(part).__new__(type(part))
+        seen[id(part)] = twin
+        # One level of copies: hooks, masks and lists of weights are rebound, not shared.
+        state = {
+            name: value.copy() if isinstance(value, list | dict | set) else value
+            for name, value in part.__dict__.items()
+        }
+        state["_modules"] = {
+            name: None if child is None else shadow(child) for name, child in part._modules.items()
+        }
+        if copy_buffers:
+            state["_buffers"] = {
+                name: None if value is None else value.clone() for name, value in part._buffers.items()
+            }
+        twin.__dict__.update(state)
+        return twin
+
+    return shadow(module)
+
+
+def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, tuple | list) else ((example,), {})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # its one fused operation hides the units
+    loud = [logging.getLogger(name) for name in _LOUD]
+    levels = [logger.level for logger in loud]
+    for logger in loud:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        # A failed export prints what it had recorded.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loud, levels, strict=True):
+            logger.setLevel(level)
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
+    program = torch.export.export(module, args, kwargs, strict=False)
+    signature = program.graph_signature
+    named: dict[str, str] = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    objects = signature.inputs_to_lifted_custom_objs
+    given = set(signature.user_inputs)
+    first = {id(value): name for name, value in [*module.named_parameters(), *module.named_buffers()]}
+    captured = Captured(program.graph, {}, {}, [])
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        if node.name in named:
+            name = named[node.name]
+            value = program.state_dict.get(name)
+            captured.known[node] = program.constants[name] if value is None else value
+            captured.names[node] = first.get(id(captured.known[node]), name)
+        elif node.name in objects:
+            captured.known[node] = program.constants[objects[node.name]]
+        elif node.name in given and isinstance(node.meta.get("val"), Tensor):
+            captured.inputs.append(node)
+        else:
+            captured.known[node] = node.meta.get("val")
+    return captured
+
+
+def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    tensors, rebuild = _split(args, kwargs)
+
+    def run(*given: Tensor) -> Any:
+        positional, named = rebuild(given)
+        return module(*positional, **named)
+
+    traced = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
+        *tensors
+    )
+    names = {id(value): name for name, value in [*module.named_parameters(), *module.named_buffers()]}
+    captured = Captured(traced.graph, {}, {}, [])
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            captured.inputs.append(node)
+        elif node.op == "get_attr":
+            value = _attribute(traced, str(node.target))
+            captured.known[node] = value
+            captured.names[node] = names.get(id(value), str(node.target).lstrip("_"))
+    return captured
+
+
+def _attribute(module: nn.Module, path: str) -> Any:
+    value: Any = module
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
+    flat, spec = torch.utils._pytree.tree_flatten((args, kwargs))
+    places = [place for place, value in enumerate(flat) if isinstance(value, Tensor)]
+
+    def rebuild(given: tuple[Tensor, ...]) -> Any:
+        filled = list(flat)
+        for place, value in zip(places, given, strict=True):
+            filled[place] = value
+        return torch.utils._pytree.tree_unflatten(filled, spec)
+
+    return [flat[place] for place in places], rebuild

@@ -1,0 +1,139 @@
+"""Reading an ONNX file without trusting it."""
+
+from __future__ import annotations
+
+import math
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnstruct.errors import CorruptFileError, InvalidInputError
+
+MAX_BYTES = 4 * 2**30
+
+
+def load_model(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[Any, dict[str, np.ndarray]]:
+    """The model and its stored tensors by name.
+
+    Parameters
+    ----------
+    path : path
+    max_bytes : int
+        Refuse a file, or tensors together, that are larger.
+
+    Returns
+    -------
+    onnx.ModelProto, dict of str to array
+
+    Raises
+    ------
+    InvalidInputError
+        If onnx is not installed, the tensors are too large, or one of them lies outside the
+        folder of the file.
+    CorruptFileError
+        If the file holds no ONNX model, or a tensor's data does not fit its shape.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise InvalidInputError(
+            "onnx", "be installed to read ONNX files", "nothing", "Run: pip install 'nnstruct[onnx]'"
+        ) from error
+    file = Path(path)
+    if not file.is_file():
+        raise InvalidInputError("path", "be an ONNX file", str(path))
+    _check_size("the file", file.stat().st_size, max_bytes)
+    try:
+        model = onnx.load_model(file, load_external_data=False)
+        if not model.graph.node and not model.graph.output:
+            raise ValueError("the graph is empty")
+    except (DecodeError, ValueError, RuntimeError, OSError) as error:
+        raise CorruptFileError(f"{file}: no ONNX model can be read from it: {error}") from error
+    total, tensors = 0, {}
+    for tensor in _stored_tensors(model):
+        total += _declared_bytes(tensor, file)
+        _check_size(f"tensors up to {tensor.name!r}", total, max_bytes)
+    for tensor in model.graph.initializer:
+        tensors[tensor.name] = read_tensor(tensor, file.parent, file)
+    return model, tensors
+
+
+def _stored_tensors(model: Any) -> list[Any]:
+    found = list(model.graph.initializer)
+    found += [sparse.values for sparse in model.graph.sparse_initializer]
+    for node in model.graph.node:
+        found += [attribute.t for attribute in node.attribute if attribute.HasField("t")]
+    return found
+
+
+def _check_size(what: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise InvalidInputError(what, f"take at most max_bytes={limit:,} bytes", size)
+
+
+def _declared_bytes(tensor: Any, file: Path) -> int:
+    import onnx
+
+    if any(size < 0 for size in tensor.dims):
+        raise CorruptFileError(f"{file}: tensor {tensor.name!r} has a negative size.")
+    try:
+        itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except (KeyError, ValueError, TypeError) as error:
+        raise CorruptFileError(f"{file}: tensor {tensor.name!r} has no known type.") from error
+    return math.prod(tensor.dims) * itemsize
+
+
+def read_tensor(tensor: Any, folder: Path, file: Path) -> np.ndarray:
+    """Values of a stored tensor; data in another file is read from the model's own folder only."""
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raw = _external(tensor, folder, file)
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            value = np.frombuffer(raw, dtype=dtype).reshape(tuple(tensor.dims))
+        else:
+            value = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise CorruptFileError(
+            f"{file}: the data of {tensor.name!r} does not fit its shape: {error}"
+        ) from error
+    if (
+        (value.dtype.kind == "f" and value.dtype != np.float32)
+        or value.dtype.kind == "V"
+        or value.dtype.kind not in "fiubOSU"
+    ):
+        value = value.astype(np.float32)
+    return value
+
+
+def _external(tensor: Any, folder: Path, file: Path) -> bytes:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    root = folder.resolve()
+    place = (root / location).resolve()
+    if not location or Path(location).is_absolute() or not place.is_relative_to(root):
+        raise InvalidInputError(
+            f"external data of {tensor.name!r}", "lie in the folder of the ONNX file", location
+        )
+    if not place.is_file():
+        raise CorruptFileError(f"{file}: the external data {location!r} of {tensor.name!r} is missing.")
+    size = place.stat().st_size
+    try:
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", size - offset))
+    except ValueError as error:
+        raise CorruptFileError(
+            f"{file}: {tensor.name!r} has an offset or length that is no number."
+        ) from error
+    if length != _declared_bytes(tensor, file) or offset < 0 or offset + length > size:
+        raise CorruptFileError(f"{file}: the external data of {tensor.name!r} does not fit its shape.")
+    with place.open("rb") as stream:
+        stream.seek(offset)
+        return stream.read(length)

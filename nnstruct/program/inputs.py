@@ -1,0 +1,121 @@
+"""Which elements of the network's inputs are one unit.
+
+The step that reads an input decides: a linear layer or a recurrent one takes each place along the
+last axis as a unit, a convolution each channel (unrolled: each position), an embedding the whole
+input as one symbol.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnstruct.program.movement import NO_UNIT, compressed, moved
+from nnstruct.program.steps import MOVEMENTS, Program, Step
+from nnstruct.program.wiring import Wiring, numbered
+
+_PASSING = frozenset({"activation", "affine", "join", "norm"})
+
+
+def number_inputs(wiring: Wiring) -> None:
+    """Make the units of all inputs."""
+    program = wiring.program
+    for value, shape, discrete in zip(program.inputs, program.input_shapes, program.discrete, strict=True):
+        labels, symbols = _labels(wiring, value, shape, discrete)
+        if labels is None:
+            wiring.ids[value] = np.full((1,) * len(shape), NO_UNIT)
+            continue
+        first, number = numbered(labels)
+        by_symbol = wiring.resolution == "weight" and symbols
+        start = wiring.new_units(-1, symbols if by_symbol else len(first), "input")
+        if by_symbol:
+            wiring.symbols[start] = symbols
+        wiring.ids[value] = compressed(number + start)
+
+
+def _labels(
+    wiring: Wiring, value: int, shape: tuple[int, ...], discrete: bool
+) -> tuple[np.ndarray | None, int]:
+    """Equal numbers for the elements of a unit (None where the input has no units), and symbols."""
+    atoms = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
+    reading = list(_readers(wiring.program, value, atoms))
+    if not wiring.uses[value] or (reading and all(_reads_state(step, place) for step, place, _ in reading)):
+        # A state that the caller hands on is the recurrent units' own state.
+        return None, 0
+    if discrete:
+        tables = [
+            wiring.program.constants[step.tensors["weight"]].shape[0]
+            for step, _, _ in reading
+            if step.kind == "embedding"
+        ]
+        if tables:
+            return np.zeros((1,) * len(shape), dtype=np.int64), max(tables)
+    for step, place, seen in reading:
+        if not _reads_state(step, place):
+            marks = _marks(step, seen, wiring.resolution)
+            if marks is not None:
+                labels = np.full(atoms.size, NO_UNIT)
+                labels[seen.ravel()] = np.broadcast_to(marks, seen.shape).ravel()
+                if (labels != NO_UNIT).all():
+                    return labels.reshape(shape), 0
+    return _axis_marks(shape, _default_axis(shape)), 0
+
+
+def _readers(program: Program, value: int, atoms: np.ndarray) -> list[tuple[Step, int, np.ndarray]]:
+    """Steps that the input's elements reach unchanged: step, which of its inputs, elements there."""
+    tracked = {value: atoms}
+    found = []
+    for step in program.steps:
+        places = [place for place, read in enumerate(step.inputs) if read in tracked]
+        if not places:
+            continue
+        shapes = program.shapes() if step.kind == "concat" else {}
+        if step.kind in MOVEMENTS:
+            ids = [tracked.get(read) for read in step.inputs]
+            sizes = [
+                shapes[read] if array is None else array.shape
+                for read, array in zip(step.inputs, ids, strict=True)
+            ]
+            known = [
+                np.full((1,) * len(size), NO_UNIT) if array is None else array
+                for array, size in zip(ids, sizes, strict=True)
+            ]
+            out = np.broadcast_to(moved(step, known, sizes), step.shape)
+            if (out != NO_UNIT).all():
+                tracked[step.outputs[0]] = out
+        elif step.kind in _PASSING:
+            seen = tracked[step.inputs[places[0]]]
+            if seen.shape == step.shape:
+                tracked[step.outputs[0]] = seen
+        else:
+            found += [(step, place, tracked[step.inputs[place]]) for place in places]
+    return found
+
+
+def _reads_state(step: Step, place: int) -> bool:
+    return step.kind in ("rnn", "rnn_cell") and place > 0
+
+
+def _marks(step: Step, seen: np.ndarray, resolution: str) -> np.ndarray | None:
+    shape = seen.shape
+    if step.kind in ("linear", "rnn", "rnn_cell", "bilinear", "matmul", "attention"):
+        return _axis_marks(shape, len(shape) - 1)
+    if step.kind in ("conv", "pool"):
+        positions = step.options["nd"]
+        channel = len(shape) - positions - 1
+        if resolution == "weight":
+            inner = shape[channel:]
+            return np.arange(int(np.prod(inner))).reshape((1,) * channel + inner)
+        return _axis_marks(shape, channel)
+    return None
+
+
+def _axis_marks(shape: tuple[int, ...], axis: int) -> np.ndarray:
+    if not shape:
+        return np.zeros((), dtype=np.int64)
+    sizes = [1] * len(shape)
+    sizes[axis] = shape[axis]
+    return np.arange(shape[axis]).reshape(sizes)
+
+
+def _default_axis(shape: tuple[int, ...]) -> int:
+    return 1 if len(shape) == 2 or len(shape) > 3 else len(shape) - 1

@@ -1,0 +1,175 @@
+"""From a program to units and edges: the state that the rules of the steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnstruct.program.blocks import Block, identity_edges
+from nnstruct.program.movement import NO_UNIT, compressed, moved
+from nnstruct.program.steps import MOVEMENTS, Program, Step
+
+RESOLUTIONS = ("unit", "weight", "layer")
+
+
+@dataclass
+class Group:
+    """Units that one step made.
+
+    Attributes
+    ----------
+    start, count : int
+        They are numbered from ``start`` to ``start + count - 1``.
+    step : int
+        Place of the step in the program; -1 for an input of the network.
+    operator : str
+    chain : list of int
+        Steps that act on the units' values afterwards.
+    labels : list of str
+        What those steps are called.
+    mixing : bool
+        Whether one of them lets units of the group depend on each other (layer normalisation).
+    """
+
+    start: int
+    count: int
+    step: int
+    operator: str
+    chain: list[int] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    mixing: bool = False
+
+
+Rule = Callable[["Wiring", int, Step], None]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*kinds: str) -> Callable[[Rule], Rule]:
+    """Register the function that makes the units and edges of a kind of step."""
+
+    def register(function: Rule) -> Rule:
+        for kind in kinds:
+            RULES[kind] = function
+        return function
+
+    return register
+
+
+class Wiring:
+    """Units and edge blocks of a program.
+
+    Parameters
+    ----------
+    program : Program
+    resolution : str
+        ``unit`` or ``weight``.
+    threshold : float
+        Values up to this magnitude are no edges.
+    """
+
+    def __init__(self, program: Program, resolution: str, threshold: float = 0.0) -> None:
+        self.program, self.resolution, self.threshold = program, resolution, threshold
+        self.shape = program.shapes()
+        self.uses = program.uses()
+        self.ids: dict[int, np.ndarray] = {}
+        self.open: dict[int, int] = {}  # value -> group, where the value is all that the group gives
+        self.groups: list[Group] = []
+        self.blocks: list[Block] = []
+        self.biases: list[tuple[int, np.ndarray]] = []  # first unit, values [count, b]
+        self.silenced: list[np.ndarray] = []
+        self.num_units = 0
+        self.cells: dict[tuple[str, ...], tuple[int, int, np.ndarray]] = {}  # see recurrent.py
+        self.symbols: dict[int, int] = {}  # unit of a discrete input -> its number of symbols
+
+    def run(self) -> Wiring:
+        """Number the units of every step."""
+        from nnstruct.program.inputs import number_inputs
+
+        number_inputs(self)
+        for index, step in enumerate(self.program.steps):
+            if step.kind in MOVEMENTS:
+                self._move(step)
+            else:
+                RULES[step.kind](self, index, step)
+        return self
+
+    def _move(self, step: Step) -> None:
+        ids = [self.ids[value] for value in step.inputs]
+        out = step.outputs[0]
+        self.ids[out] = moved(step, ids, [self.shape[value] for value in step.inputs])
+        value = step.inputs[0]
+        if step.kind in ("reshape", "permute", "flip", "roll") and self.uses[value] == 1:
+            group = self.open.get(value)
+            if group is not None:
+                self.open[out] = group
+
+    # ---- what the rules use
+
+    def constant(self, step: Step, role: str) -> np.ndarray | None:
+        """A tensor of a step, if it has one."""
+        name = step.tensors.get(role)
+        return None if name is None else self.program.constants[name]
+
+    def weight(self, step: Step, role: str) -> np.ndarray:
+        """A tensor that the step must have."""
+        return self.program.constants[step.tensors[role]]
+
+    def new_units(self, index: int, count: int, operator: str) -> int:
+        """Make a group of units; its first unit."""
+        start = self.num_units
+        self.groups.append(Group(start, count, index, operator))
+        self.num_units += count
+        return start
+
+    def give(self, value: int, ids: np.ndarray, *, is_open: bool = True) -> None:
+        """Say which units a value belongs to; ``is_open`` where steps after it may join its group."""
+        self.ids[value] = ids
+        if is_open:
+            self.open[value] = len(self.groups) - 1
+
+    def open_group(self, value: int) -> Group | None:
+        """The group that a step on this value may join."""
+        if self.uses[value] != 1 or value not in self.open:
+            return None
+        return self.groups[self.open[value]]
+
+    def own_units(self, index: int, step: Step, value: int, operator: str) -> None:
+        """One new unit for each unit of a value, with an edge without parameters from it."""
+        ids = self.ids[value]
+        old = in_order(ids)
+        start = self.new_units(index, len(old), operator)
+        table = np.full(self.num_units + 1, NO_UNIT)
+        table[old] = start + np.arange(len(old))
+        self.blocks.append(identity_edges(index, old, table[old]))
+        self.give(step.outputs[0], np.where(ids == NO_UNIT, NO_UNIT, table[ids]))
+
+    def rows(self, value: int) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Units along the last axis [P, F], a row for each place with units of its own, and those places."""
+        ids = self.ids[value]
+        last = self.shape[value][-1]
+        carried = ids.shape[:-1]
+        return np.broadcast_to(ids, (*carried, last)).reshape(-1, last), carried
+
+
+def in_order(ids: np.ndarray) -> np.ndarray:
+    """The units in an array, each once, in the order in which they first appear."""
+    flat = ids.ravel()
+    flat = flat[flat != NO_UNIT]
+    if len(flat) < 2 or (flat[1:] > flat[:-1]).all():
+        return flat
+    unit, first = np.unique(flat, return_index=True)
+    return unit[np.argsort(first, kind="stable")]
+
+
+def numbered(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number distinct codes by first appearance: the place of each one's first element, and all numbers."""
+    _, first, inverse = np.unique(code.ravel(), return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse.ravel()].reshape(code.shape)
+
+
+__all__ = ["RESOLUTIONS", "RULES", "Group", "Rule", "Wiring", "compressed", "in_order", "numbered", "rule"]
