@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
+
+# A field added later leaves the identity of the configurations before it as it was.
+_ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
 
 
 class TrainConfig(BaseModel):
@@ -30,6 +33,27 @@ class TrainConfig(BaseModel):
         Of Adam (Kingma and Ba, 2015), with betas 0.9 and 0.999 and epsilon 1e-8.
     clip_norm : float
         Largest gradient norm, over all parameters of one network.
+    optimizer : {"adam", "adamw", "sgd"}
+        ``sgd`` has Nesterov momentum 0.9.
+    weight_decay : float
+        Of weights; biases and normalisations are left alone.
+    schedule : {"constant", "cosine"}
+        ``cosine`` falls to 0 over all steps (Loshchilov and Hutter, 2017).
+    label_smoothing : float
+        Share of the target spread evenly over the classes (Szegedy et al., 2016), in training only.
+    augmentation : {"none", "crop", "flip", "crop-flip"}
+        For images, in training only: random crops of the image padded by an eighth of its size, and
+        random horizontal flips.
+    precision : {"float32", "bfloat16"}
+        Of the arithmetic inside the network; weights stay float32.
+    normalization : {"default", "none", "batch", "layer"}
+        Between a unit's sum and its activation; the default is ``batch`` for convolutional networks
+        and ``none`` for all others.
+    parametrization : {"standard", "mup"}
+        How initial weights and learning rates depend on the width; ``mup`` is the maximal update
+        parametrization of Yang and Hu (2021) relative to ``base_width``.
+    base_width : int
+        Width at which ``mup`` equals the standard parametrization.
 
     Examples
     --------
@@ -45,11 +69,33 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     clip_norm: float = Field(default=5.0, gt=0)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    augmentation: Literal["none", "crop", "flip", "crop-flip"] = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    normalization: Literal["default", "none", "batch", "layer"] = "default"
+    parametrization: Literal["standard", "mup"] = "standard"
+    base_width: int = Field(default=32, ge=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields beyond the first five that differ from their default."""
+        return {
+            name: value
+            for name, value in self.model_dump(exclude_defaults=True).items()
+            if name not in _ALWAYS_NAMED
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as stored and hashed: the first five always, the others where they differ."""
+        return {name: getattr(self, name) for name in _ALWAYS_NAMED} | self.options
 
     @property
     def id(self) -> str:
         """12 hexadecimal digits; equal for equal configurations, on every machine."""
-        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch_geometric.data import Data
 
-UNIT_ATTRIBUTES = ("operator", "activation", "stage")
+UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,8 +46,8 @@ class Structure:
     outputs : array of bool, shape [N], optional
         Units that the read-out sees; by default those without an outgoing forward edge.
     attributes : mapping, optional
-        ``operator``, ``activation`` or ``stage``, each with a sequence of N values; left out
-        where all units share it.
+        ``operator``, ``activation``, ``stage``, ``channels`` or ``join``, each with a sequence of N
+        values; left out where all units have the family's default.
     origin : mapping, optional
         Where the structure came from, as JSON values; not part of its identity.
 

@@ -66,7 +66,7 @@ def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:
     if len(part) >= 2:
         train, test = (len(half) for half in part.split(SPLIT_TEST, SPLIT_SEED))
     return {
-        "config": config.model_dump() if config else {},
+        "config": config.as_dict() if config else {},
         "labelled": len(part),
         "unlabelled": len(part.unlabelled),
         "records": len(part.table),

@@ -7,34 +7,55 @@ from the same weights.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import FAMILIES, RNN_FAMILIES
-from nnstruct.networks.faithful_layout import FaithfulLayout
+from nnstruct.families import RNN_FAMILIES
+from nnstruct.networks import rnn_parameters
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
-LSTM_FORGET_GATE = 1
-LSTM_FORGET_BIAS = 1.0
+
+class Scheme(Protocol):
+    """What a family's parameter module offers; all of its arrays are named."""
+
+    def check_task(self, structure: Structure, task: Task) -> None:
+        """Raise InvalidInputError unless the family can learn the task."""
+
+    def check_config(self, config: TrainConfig) -> None:
+        """Raise InvalidInputError for an option that the family does not have."""
+
+    def shapes(self, structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each array, in a fixed order."""
+
+    def values(
+        self,
+        structure: Structure,
+        config: TrainConfig,
+        shapes: dict[str, tuple[int, ...]],
+        rng: np.random.Generator,
+    ) -> dict[str, np.ndarray]:
+        """Initial values, float32."""
+
+    def num_masked(self, structure: Structure, config: TrainConfig) -> int:
+        """Scalars within the shapes that a mask keeps at zero."""
 
 
-def check_trainable(structure: Structure, task: Task) -> None:
-    """Raise :class:`InvalidInputError` unless the structure's family can be trained on the task."""
-    if structure.family not in RNN_FAMILIES:
-        raise InvalidInputError(
-            "family", f"be one of {', '.join(RNN_FAMILIES)} to be trained", structure.family
-        )
-    if not task.is_sequence:
-        raise InvalidInputError(
-            "task",
-            f"hold sequences of symbols for the family {structure.family!r}",
-            task.name,
-            "Give num_symbols and lengths, or build it with Task.from_sequences.",
-        )
+_SCHEMES: dict[str, Scheme] = {family: rnn_parameters for family in RNN_FAMILIES}
+
+
+def check_trainable(structure: Structure, task: Task, config: TrainConfig | None = None) -> None:
+    """Raise :class:`InvalidInputError` unless the structure can be trained on the task so."""
+    if structure.family not in _SCHEMES:
+        raise InvalidInputError("family", f"be one of {', '.join(_SCHEMES)} to be trained", structure.family)
+    scheme = _SCHEMES[structure.family]
+    scheme.check_task(structure, task)
+    if config is not None:
+        scheme.check_config(config)
 
 
 def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
@@ -55,18 +76,8 @@ def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> d
 
     In the faithful protocol they are those of :class:`nnstruct.networks.faithful.FaithfulRNN`.
     """
-    check_trainable(structure, task)
-    if config.protocol != "clean":
-        return FaithfulLayout(structure).parameter_shapes(int(task.num_symbols or 0), task.num_classes)
-    family = FAMILIES[structure.family]
-    inputs, outputs = int(structure.inputs.sum()), int(structure.outputs.sum())
-    return {
-        "weight": (structure.num_edges, family.gates),
-        "bias": (structure.num_units, family.biases),
-        "input_weight": (inputs, int(task.num_symbols or 0) - 1, family.gates),
-        "readout_weight": (task.num_classes, outputs),
-        "readout_bias": (task.num_classes,),
-    }
+    check_trainable(structure, task, config)
+    return _SCHEMES[structure.family].shapes(structure, task, config)
 
 
 def initial_parameters(
@@ -90,35 +101,11 @@ def initial_parameters(
     """
     shapes = parameter_shapes(structure, task, config)
     rng = generator(seed, "init", structure.fingerprint)
-    if config.protocol != "clean":
-        return FaithfulLayout(structure).initial_parameters(shapes, rng)
-    return _clean_values(structure, shapes, rng)
-
-
-def _clean_values(
-    structure: Structure, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    fan_in = np.bincount(structure.edge_index[1], minlength=structure.num_units) + structure.inputs
-    gain = math.sqrt(2.0) if structure.family == "rnn_relu" else 1.0
-    bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
-    target = structure.edge_index[1]
-    readout_bound = math.sqrt(1.0 / shapes["readout_weight"][1])
-    values = {
-        "weight": rng.uniform(-1, 1, shapes["weight"]) * bound[target][:, None],
-        "bias": np.zeros(shapes["bias"]),
-        "input_weight": rng.uniform(-1, 1, shapes["input_weight"]) * bound[structure.inputs][:, None, None],
-        "readout_weight": rng.uniform(-readout_bound, readout_bound, shapes["readout_weight"]),
-        "readout_bias": np.zeros(shapes["readout_bias"]),
-    }
-    if structure.family == "lstm":
-        values["bias"][:, LSTM_FORGET_GATE] = LSTM_FORGET_BIAS
-    return {name: value.astype(np.float32) for name, value in values.items()}
+    return _SCHEMES[structure.family].values(structure, config, shapes, rng)
 
 
 def count_parameters(structure: Structure, task: Task, config: TrainConfig) -> int:
     """Trainable scalars; a masked weight is none."""
     shapes = parameter_shapes(structure, task, config)
-    total = sum(math.prod(shape) for shape in shapes.values())
-    if config.protocol == "clean":
-        return total
-    return total - FaithfulLayout(structure).num_masked_weights
+    masked = _SCHEMES[structure.family].num_masked(structure, config)
+    return sum(math.prod(shape) for shape in shapes.values()) - masked

@@ -14,11 +14,6 @@ ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
 
-def supports(structure: Structure, task: Task, config: TrainConfig) -> bool:
-    """Whether this engine can train the structure; it can train all that a module can be built for."""
-    return True
-
-
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     """Train one network and keep its curves and weights."""
     import torch
@@ -34,21 +29,22 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     outcome = Outcome()
 
     def evaluate(name: str) -> tuple[float, float]:
-        symbols, lengths, targets = data[name]
+        inputs, targets = data[name]
         loss = correct = 0.0
         with torch.no_grad():
             for batch in evaluation_batches(getattr(task, name), config):
-                scores = module(symbols[batch], lengths[batch])
+                scores = module(*(array[batch] for array in inputs))
                 loss += float(nn.functional.cross_entropy(scores, targets[batch], reduction="sum"))
                 correct += float((scores.argmax(1) == targets[batch]).sum())
         return loss / len(targets), correct / len(targets)
 
-    symbols, lengths, targets = data["train"]
+    inputs, targets = data["train"]
     for epoch in range(config.epochs):
         total = 0.0
         for batch in epoch_batches(task.train, config, seed, epoch):
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(module(symbols[batch], lengths[batch]), targets[batch])
+            scores = module(*(array[batch] for array in inputs))
+            loss = nn.functional.cross_entropy(scores, targets[batch])
             loss.backward()
             nn.utils.clip_grad_norm_(module.parameters(), config.clip_norm)
             optimiser.step()
@@ -64,7 +60,8 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
 
 
 def _tensors(split: Split) -> tuple:
+    """What the module takes, and the targets."""
     import torch
 
-    lengths = split.lengths if split.lengths is not None else np.zeros(len(split), dtype=np.int64)
-    return torch.from_numpy(split.inputs), torch.from_numpy(lengths), torch.from_numpy(split.targets)
+    arrays = (split.inputs,) if split.lengths is None else (split.inputs, split.lengths)
+    return tuple(torch.from_numpy(array) for array in arrays), torch.from_numpy(split.targets)

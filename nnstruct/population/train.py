@@ -69,14 +69,14 @@ def stream(
     if device != "cpu":
         raise InvalidInputError("device", "be 'cpu' for these engines", device)
     for job in jobs:
-        check_trainable(job.structure, task)
+        check_trainable(job.structure, task, config)
         check_seed(job.seed)
-    chosen = choose_engine(engine)
+        choose_engine(engine, job.structure, task, config)
     ordered = sorted(jobs, key=lambda job: _cost(job.structure), reverse=True)
     count = _worker_count(workers, len(ordered))
     if count <= 1:
-        return _train_all(ordered, task, config, chosen.name)
-    return _stream_parallel(ordered, task, config, chosen.name, count)
+        return _train_all(ordered, task, config, engine)
+    return _stream_parallel(ordered, task, config, engine, count)
 
 
 def train(
@@ -153,10 +153,10 @@ def train_network(
     True
     """
     config = config or TrainConfig()
-    check_trainable(structure, task)
+    check_trainable(structure, task, config)
     if config.protocol != "clean":
         raise InvalidInputError("config.protocol", "be 'clean' to keep a Network", config.protocol)
-    chosen = choose_engine(engine)
+    chosen = choose_engine(engine, structure, task, config)
     started = time.process_time()
     outcome = chosen.train_one(structure, task, config, check_seed(seed))
     record = outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
@@ -190,8 +190,8 @@ def _worker_count(workers: int | None, jobs: int) -> int:
 
 
 def _train_all(jobs: Iterable[Job], task: Task, config: TrainConfig, engine: str) -> Iterator[Record]:
-    chosen = choose_engine(engine)
     for structure, seed in jobs:
+        chosen = choose_engine(engine, structure, task, config)
         started = time.process_time()
         outcome = chosen.train_one(structure, task, config, seed)
         yield outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)

@@ -237,7 +237,7 @@ def describe(bench: Benchmark) -> dict[str, Any]:
         "target": bench.target,
         "families": sorted({structure.family for structure in bench.structures}),
         "units": [min(s.num_units for s in bench.structures), max(s.num_units for s in bench.structures)],
-        "config": known.model_dump() if known is not None else None,
+        "config": known.as_dict() if known is not None else None,
     }
 
 

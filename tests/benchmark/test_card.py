@@ -91,7 +91,7 @@ def test_card_equals_a_recount(folder):
     assert check_card(folder) == []
     counted = recount(folder)
     assert counted["records"] == 75
-    assert counted["configs"][CONFIG.id]["config"] == CONFIG.model_dump()
+    assert counted["configs"][CONFIG.id]["config"] == CONFIG.as_dict()
     assert set(counted["configs"][CONFIG.id]["ceilings"]) >= {"test", "val_auc"}
 
 
