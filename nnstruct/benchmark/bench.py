@@ -39,7 +39,8 @@ class Benchmark:
     target : str
         What the label is: ``test`` (test accuracy after the last epoch), ``val_last``,
         ``val_best``, ``val_mean3`` (mean of the last three epochs), ``val_auc`` (mean of all
-        epochs), ``neg_test_loss`` or ``neg_val_loss``. Larger is better in each.
+        epochs), ``neg_test_loss``, ``neg_val_loss``, ``neg_log_test_loss`` or ``neg_log_val_loss``.
+        Larger is better in each.
 
     Examples
     --------
@@ -248,6 +249,10 @@ class Benchmark:
     def select_config(self, config_id: str) -> Benchmark:
         """The records of one configuration and the structures that have any."""
         return self._where("config_id", config_id)
+
+    def select_family(self, family: str) -> Benchmark:
+        """The records of one family and the structures that have any."""
+        return self._where("family", family)
 
     def select_task(self, task_fingerprint: str) -> Benchmark:
         """The records of one task and the structures that have any."""

@@ -35,7 +35,7 @@ _COLUMNS = {
         ("edge_source, edge_target", "list of int32", "one value an edge"),
         ("edge_recurrent", "list of bool", "whether the edge acts one step later"),
         ("unit_input, unit_output", "list of bool", "whether the unit sees the input, and the read-out it"),
-        ("unit_attributes", "string", "JSON: operator, activation or stage of each unit"),
+        ("unit_attributes", "string", "JSON: operator, activation, stage, channels or join of each unit"),
         ("origin", "string", "JSON: where the structure came from"),
     ),
     "costs": (
@@ -140,7 +140,16 @@ def _config(name: str, config: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(
-        [*lines, "", *_distribution(config["test"]), "", *_ceilings(config), "", *_split(config)]
+        [
+            *lines,
+            "",
+            *_distribution(config["test"]),
+            "",
+            *_ceilings(config),
+            "",
+            *_by_family(config["families"]),
+            *_split(config),
+        ]
     )
 
 
@@ -187,6 +196,44 @@ def _ceilings(config: dict[str, Any]) -> list[str]:
         )
     notes = sorted({ceiling["note"] for ceiling in config["ceilings"].values() if ceiling["note"]})
     return lines + [f"\nUnknown: {note}." for note in notes]
+
+
+def _by_family(families: dict[str, Any]) -> list[str]:
+    """Spread and ceilings of each family, where there are several."""
+    if len(families) < 2:
+        return []
+    quantiles = next((f["test"]["quantiles"] for f in families.values() if f["test"]["counts"]), {})
+    lines = [
+        "Mean test accuracy by family:",
+        "",
+        f"| family | structures | seeds | mean | sd | {' | '.join(f'{100 * float(q):g}%' for q in quantiles)} |",
+        "|" + "---|" * (5 + len(quantiles)),
+    ]
+    for name, family in families.items():
+        test = family["test"]
+        values = [test["mean"], test["sd"], *(test["quantiles"].get(q, math.nan) for q in quantiles)]
+        lines.append(
+            f"| {name} | {family['structures']} | {_span(family['seeds_per_structure'])} "
+            f"| {' | '.join(_number(value) for value in values)} |"
+        )
+    lines += [
+        "",
+        "Noise ceiling by family, with the seeds for a ceiling of 0.9:",
+        "",
+        f"| target | {' | '.join(families)} |",
+        "|" + "---|" * (1 + len(families)),
+    ]
+    for target in next(iter(families.values()))["ceilings"]:
+        cells = [_short_ceiling(family["ceilings"][target]) for family in families.values()]
+        lines.append(f"| {target} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _short_ceiling(ceiling: dict[str, Any]) -> str:
+    if ceiling["note"]:
+        return "unknown"
+    seeds = "unreachable" if math.isinf(ceiling["seeds_for_90"]) else f"{ceiling['seeds_for_90']:.0f}"
+    return f"{_number(ceiling['value'])} ({seeds})"
 
 
 def _split(config: dict[str, Any]) -> list[str]:

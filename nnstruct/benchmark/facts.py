@@ -74,7 +74,21 @@ def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:
         "test": _distribution(part.y),
         "groups": _groups(part),
         "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
+        "families": {family: _family_facts(part.select_family(family)) for family in _families(part)},
         "split": {"train": train, "test": test},
+    }
+
+
+def _families(part: Benchmark) -> list[str]:
+    return sorted(set(part.table["family"]))
+
+
+def _family_facts(part: Benchmark) -> dict[str, Any]:
+    return {
+        "structures": len(part),
+        "seeds_per_structure": _span(part.table.groupby("fingerprint").size().to_list()),
+        "test": _distribution(part.y),
+        "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
     }
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target")
 """Name to function from a benchmark's table to float [rows]; NaN where a record has no such value."""
 
+_SMALLEST_LOSS = 1e-8
+
 
 def _curves(column: str, reduce: Callable[[np.ndarray], float]) -> Callable[[pd.DataFrame], np.ndarray]:
     # numpy's maximum and mean pass NaN on, so a curve that breaks off has no label.
@@ -33,18 +35,31 @@ def _neg_test_loss(table: pd.DataFrame) -> np.ndarray:
     return -table["test_loss"].to_numpy(dtype=np.float64)
 
 
+@TARGETS.register("neg_log_test_loss")
+def _neg_log_test_loss(table: pd.DataFrame) -> np.ndarray:
+    """The logarithm keeps a few exploding losses from hiding all other differences."""
+    return -_log(table["test_loss"].to_numpy(dtype=np.float64))
+
+
+def _log(loss: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(loss, _SMALLEST_LOSS))
+
+
 TARGETS.register("val_last")(_curves("val", lambda curve: curve[-1]))
 TARGETS.register("val_best")(_curves("val", np.max))
 TARGETS.register("val_mean3")(_curves("val", lambda curve: curve[-3:].mean()))
 TARGETS.register("val_auc")(_curves("val", np.mean))
 TARGETS.register("neg_val_loss")(_curves("val_loss", lambda curve: -curve[-1]))
+TARGETS.register("neg_log_val_loss")(_curves("val_loss", lambda curve: -_log(curve[-1])))
 
 DESCRIPTIONS = {
     "test": "test accuracy after the last epoch",
     "neg_test_loss": "test loss after the last epoch, times -1",
+    "neg_log_test_loss": "natural logarithm of the test loss after the last epoch, times -1",
     "val_last": "validation accuracy after the last epoch",
     "val_best": "best validation accuracy of any epoch",
     "val_mean3": "mean validation accuracy of the last three epochs",
     "val_auc": "mean validation accuracy of all epochs (the area under the curve)",
     "neg_val_loss": "validation loss after the last epoch, times -1",
+    "neg_log_val_loss": "natural logarithm of the validation loss after the last epoch, times -1",
 }

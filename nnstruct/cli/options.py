@@ -32,7 +32,8 @@ Target = Annotated[
     str | None,
     typer.Option(
         show_default="test",
-        help="The label: test, neg_test_loss, val_last, val_best, val_mean3, val_auc or neg_val_loss.",
+        help="The label: test, val_last, val_best, val_mean3, val_auc, neg_test_loss, neg_val_loss, "
+        "neg_log_test_loss or neg_log_val_loss.",
     ),
 ]
 Config = Annotated[

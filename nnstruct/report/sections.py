@@ -252,6 +252,7 @@ def label_name(bench: Benchmark) -> str:
         "test": "test accuracy", "val_last": "validation accuracy", "val_best": "best validation accuracy",
         "val_mean3": "late validation accuracy", "val_auc": "mean validation accuracy",
         "neg_test_loss": "negative test loss", "neg_val_loss": "negative validation loss",
+        "neg_log_test_loss": "negative log test loss", "neg_log_val_loss": "negative log validation loss",
     }  # fmt: skip
     return short.get(bench.target, bench.target)
 

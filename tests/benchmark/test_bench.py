@@ -55,11 +55,13 @@ def test_targets_follow_their_definitions():
     expected = {
         "test": 0.55,
         "neg_test_loss": -0.75,
+        "neg_log_test_loss": -np.log(0.75),
         "val_last": 0.6,
         "val_best": 0.9,
         "val_mean3": 2.0 / 3,
         "val_auc": 0.55,
         "neg_val_loss": -0.7,
+        "neg_log_val_loss": -np.log(0.7),
     }
     assert set(expected) == set(TARGETS) == set(DESCRIPTIONS)
     for name, value in expected.items():

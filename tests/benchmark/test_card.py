@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import re
@@ -6,12 +7,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from benchmark_fakes import CONFIG, make_structures, make_task
+from benchmark_fakes import CONFIG, make_record, make_structures, make_task
 
 from nnstruct.benchmark import Benchmark, build, check_card, recount, write_card
 from nnstruct.benchmark.card_text import MARKER
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +211,23 @@ def test_a_folder_without_a_card(folder):
     (folder / "README.md").unlink()
     with pytest.raises(MissingDataError, match=r"no README.md"):
         check_card(folder)
+
+
+def test_a_card_of_several_families_states_each_ones_spread_and_ceiling(tmp_path):
+    families = ("gru", "rnn_tanh")
+    nets = [Structure.from_layers([size, 2], family=family) for family in families for size in (2, 3, 4)]
+    rng = np.random.default_rng(0)
+    records = []
+    for number, net in enumerate(nets):
+        for seed in range(4 if net.family == "gru" else 3):
+            test = 0.5 + 0.05 * number + 0.01 * rng.normal()
+            records.append(dataclasses.replace(make_record(net, seed, make_task(), CONFIG), test=float(test)))
+    folder = Benchmark.from_records(nets, records, [CONFIG]).save(tmp_path / "both")
+    card, bench = (folder / "README.md").read_text(), Benchmark.load(folder)
+    for family, seeds in zip(families, (4, 3), strict=True):
+        part = bench.select_family(family)
+        assert f"| {family} | 3 | {seeds}, {seeds}, {seeds} | {part.y.mean():.4f} |" in card
+    cells = re.search(r"^\| test \| (\S+) \(\d+\) \| (\S+) \(\d+\) \|$", card, re.M)
+    ceilings = [bench.select_family(family).noise_ceiling.value for family in families]
+    assert [float(cell) for cell in cells.groups()] == pytest.approx(ceilings, abs=1e-4)
+    assert check_card(folder) == []
