@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nnstruct.benchmark.facts import SPLIT_SEED, SPLIT_TEST
+from nnstruct.benchmark.facts import QUANTILES, SPLIT_SEED, SPLIT_TEST
 from nnstruct.benchmark.targets import DESCRIPTIONS
 from nnstruct.families import FAMILIES
 
@@ -202,11 +202,12 @@ def _by_family(families: dict[str, Any]) -> list[str]:
     """Spread and ceilings of each family, where there are several."""
     if len(families) < 2:
         return []
-    quantiles = next((f["test"]["quantiles"] for f in families.values() if f["test"]["counts"]), {})
+    quantiles = [f"{q:g}" for q in QUANTILES]
+    heads = " | ".join(f"{100 * q:g}%" for q in QUANTILES)
     lines = [
         "Mean test accuracy by family:",
         "",
-        f"| family | structures | seeds | mean | sd | {' | '.join(f'{100 * float(q):g}%' for q in quantiles)} |",
+        f"| family | structures | seeds | mean | sd | {heads} |",
         "|" + "---|" * (5 + len(quantiles)),
     ]
     for name, family in families.items():

@@ -41,7 +41,7 @@ def _neg_log_test_loss(table: pd.DataFrame) -> np.ndarray:
     return -_log(table["test_loss"].to_numpy(dtype=np.float64))
 
 
-def _log(loss: np.ndarray) -> np.ndarray:
+def _log(loss: np.ndarray | float) -> np.ndarray:
     return np.log(np.maximum(loss, _SMALLEST_LOSS))
 
 
@@ -50,7 +50,7 @@ TARGETS.register("val_best")(_curves("val", np.max))
 TARGETS.register("val_mean3")(_curves("val", lambda curve: curve[-3:].mean()))
 TARGETS.register("val_auc")(_curves("val", np.mean))
 TARGETS.register("neg_val_loss")(_curves("val_loss", lambda curve: -curve[-1]))
-TARGETS.register("neg_log_val_loss")(_curves("val_loss", lambda curve: -_log(curve[-1])))
+TARGETS.register("neg_log_val_loss")(_curves("val_loss", lambda curve: float(-_log(curve[-1]))))
 
 DESCRIPTIONS = {
     "test": "test accuracy after the last epoch",

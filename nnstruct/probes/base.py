@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
+from nnstruct.properties.base import MeasureFamily, check_families
 from nnstruct.random import check_seed
 from nnstruct.registry import Registry
 from nnstruct.tasks import Task
@@ -23,20 +24,16 @@ if TYPE_CHECKING:
 FAMILIES = ("ranks", "gram", "zero_cost", "simplicity")
 
 
-@dataclass(frozen=True)
-class ProbeFamily:
-    """Measures that are computed together, and the function that computes them.
+@dataclass(frozen=True, kw_only=True)
+class ProbeFamily(MeasureFamily):
+    """A :class:`nnstruct.properties.MeasureFamily` of trained modules, and the function that computes it.
 
     Parameters
     ----------
-    name : str
-        Stands before the dot in a column's name.
-    measures : mapping of str to str
-        Each measure's name, in column order, with its definition in words.
+    name, measures, source
+        As for :class:`nnstruct.properties.MeasureFamily`.
     compute : callable
         From a :class:`nnstruct.probes.subject.Situation` to one float a measure.
-    source : str
-        Where the measures come from.
 
     Examples
     --------
@@ -45,15 +42,7 @@ class ProbeFamily:
     (['gram', 'ranks', 'simplicity', 'zero_cost'], 'zero_cost.log_snip')
     """
 
-    name: str
-    measures: Mapping[str, str]
     compute: Callable[[Situation], Sequence[float]]
-    source: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns' full names, ``family.measure``."""
-        return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
 
 PROBE_FAMILIES: Registry[ProbeFamily] = Registry("probe family")
@@ -115,7 +104,7 @@ def functional_features(
 
     from nnstruct.probes.subject import Situation
 
-    chosen = _check_families(families)
+    chosen = check_families(families, PROBE_FAMILIES)
     given = _check_modules("modules", modules)
     before = [None] * len(given) if initial is None else _check_modules("initial", initial)
     if len(before) != len(given):
@@ -128,15 +117,6 @@ def functional_features(
         situation = Situation(module, task, start, int(samples), seed)
         rows.append([float(value) for family in chosen for value in family.compute(situation)])
     return pd.DataFrame(rows, columns=[column for family in chosen for column in family.columns])
-
-
-def _check_families(families: Sequence[str]) -> list[ProbeFamily]:
-    if isinstance(families, str) or not isinstance(families, Sequence) or not len(families):
-        hint = f'Write families=("{families}",).' if isinstance(families, str) else ""
-        raise InvalidInputError("families", "be a sequence of names", families, hint)
-    if len(set(families)) < len(families):
-        raise InvalidInputError("families", "name each family once", list(families))
-    return [PROBE_FAMILIES[name] for name in families]
 
 
 def _check_modules(field: str, modules: Iterable[Any]) -> list[Any]:

@@ -17,12 +17,12 @@ from nnstruct.properties import (
     spectra,
     weights,
 )
-from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, feature_names
+from nnstruct.properties.base import PROPERTY_FAMILIES, MeasureFamily, PropertyFamily, feature_names
 from nnstruct.properties.network_table import NETWORK_FAMILIES, network_features
 from nnstruct.properties.table import features
 
 __all__ = [
-    "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "PropertyFamily", "capacity", "centrality", "compressibility",
-    "feature_names", "features", "layered", "motifs", "network_features", "operators", "paper", "paths",
-    "spectra", "weights",
+    "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "MeasureFamily", "PropertyFamily", "capacity", "centrality",
+    "compressibility", "feature_names", "features", "layered", "motifs", "network_features", "operators",
+    "paper", "paths", "spectra", "weights",
 ]  # fmt: skip

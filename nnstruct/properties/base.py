@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 
 
-@dataclass(frozen=True)
-class PropertyFamily:
-    """Measures that are computed together, and the function that computes them.
+@dataclass(frozen=True, kw_only=True)
+class MeasureFamily:
+    """Measures that are computed together.
 
     Parameters
     ----------
@@ -22,6 +22,28 @@ class PropertyFamily:
         Stands before the dot in a column's name.
     measures : mapping of str to str
         Each measure's name, in column order, with its definition in words.
+    source : str
+        Where the measures come from.
+    """
+
+    name: str
+    measures: Mapping[str, str]
+    source: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' full names, ``family.measure``."""
+        return tuple(f"{self.name}.{measure}" for measure in self.measures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyFamily(MeasureFamily):
+    """A :class:`MeasureFamily` of structures, and the function that computes it.
+
+    Parameters
+    ----------
+    name, measures, source
+        As for :class:`MeasureFamily`.
     compute : callable
         From a sequence of S structures (Networks, for a family of
         :data:`nnstruct.properties.NETWORK_FAMILIES`) to float64 [S, len(measures)]. It must release the
@@ -29,8 +51,6 @@ class PropertyFamily:
         structure alone.
     cost : {"linear", "units x edges", "cubic"}
         How the time for one structure grows.
-    source : str
-        Where the measures come from.
 
     Examples
     --------
@@ -41,24 +61,17 @@ class PropertyFamily:
     'units x edges'
     """
 
-    name: str
-    measures: Mapping[str, str]
     compute: Callable[[Sequence[Any]], np.ndarray]
     cost: Literal["linear", "units x edges", "cubic"]
-    source: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns' full names, ``family.measure``."""
-        return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
 
 PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family")
 
 
-def check_families(
-    families: Sequence[str], registry: Registry[PropertyFamily] = PROPERTY_FAMILIES
-) -> list[PropertyFamily]:
+F = TypeVar("F", bound=MeasureFamily)
+
+
+def check_families(families: Sequence[str], registry: Registry[F]) -> list[F]:
     """The families of these names, in the order given; an error for none, unknown or repeated ones."""
     if isinstance(families, str) or not isinstance(families, Sequence):
         hint = f'Write families=("{families}",).' if isinstance(families, str) else ""
@@ -96,4 +109,4 @@ def feature_names(families: Sequence[str] = ("paper",)) -> list[str]:
     >>> len(feature_names(("paper",))), feature_names(("paper", "layered"))[23]
     (23, 'layered.width_first')
     """
-    return [column for family in check_families(families) for column in family.columns]
+    return [column for family in check_families(families, PROPERTY_FAMILIES) for column in family.columns]

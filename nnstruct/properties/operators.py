@@ -133,7 +133,7 @@ def _family(name: str, kinds: Sequence[str], kind_of: Callable[[str], int]) -> P
         operator_rows(*pack(structures), inputs, outputs, kind, len(kinds), rows)
         return rows
 
-    return PropertyFamily(name, measures, compute, cost="linear", source=_SOURCE)
+    return PropertyFamily(name=name, measures=measures, compute=compute, cost="linear", source=_SOURCE)
 
 
 def _kinds_of(structure: Structure, kind_of: Callable[[str], int], other: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.properties.base import PropertyFamily, check_families
+from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, check_families
 from nnstruct.properties.cache import ROWS, content_key
 from nnstruct.structure import Structure
 
@@ -65,7 +65,7 @@ def features(
     """
     import pandas as pd
 
-    chosen = check_families(families)
+    chosen = check_families(families, PROPERTY_FAMILIES)
     given = _check_structures(structures)
     if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
         raise InvalidInputError("workers", "be a positive integer", workers)
