@@ -13,6 +13,7 @@ from nnstruct import Space, load_predictor
 from nnstruct.benchmark import Benchmark, check_card
 from nnstruct.errors import InvalidInputError, MissingDataError, NnstructError, RecipeError
 from nnstruct.predictors import Mean, RandomForest, evaluate
+from nnstruct.priors import stier2021
 from nnstruct.recipes import (
     DatasetRecipe,
     PredictorRecipe,
@@ -74,14 +75,14 @@ WRONG = [
     (
         "count = 16",
         "cuont = 16",
-        "each key of [sample] must be one of count, priors, seed, got 'cuont'",
+        "each key of [sample] must be one of count, priors, seed, study, got 'cuont'",
         "'count'",
     ),
     ("[sample]", "[smaple]", "each key of the recipe must be one of", "Did you mean 'sample'?"),
     (
         "epochs = 2",
         "epoch = 2",
-        "each key of [train] must be one of batch_size, clip_norm, epochs",
+        "each key of [train] must be one of augmentation, base_width, batch_size, clip_norm, epochs",
         "'epochs'",
     ),
     ("count = 16", "seed = 1", "[sample] must have the key 'count'", "seed"),
@@ -363,3 +364,49 @@ def test_every_recipe_error_is_an_nnstruct_error():
         ).expected.bounds()
         == {}
     )
+
+
+VARIANTS = """
+[task]
+name = "reber"
+options = { train = 60, val = 20, test = 20 }
+[space]
+families = ["rnn_tanh", "gru"]
+[sample]
+study = "stier2021"
+count = 2
+[train]
+protocol = "faithful"
+epochs = 1
+[[variants]]
+protocol = "corrected"
+[[variants]]
+learning_rate = 0.01
+"""
+
+
+def test_variants_train_the_same_structures_again(tmp_path):
+    file = write(tmp_path, VARIANTS)
+    recipe = read_recipe(file, DatasetRecipe)
+    assert [config.protocol for config in recipe.configs] == ["faithful", "corrected", "faithful"]
+    assert read_recipe(write(tmp_path, to_toml(recipe), "again.toml"), DatasetRecipe) == recipe
+    bench = run_dataset_recipe(file)
+    assert set(bench.table["config_id"]) == {recipe.train.id}
+    whole = Benchmark.load(tmp_path)
+    assert whole.table.groupby("config_id").size().to_dict() == {c.id: 4 for c in recipe.configs}
+    drawn = {s.fingerprint for f in ("rnn_tanh", "gru") for s in stier2021(2, seed=0, family=f)}
+    assert {s.fingerprint for s in whole.structures} == drawn
+    assert check_card(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('protocol = "corrected"', 'protocol = "faithful"', r"each differ from \[train\]"),
+        ("count = 2", 'count = 2\npriors = ["watts-strogatz"]', "priors must be left out with a study"),
+        ("learning_rate = 0.01", "learning_rat = 0.01", "learning_rat"),
+    ],
+)
+def test_wrong_variants_and_studies_are_refused(tmp_path, old, new, message):
+    with pytest.raises(NnstructError, match=message):
+        read_recipe(write(tmp_path, VARIANTS.replace(old, new)), DatasetRecipe)

@@ -16,11 +16,14 @@ A dataset recipe, ``datasets/<name>/recipe.toml``; all but the first three table
     [sample]
     count = 120                        # structures of each family
     priors = ["barabasi-albert", "random-layered"]   # all, if left out
-    seed = 0
+    seed = 0                           # study = "stier2021" draws that study's graphs
 
     [train]                            # fields of TrainConfig
     epochs = 10
     learning_rate = 3e-3
+
+    [[variants]]                       # train all again with these fields of [train] changed
+    protocol = "corrected"
 
     [seeds]                            # trainings of each structure
     default = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from nnstruct.families import FAMILIES
 from nnstruct.recipes.reading import FILE_NAME, Section, check_known, naming, read_recipe, recipe_file
 from nnstruct.record import TrainConfig
 from nnstruct.recurrence import RECURRENCES
-from nnstruct.space import Space
+from nnstruct.space import SPACE_ATTRIBUTES, Space, has_attribute
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
@@ -45,6 +45,11 @@ class SpaceSection(Section):
     units: list[int] = Field(default_factory=lambda: [10, 50], min_length=2, max_length=2)
     recurrence: str = "layer"
     max_edges: int | None = None
+    operators: list[str] | None = None
+    activations: list[str] | None = None
+    channels: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    stages: int | None = None
+    joins: list[str] | None = None
 
     @field_validator("families")
     @classmethod
@@ -65,20 +70,41 @@ class SpaceSection(Section):
     def _keeps_bounds(self) -> Self:
         for family in self.families:
             self.of(family)
+        for field in SPACE_ATTRIBUTES:
+            if getattr(self, field) is not None and not any(has_attribute(f, field) for f in self.families):
+                families = ", ".join(self.families)
+                raise InvalidInputError(field, f"be left out for {families}", getattr(self, field))
         return self
 
     def of(self, family: str) -> Space:
-        """The Space of one family."""
+        """The Space of one family, with what is said of attributes that its units have."""
         fewest, most = self.units
-        return Space(family, units=(fewest, most), max_edges=self.max_edges, recurrence=self.recurrence)
+        given = {
+            field: tuple(value) if isinstance(value, list) else value
+            for field in SPACE_ATTRIBUTES
+            if (value := getattr(self, field)) is not None and has_attribute(family, field)
+        }
+        bounds: dict[str, Any] = {"max_edges": self.max_edges, "recurrence": self.recurrence, **given}
+        return Space(family, units=(fewest, most), **bounds)
 
 
 class SampleSection(Section):
-    """``[sample]``: how many structures of each family, from which priors."""
+    """``[sample]``: how many structures of each family, from which priors.
+
+    With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
+    bounds nothing but the families.
+    """
 
     count: Annotated[int, Field(ge=1)]
     priors: Annotated[list[str], Field(min_length=1)] | None = None
+    study: Literal["stier2021"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if self.study and self.priors:
+            raise InvalidInputError("priors", "be left out with a study", self.priors)
+        return self
 
     @field_validator("priors")
     @classmethod
@@ -121,6 +147,7 @@ class DatasetRecipe(Section):
     space: SpaceSection
     sample: SampleSection
     train: TrainConfig = TrainConfig()
+    variants: list[dict[str, Any]] = Field(default_factory=list)
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {DEFAULT: 1})
     target: TargetSection = TargetSection()
 
@@ -130,6 +157,18 @@ class DatasetRecipe(Section):
         for name in seeds:
             check_known(name, [DEFAULT, *FAMILIES], "keys")
         return seeds
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        configs = self.configs
+        if len({config.id for config in configs}) < len(configs):
+            raise InvalidInputError("[[variants]]", "each differ from [train] and each other", self.variants)
+        return self
+
+    @property
+    def configs(self) -> list[TrainConfig]:
+        """``[train]``, then each of ``[[variants]]``: the keys in which it differs from that."""
+        return [self.train, *(TrainConfig(**(self.train.as_dict() | other)) for other in self.variants)]
 
     @model_validator(mode="after")
     def _has_seeds(self) -> Self:
@@ -144,8 +183,10 @@ class DatasetRecipe(Section):
 
     def structures(self, family: str) -> list[Any]:
         """The structures of a family, drawn anew: the same with every call."""
-        from nnstruct.priors import sample
+        from nnstruct.priors import sample, stier2021
 
+        if self.sample.study:
+            return stier2021(self.sample.count, seed=self.sample.seed, family=family)
         return sample(
             self.space.of(family), self.sample.count, seed=self.sample.seed, priors=self.sample.priors
         )
@@ -179,7 +220,7 @@ def build_dataset(
     Returns
     -------
     Benchmark
-        With the recipe's target.
+        The records of ``[train]``, with the recipe's target; the folder holds those of the variants too.
     """
     from nnstruct.benchmark import Benchmark, build, write_card
     from nnstruct.tasks import load_task
@@ -190,16 +231,16 @@ def build_dataset(
     for family in recipe.space.families:
         with naming(file, "sample"):
             drawn[family] = recipe.structures(family)
-    for family, structures in drawn.items():
-        seeds = recipe.seeds_of(family)
-        if announce is not None:
-            times = f"{seeds} seed{'s' if seeds > 1 else ''}"
-            announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
-        bench = build(
-            task, structures, seeds=seeds, config=recipe.train, out=out, workers=workers, progress=progress
-        )
-    write_card(Benchmark.load(out), out, recipe=file)
-    return bench.with_target(recipe.target.name)
+    for config in recipe.configs:
+        for family, structures in drawn.items():
+            seeds = recipe.seeds_of(family)
+            if announce is not None:
+                times = f"{seeds} seed{'s' if seeds > 1 else ''}"
+                announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
+            build(task, structures, seeds=seeds, config=config, out=out, workers=workers, progress=progress)
+    bench = Benchmark.load(out)
+    write_card(bench, out, recipe=file)
+    return bench.select_config(recipe.train.id).with_target(recipe.target.name)
 
 
 def run_dataset_recipe(

@@ -104,9 +104,11 @@ def to_toml(recipe: Section) -> str:
     """The text of a TOML file that reads back as the same recipe; what is at its default stays."""
     lines: list[str] = []
     for table, content in recipe.model_dump(exclude_none=True).items():
-        rows = [f"{key} = {_toml_value(value)}" for key, value in content.items() if value != {}]
-        if rows:
-            lines += [f"[{table}]", *rows, ""]
+        repeated = isinstance(content, list)
+        for part in content if repeated else [content]:
+            rows = [f"{key} = {_toml_value(value)}" for key, value in part.items() if value != {}]
+            if rows:
+                lines += [f"[[{table}]]" if repeated else f"[{table}]", *rows, ""]
     return "\n".join(lines)
 
 
