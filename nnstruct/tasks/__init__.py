@@ -7,15 +7,32 @@ name                    task
 ``reber-embedded``      the embedded Reber grammar, which asks for long memory
 ``reber-stier2021``     the seed study's own Reber strings, from a data directory
 ``digits``              handwritten digits of 8 x 8 pixels
+``shapes``              drawn shapes of 16 x 16 pixels, as hard as one likes
+``mnist``               handwritten digits of 28 x 28 pixels, from a data directory
+``fashion-mnist``       articles of clothing of 28 x 28 pixels, from a data directory
+``cifar10``             colour images of 32 x 32 pixels, from a data directory
 ======================  ==========================================================================
+
+The data directory is the one that the option ``data`` or the environment variable ``NNSTRUCT_DATA``
+names. Images can be downloaded into it with ``download=True``; see :mod:`nnstruct.tasks.images`.
+An option ``train``, ``val`` or ``test`` is a number of examples, or below 1 a share of them.
 
 Examples
 --------
+Own data become a task in one line: :meth:`Task.from_arrays` takes vectors or images,
+:meth:`Task.from_sequences` strings, :meth:`Task.from_dataset` a torch Dataset, and
+:meth:`Task.from_splits` data that are already split.
+
+>>> import numpy as np
+>>> from nnstruct.tasks import Task
+>>> x = np.random.default_rng(0).normal(size=(200, 5))
+>>> Task.from_arrays("sign", x, (x.sum(axis=1) > 0).astype(int))
+Task('sign', 140/30/30 train/val/test, inputs [5], 2 classes)
+
 A task of one's own is a function that returns a :class:`Task`; once it is registered, recipes and
 :func:`load_task` know it by name, and the function's keywords are its options.
 
->>> import numpy as np
->>> from nnstruct.tasks import TASKS, Task, load_task
+>>> from nnstruct.tasks import TASKS, load_task
 >>> @TASKS.register("balanced-brackets")
 ... def balanced_brackets(*, n=600, length=8, seed=0):
 ...     '''Do all brackets of a string close?'''
@@ -32,8 +49,9 @@ A task of one's own is a function that returns a :class:`Task`; once it is regis
 
 from __future__ import annotations
 
-from nnstruct.tasks.base import SPLIT_NAMES, Split, Task
+from nnstruct.tasks.base import Task
 from nnstruct.tasks.catalogue import TASKS, load_task
 from nnstruct.tasks.data import data_directory
+from nnstruct.tasks.splits import SPLIT_NAMES, Split
 
 __all__ = ["SPLIT_NAMES", "TASKS", "Split", "Task", "data_directory", "load_task"]

@@ -6,35 +6,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.random import check_seed, generator
-
-SPLIT_NAMES = ("train", "val", "test")
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One split of a task.
-
-    Attributes
-    ----------
-    inputs : int64 [n, T] for sequences of symbols, float32 [n, ...] otherwise
-        Sequences are padded behind their end with symbol 0.
-    targets : int64 [n]
-        Classes from 0.
-    lengths : int64 [n] or None
-        Symbols in each sequence, without the padding; None for other inputs.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    lengths: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.targets)
+from nnstruct.tasks.own import as_inputs, given_splits, read_dataset
+from nnstruct.tasks.splits import (
+    SPLIT_NAMES,
+    Split,
+    as_classes,
+    check_split,
+    encode_sequences,
+    padded_split,
+    split_by_identity,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +45,9 @@ class Task:
 
     Examples
     --------
-    Own strings become a task in one line, see :meth:`from_sequences`; own vectors likewise, see
-    :meth:`from_arrays`.
+    Own data become a task in one line: strings by :meth:`from_sequences`, vectors and images by
+    :meth:`from_arrays`, a torch Dataset by :meth:`from_dataset`, and data that are already split by
+    :meth:`from_splits`.
 
     >>> from nnstruct.tasks import Task
     >>> task = Task.from_sequences("parity", ["ab", "ba", "aab", "bb"] * 10, [1, 1, 1, 0] * 10, seed=0)
@@ -78,7 +65,7 @@ class Task:
     def __post_init__(self) -> None:
         for name in SPLIT_NAMES:
             split: Split = getattr(self, name)
-            _check_split(name, split, self.num_classes, self.num_symbols)
+            check_split(name, split, self.num_classes, self.num_symbols)
             if not self.is_sequence and split.inputs.shape[1:] != self.input_shape:
                 rule = f"have the shape of train.inputs, [n, {', '.join(map(str, self.input_shape))}]"
                 raise InvalidInputError(f"{name}.inputs", rule, list(split.inputs.shape))
@@ -102,7 +89,7 @@ class Task:
             for array in (split.inputs, split.targets, split.lengths):
                 if array is not None:
                     digest.update(f"{array.dtype.str}{array.shape}".encode())
-                    digest.update(np.ascontiguousarray(array).tobytes())
+                    digest.update(np.ascontiguousarray(array).reshape(-1).data)
         return digest.hexdigest()
 
     def __repr__(self) -> str:
@@ -152,7 +139,7 @@ class Task:
         >>> Task.from_sequences("ends-in-b", ["ab", "ba", "bb", "aa"] * 5, [1, 0, 1, 0] * 5)
         Task('ends-in-b', 10/5/5 train/val/test, 3 symbols, 2 classes)
         """
-        labels = _classes(targets, len(sequences))
+        labels = as_classes(targets, len(sequences))
         coded = encode_sequences(sequences, alphabet)
         parts = split_by_identity(coded, val=val, test=test, seed=seed)
         longest = max(len(row) for row in coded)
@@ -206,120 +193,125 @@ class Task:
         >>> Task.from_arrays("sign", x, (x[:, 0] > 0).astype(int))
         Task('sign', 70/15/15 train/val/test, inputs [3], 2 classes)
         """
-        x = np.asarray(inputs, dtype=np.float32)
-        if x.ndim < 2:
-            raise InvalidInputError("inputs", "have shape [n, ...] with two axes or more", list(x.shape))
-        y = _classes(targets, len(x))
+        x = as_inputs("inputs", inputs)
+        y = as_classes(targets, len(x))
         parts = split_by_identity([row.tobytes() for row in x], val=val, test=test, seed=seed)
         train_part, val_part, test_part = (Split(x[part], y[part]) for part in parts)
         return cls(name, train_part, val_part, test_part, num_classes=int(y.max()) + 1)
 
+    @classmethod
+    def from_splits(
+        cls,
+        name: str,
+        train: tuple[Any, Any],
+        val: tuple[Any, Any] | float,
+        test: tuple[Any, Any],
+        *,
+        sequences: bool = False,
+        alphabet: str | None = None,
+        seed: int = 0,
+    ) -> Task:
+        """A task from data that are already split.
 
-def encode_sequences(
-    sequences: Sequence[str | Sequence[int]], alphabet: str | None = None
-) -> list[tuple[int, ...]]:
-    """Strings as tuples of symbols from 1; integer sequences as they are."""
-    if not len(sequences):
-        raise InvalidInputError("sequences", "not be empty", list(sequences))
-    if isinstance(sequences[0], str):
-        for text in sequences:
-            if not isinstance(text, str):
-                raise InvalidInputError("sequences", "be all strings or all integer sequences", text)
-        symbols = alphabet or "".join(sorted({char for text in sequences for char in text}))  # type: ignore
-        if len(set(symbols)) < len(symbols):
-            raise InvalidInputError("alphabet", "hold each character once", symbols)
-        code = {char: index + 1 for index, char in enumerate(symbols)}
-        for text in sequences:
-            for char in text:
-                if char not in code:
-                    raise InvalidInputError("sequences", f"use the alphabet {symbols!r}", text)
-        coded = [tuple(code[char] for char in text) for text in sequences]  # type: ignore[index]
-    else:
-        if alphabet is not None:
-            raise InvalidInputError("alphabet", "be None for integer sequences", alphabet)
-        if any(isinstance(row, str) for row in sequences):
-            raise InvalidInputError("sequences", "be all strings or all integer sequences", sequences[0])
-        coded = [tuple(int(symbol) for symbol in row) for row in sequences]
-    for row in coded:
-        if not row or min(row) < 1:
-            raise InvalidInputError("sequences", "each hold at least one symbol, from 1 on", row)
-    return coded
+        Given splits are kept as they are, with their order and their repetitions.
 
+        Parameters
+        ----------
+        name : str
+        train, test : pairs of inputs and targets
+            As for :meth:`from_arrays`; with ``sequences`` as for :meth:`from_sequences`.
+        val : pair, or float
+            Or the share of the distinct train inputs that is held out for validation; exact
+            duplicates stay together.
+        sequences : bool
+            Whether inputs are sequences of symbols.
+        alphabet : str, optional
+            Order of the characters of strings; by default those that occur in any split, sorted.
+        seed : int
+            Decides what is held out.
 
-def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: int) -> Split:
-    """A split with inputs int64 [n, longest], padded with 0."""
-    inputs = np.zeros((len(coded), longest), dtype=np.int64)
-    for row, symbols in enumerate(coded):
-        inputs[row, : len(symbols)] = symbols
-    return Split(inputs, targets, np.array([len(symbols) for symbols in coded], dtype=np.int64))
+        Raises
+        ------
+        InvalidInputError
+            If a split breaks a rule; the message names it.
 
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnstruct.tasks import Task
+        >>> x = np.random.default_rng(0).normal(size=(100, 3, 8, 8))  # images of 3 channels
+        >>> y = (x.mean(axis=(1, 2, 3)) > 0).astype(int)
+        >>> Task.from_splits("bright", train=(x[:80], y[:80]), val=0.1, test=(x[80:], y[80:]))
+        Task('bright', 72/8/20 train/val/test, inputs [3, 8, 8], 2 classes)
+        """
+        parts: dict[str, Any] = {"train": train, "test": test}
+        if not isinstance(val, int | float | np.number):
+            parts["val"] = val
+        splits, num_symbols = given_splits(parts, val=val, sequences=sequences, alphabet=alphabet, seed=seed)
+        classes = 1 + max(int(split.targets.max()) for split in splits)
+        first, second, third = splits
+        return cls(name, first, second, third, num_classes=classes, num_symbols=num_symbols)
 
-def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) -> list[np.ndarray]:
-    """Positions of the train, val and test parts; equal items always share a part."""
-    check_seed(seed)
-    if not (val > 0 and test > 0 and val + test < 1):
-        raise InvalidInputError("val and test", "be positive with a sum below 1", (val, test))
-    groups: dict = {}
-    group_of = np.array([groups.setdefault(item, len(groups)) for item in items])
-    order = generator(seed, "split").permutation(len(groups))
-    num_test = max(1, round(test * len(groups)))
-    num_val = max(1, round(val * len(groups)))
-    if len(groups) < num_test + num_val + 1:
-        raise InvalidInputError("items", "hold at least 3 distinct ones", len(groups))
-    side = np.zeros(len(groups), dtype=np.int64)
-    side[order[:num_test]] = 2
-    side[order[num_test : num_test + num_val]] = 1
-    return [np.flatnonzero(side[group_of] == part) for part in range(3)]
+    @classmethod
+    def from_dataset(
+        cls,
+        name: str,
+        dataset: Any,
+        *,
+        val: float = 0.15,
+        test: float = 0.15,
+        sequences: bool = False,
+        seed: int = 0,
+    ) -> Task:
+        """A task from a torch Dataset, or from one for each split.
 
+        Every item is read once, so that a random transform is frozen; values are taken as they are,
+        so that scaling belongs into the Dataset's transform.
 
-def _classes(targets: np.ndarray | Sequence[int], n: int) -> np.ndarray:
-    """Classes as int64 [n]; a fraction or a NaN is an error and not rounded."""
-    labels = np.asarray(targets)
-    if labels.shape != (n,):
-        raise InvalidInputError("targets", f"have shape [{n}]", list(labels.shape))
-    if not n:
-        raise InvalidInputError("targets", "not be empty", [])
-    if (
-        labels.dtype.kind not in "biuf"
-        or (labels != np.floor(labels)).any()
-        or not 0 <= labels.min() <= labels.max() < 2**31
-    ):
-        raise InvalidInputError("targets", "be integers from 0", np.unique(labels).tolist())
-    return labels.astype(np.int64)
+        Parameters
+        ----------
+        name : str
+        dataset : Dataset, or tuple of Datasets
+            Anything with a length whose items are pairs of an input (tensor, array or Pillow image,
+            which becomes [channels, height, width] from 0 to 1) and a class from 0. A tuple is
+            (train, test) or (train, val, test) and is kept as it is.
+        val, test : float
+            Shares of the distinct inputs, where they are not given; exact duplicates stay together.
+        sequences : bool
+            Whether inputs are strings or sequences of symbols from 1.
+        seed : int
+            Decides the split.
 
+        Raises
+        ------
+        InvalidInputError
+            If the Dataset has no length, or an item breaks a rule; the message names it.
 
-def _check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
-    inputs, targets = split.inputs, split.targets
-    if not len(targets):
-        raise InvalidInputError(f"{name}.targets", "not be empty", list(targets.shape))
-    if targets.dtype != np.int64 or targets.shape != (len(inputs),):
-        raise InvalidInputError(
-            f"{name}.targets", f"be int64 [{len(inputs)}]", f"{targets.dtype} {targets.shape}"
+        Examples
+        --------
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> from nnstruct.tasks import Task
+        >>> images = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> data = TensorDataset(images, (images.mean(dim=(1, 2, 3)) > 0.5).long())
+        >>> Task.from_dataset("bright", data)
+        Task('bright', 42/9/9 train/val/test, inputs [1, 8, 8], 2 classes)
+        >>> Task.from_dataset("bright", (data, data), val=0.1)
+        Task('bright', 54/6/60 train/val/test, inputs [1, 8, 8], 2 classes)
+        """
+        if not isinstance(dataset, tuple):
+            inputs, targets = read_dataset("dataset", dataset, sequences=sequences)
+            make = cls.from_sequences if sequences else cls.from_arrays
+            return make(name, inputs, targets, val=val, test=test, seed=seed)
+        if len(dataset) not in (2, 3):
+            raise InvalidInputError(
+                "dataset", "be one Dataset, (train, test) or (train, val, test)", len(dataset)
+            )
+        names = ("train", "test") if len(dataset) == 2 else SPLIT_NAMES
+        parts = {
+            part: read_dataset(part, one, sequences=sequences)
+            for part, one in zip(names, dataset, strict=True)
+        }
+        return cls.from_splits(
+            name, parts["train"], parts.get("val", val), parts["test"], sequences=sequences, seed=seed
         )
-    if targets.min() < 0 or targets.max() >= num_classes:
-        worst = targets.min() if targets.min() < 0 else targets.max()
-        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(worst))
-    if num_symbols is None:
-        if inputs.dtype != np.float32:
-            raise InvalidInputError(f"{name}.inputs", "be float32", str(inputs.dtype))
-        if not np.isfinite(inputs).all():
-            broken = inputs[~np.isfinite(inputs)]
-            raise InvalidInputError(f"{name}.inputs", "be finite", float(broken[0]))
-        return
-    if inputs.dtype != np.int64 or inputs.ndim != 2:
-        raise InvalidInputError(f"{name}.inputs", "be int64 [n, T]", f"{inputs.dtype} {inputs.shape}")
-    if inputs.min() < 0 or inputs.max() >= num_symbols:
-        worst = inputs.min() if inputs.min() < 0 else inputs.max()
-        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(worst))
-    lengths = split.lengths
-    if lengths is None or lengths.shape != targets.shape:
-        raise InvalidInputError(f"{name}.lengths", f"have shape [{len(targets)}]", lengths)
-    if lengths.min() < 1 or lengths.max() > inputs.shape[1]:
-        worst = lengths.min() if lengths.min() < 1 else lengths.max()
-        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(worst))
-    beyond = np.arange(inputs.shape[1]) >= lengths[:, None]  # [n, T]
-    wrong = np.flatnonzero(((inputs == 0) != beyond).any(axis=1))
-    if len(wrong):
-        row = int(wrong[0])
-        rule = "hold symbol 0 behind the end of each sequence and nowhere else"
-        raise InvalidInputError(f"{name}.inputs[{row}]", rule, inputs[row].tolist())

@@ -12,7 +12,9 @@ from nnstruct.registry import Registry
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.digits import digits
 from nnstruct.tasks.embedded_reber import embedded_reber
+from nnstruct.tasks.images import cifar10, fashion_mnist, mnist
 from nnstruct.tasks.reber import reber
+from nnstruct.tasks.shapes import shapes
 from nnstruct.tasks.stier2021 import reber_stier2021
 
 TASKS: Registry[Callable[..., Task]] = Registry("task")
@@ -20,6 +22,10 @@ TASKS.register("reber")(reber)
 TASKS.register("reber-embedded")(embedded_reber)
 TASKS.register("reber-stier2021")(reber_stier2021)
 TASKS.register("digits")(digits)
+TASKS.register("shapes")(shapes)
+TASKS.register("mnist")(mnist)
+TASKS.register("fashion-mnist")(fashion_mnist)
+TASKS.register("cifar10")(cifar10)
 
 
 def load_task(name: str, **options: Any) -> Task:
@@ -44,6 +50,8 @@ def load_task(name: str, **options: Any) -> Task:
         If the task has no such option, or an option breaks its rule.
     MissingDataError
         If the task reads files that are not there.
+    CorruptFileError
+        If such a file is damaged.
 
     Examples
     --------

@@ -10,18 +10,24 @@ from nnstruct.errors import MissingDataError
 VARIABLE = "NNSTRUCT_DATA"
 
 
-def data_directory(data: str | os.PathLike[str] | None = None) -> Path:
-    """The folder that public data sets are read from; nothing is ever downloaded.
+def data_directory(
+    data: str | os.PathLike[str] | None = None, *, create: bool = False, hint: str = ""
+) -> Path:
+    """The folder that public data sets are read from.
 
     Parameters
     ----------
     data : path, optional
         By default what the environment variable ``NNSTRUCT_DATA`` says.
+    create : bool
+        Whether a folder that does not exist is made.
+    hint : str
+        What errors add.
 
     Raises
     ------
     MissingDataError
-        If neither names a folder that exists.
+        If neither names a folder, or it does not exist and is not to be made.
 
     Examples
     --------
@@ -30,31 +36,30 @@ def data_directory(data: str | os.PathLike[str] | None = None) -> Path:
     True
     """
     named = data if data is not None else os.environ.get(VARIABLE)
+    remedy = f"Set the environment variable {VARIABLE} or pass the option data=. {hint}".rstrip()
     if not named:
-        raise MissingDataError(
-            f"No data directory is named. Set the environment variable {VARIABLE} or pass the option data=."
-        )
+        raise MissingDataError(f"No data directory is named. {remedy}")
     folder = Path(named).expanduser()
+    if create:
+        folder.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
-        raise MissingDataError(
-            f"The data directory {folder} does not exist. "
-            f"Set the environment variable {VARIABLE} or pass the option data=."
-        )
+        raise MissingDataError(f"The data directory {folder} does not exist. {remedy}")
     return folder
 
 
-def data_file(relative: str, data: str | os.PathLike[str] | None = None) -> Path:
+def data_file(relative: str, data: str | os.PathLike[str] | None = None, *, hint: str = "") -> Path:
     """A file in the data directory.
 
     Raises
     ------
     MissingDataError
-        If it is not there; the message names its path and the variable.
+        If it is not there; the message names its path and the variable, and gives the hint.
     """
-    path = data_directory(data) / relative
+    path = data_directory(data, hint=hint) / relative
     if not path.is_file():
-        raise MissingDataError(
+        message = (
             f"The file {path} does not exist. Put it there, or set the environment variable {VARIABLE} "
-            f"(or the option data=) to the folder that holds {relative}."
+            f"(or the option data=) to the folder that holds {relative}. {hint}"
         )
+        raise MissingDataError(message.rstrip())
     return path

@@ -10,8 +10,9 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
-from nnstruct.tasks.base import Task, encode_sequences, padded_split
+from nnstruct.tasks.base import Task
 from nnstruct.tasks.grammar import MAX_LENGTH, Grammar, apportion
+from nnstruct.tasks.splits import encode_sequences, padded_split
 
 
 @dataclass(frozen=True)

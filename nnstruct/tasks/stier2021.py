@@ -22,8 +22,9 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
-from nnstruct.tasks.base import Split, Task, padded_split
+from nnstruct.tasks.base import Task
 from nnstruct.tasks.data import data_file
+from nnstruct.tasks.splits import Split, padded_split
 
 NUM_SYMBOLS = 128
 

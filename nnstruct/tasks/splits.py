@@ -1,0 +1,167 @@
+"""The splits of a task: what they hold, how they are checked and how data are shared out among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.random import check_seed, generator
+
+SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a task.
+
+    Attributes
+    ----------
+    inputs : int64 [n, T] for sequences of symbols, float32 [n, ...] otherwise
+        Sequences are padded behind their end with symbol 0; images are [n, channels, height, width].
+    targets : int64 [n]
+        Classes from 0.
+    lengths : int64 [n] or None
+        Symbols in each sequence, without the padding; None for other inputs.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    lengths: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def encode_sequences(
+    sequences: Sequence[str | Sequence[int]], alphabet: str | None = None
+) -> list[tuple[int, ...]]:
+    """Strings as tuples of symbols from 1; integer sequences as they are."""
+    if not len(sequences):
+        raise InvalidInputError("sequences", "not be empty", list(sequences))
+    if isinstance(sequences[0], str):
+        for text in sequences:
+            if not isinstance(text, str):
+                raise InvalidInputError("sequences", "be all strings or all integer sequences", text)
+        symbols = alphabet or "".join(sorted({char for text in sequences for char in text}))  # type: ignore
+        if len(set(symbols)) < len(symbols):
+            raise InvalidInputError("alphabet", "hold each character once", symbols)
+        code = {char: index + 1 for index, char in enumerate(symbols)}
+        for text in sequences:
+            for char in text:
+                if char not in code:
+                    raise InvalidInputError("sequences", f"use the alphabet {symbols!r}", text)
+        coded = [tuple(code[char] for char in text) for text in sequences]  # type: ignore[index]
+    else:
+        if alphabet is not None:
+            raise InvalidInputError("alphabet", "be None for integer sequences", alphabet)
+        if any(isinstance(row, str) for row in sequences):
+            raise InvalidInputError("sequences", "be all strings or all integer sequences", sequences[0])
+        coded = [tuple(int(symbol) for symbol in row) for row in sequences]
+    for row in coded:
+        if not row or min(row) < 1:
+            raise InvalidInputError("sequences", "each hold at least one symbol, from 1 on", row)
+    return coded
+
+
+def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: int) -> Split:
+    """A split with inputs int64 [n, longest], padded with 0."""
+    inputs = np.zeros((len(coded), longest), dtype=np.int64)
+    for row, symbols in enumerate(coded):
+        inputs[row, : len(symbols)] = symbols
+    return Split(inputs, targets, np.array([len(symbols) for symbols in coded], dtype=np.int64))
+
+
+def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) -> list[np.ndarray]:
+    """Positions of the train, val and test parts; equal items always share a part."""
+    check_seed(seed)
+    if not (is_share(val) and is_share(test) and val + test < 1):
+        raise InvalidInputError("val and test", "be positive with a sum below 1", (val, test))
+    group_of, side = _shared_out(items, seed, val, test)
+    return [np.flatnonzero(side[group_of] == part) for part in range(3)]
+
+
+def hold_out(items: Sequence, *, val: float, seed: int) -> list[np.ndarray]:
+    """Positions of the train and val parts; equal items always share a part."""
+    check_seed(seed)
+    if not is_share(val):
+        raise InvalidInputError("val", "be a share above 0 and below 1, or a split", val)
+    group_of, side = _shared_out(items, seed, val)
+    return [np.flatnonzero(side[group_of] == part) for part in range(2)]
+
+
+def is_share(value: object) -> bool:
+    """Whether a value is a number above 0 and below 1."""
+    return isinstance(value, float | np.floating) and bool(0 < value < 1)
+
+
+def _shared_out(items: Sequence, seed: int, *shares: float) -> tuple[np.ndarray, np.ndarray]:
+    """The group of each item, int64 [n], and the part of each group: 0 or which of the shares, from 1."""
+    groups: dict = {}
+    group_of = np.array([groups.setdefault(item, len(groups)) for item in items], dtype=np.int64)
+    order = generator(seed, "split").permutation(len(groups))
+    numbers = [max(1, round(share * len(groups))) for share in shares]
+    if len(groups) < sum(numbers) + 1:
+        raise InvalidInputError("items", f"hold at least {len(shares) + 1} distinct ones", len(groups))
+    side = np.zeros(len(groups), dtype=np.int64)
+    end = 0
+    for part, number in reversed(list(enumerate(numbers, start=1))):
+        side[order[end : end + number]] = part
+        end += number
+    return group_of, side
+
+
+def as_classes(targets: np.ndarray | Sequence[int], n: int, field: str = "targets") -> np.ndarray:
+    """Classes as int64 [n]; a fraction or a NaN is an error and not rounded."""
+    labels = np.asarray(targets)
+    if labels.shape != (n,):
+        raise InvalidInputError(field, f"have shape [{n}]", list(labels.shape))
+    if not n:
+        raise InvalidInputError(field, "not be empty", [])
+    if (
+        labels.dtype.kind not in "biuf"
+        or (labels != np.floor(labels)).any()
+        or not 0 <= labels.min() <= labels.max() < 2**31
+    ):
+        raise InvalidInputError(field, "be integers from 0", np.unique(labels).tolist())
+    return labels.astype(np.int64)
+
+
+def check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
+    inputs, targets = split.inputs, split.targets
+    if not len(targets):
+        raise InvalidInputError(f"{name}.targets", "not be empty", list(targets.shape))
+    if targets.dtype != np.int64 or targets.shape != (len(inputs),):
+        raise InvalidInputError(
+            f"{name}.targets", f"be int64 [{len(inputs)}]", f"{targets.dtype} {targets.shape}"
+        )
+    if targets.min() < 0 or targets.max() >= num_classes:
+        worst = targets.min() if targets.min() < 0 else targets.max()
+        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(worst))
+    if num_symbols is None:
+        if inputs.dtype != np.float32:
+            raise InvalidInputError(f"{name}.inputs", "be float32", str(inputs.dtype))
+        # The extremes show a NaN or an infinity without a second array of the inputs' size.
+        if inputs.size and not np.isfinite([inputs.min(), inputs.max()]).all():
+            broken = inputs[~np.isfinite(inputs)]
+            raise InvalidInputError(f"{name}.inputs", "be finite", float(broken[0]))
+        return
+    if inputs.dtype != np.int64 or inputs.ndim != 2:
+        raise InvalidInputError(f"{name}.inputs", "be int64 [n, T]", f"{inputs.dtype} {inputs.shape}")
+    if inputs.min() < 0 or inputs.max() >= num_symbols:
+        worst = inputs.min() if inputs.min() < 0 else inputs.max()
+        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(worst))
+    lengths = split.lengths
+    if lengths is None or lengths.shape != targets.shape:
+        raise InvalidInputError(f"{name}.lengths", f"have shape [{len(targets)}]", lengths)
+    if lengths.min() < 1 or lengths.max() > inputs.shape[1]:
+        worst = lengths.min() if lengths.min() < 1 else lengths.max()
+        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(worst))
+    beyond = np.arange(inputs.shape[1]) >= lengths[:, None]  # [n, T]
+    wrong = np.flatnonzero(((inputs == 0) != beyond).any(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        rule = "hold symbol 0 behind the end of each sequence and nowhere else"
+        raise InvalidInputError(f"{name}.inputs[{row}]", rule, inputs[row].tolist())
