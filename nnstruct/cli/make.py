@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import Debug, Quiet, Workers, keeps
+from nnstruct.cli.options import Data, Debug, Quiet, Workers, keeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,6 +84,7 @@ def build(
             "--out", "-o", help="The benchmark's folder.", show_default="beside recipe.toml, else runs/NAME"
         ),
     ] = None,
+    data: Data = None,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,33 @@ def keeps(ctx: typer.Context, folder: Path) -> None:
     ctx.meta[KEPT] = f"What is finished is kept in {folder}; run the same command again to go on."
 
 
+def _use_data(ctx: typer.Context, folder: Path | None) -> Path | None:
+    """For the length of the command the variable names the folder, wherever a task asks for it."""
+    from nnstruct.tasks.data import VARIABLE
+
+    if folder is not None and not ctx.resilient_parsing:
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = str(folder)
+        ctx.call_on_close(lambda: _restore(VARIABLE, before))
+    return folder
+
+
+def _restore(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        callback=_use_data,
+        show_default="the environment variable NNSTRUCT_DATA",
+        help="Folder with the files of public data sets.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Debug = Annotated[
     bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Debug, Quiet, Target, Workers, keeps
+from nnstruct.cli.options import Config, Data, Debug, Quiet, Target, Workers, keeps
 from nnstruct.errors import InvalidInputError, RecipeError
 from nnstruct.record import TrainConfig
 from nnstruct.space import Space
@@ -63,6 +63,7 @@ def search(
         str | None,
         typer.Option(help="Database of the Optuna study.", show_default="sqlite:///OUT/search.db"),
     ] = None,
+    data: Data = None,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 
 import networkx as nx
@@ -73,6 +74,17 @@ def test_quiet_build_prints_the_folder_only(call, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("count = 16", "count = 2"))
     result = call("build", tmp_path, "--out", tmp_path / "o", "--quiet", "-w", 1)
     assert result.output == f"{tmp_path / 'o'}\n"
+
+
+def test_build_reads_public_data_from_the_folder_named(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("NNSTRUCT_DATA", str(tmp_path / "elsewhere"))
+    recipe = RECIPE.replace('name = "reber"', 'name = "reber-stier2021"').replace("count = 16", "count = 1")
+    recipe = "\n".join(line for line in recipe.splitlines() if not line.startswith("options"))
+    (tmp_path / "r.toml").write_text(recipe)
+    for arguments, folder in (((), "elsewhere"), (("--data", tmp_path / "here"), "here")):
+        error = one_sentence(call("build", tmp_path / "r.toml", *arguments, code=1))
+        assert f"The data directory {tmp_path / folder} does not exist." in error
+    assert os.environ["NNSTRUCT_DATA"] == str(tmp_path / "elsewhere")
 
 
 def test_a_wrong_key_in_a_recipe(call, tmp_path):
