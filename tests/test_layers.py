@@ -14,12 +14,12 @@ ROOT = Path(nnstruct.__file__).parent
 ROOMS: dict[int, str] = {
     0: "errors random",
     1: "structure record registry families topology recurrence fingerprint interchange drawing network space"
-    " program",
+    " units ports program",
     2: "priors tasks properties",
-    3: "networks extract pruning",
+    3: "networks extract",
     4: "population",
     5: "benchmark encode probes",
-    6: "predictors",
+    6: "predictors pruning",
     7: "search",
     8: "report recipes",
     9: "quickstart",

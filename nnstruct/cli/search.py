@@ -16,6 +16,7 @@ from nnstruct.space import Space
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
+    from nnstruct.recipes.dataset import SpaceSection
     from nnstruct.search import Search
     from nnstruct.tasks import Task
 
@@ -91,11 +92,13 @@ def search(
     if benchmark is not None:
         bench = _load(benchmark, target, config)
         known = _Known.of_benchmark(bench, benchmark, known)
+    searched = family or known.family or "rnn_tanh"
     space = Space(
-        family or known.family or "rnn_tanh",
+        searched,
         units=units or known.units or (10, 50),
         max_edges=known.max_edges,
         recurrence=known.recurrence,
+        **(known.section.attributes_of(searched) if known.section is not None else {}),
     )
     changed = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     settings = _trained_with(
@@ -139,6 +142,7 @@ class _Known:
     units: tuple[int, int] | None = None
     max_edges: int | None = None
     recurrence: str = "layer"
+    section: SpaceSection | None = None
     config: dict[str, Any] | None = None
 
     @classmethod
@@ -173,6 +177,7 @@ class _Known:
             units=(recipe.space.units[0], recipe.space.units[1]) if recipe is not None else plain.units,
             max_edges=recipe.space.max_edges if recipe is not None else None,
             recurrence=recipe.space.recurrence if recipe is not None else "layer",
+            section=recipe.space if recipe is not None else None,
             config=plain.config,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from nnstruct.recurrence import RECURRENCES
 from nnstruct.registry import Registry
 from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.units import UNIT_DEFAULTS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -125,6 +126,20 @@ class Prior(BaseModel, ABC):
     def pairs(self, rng: np.random.Generator) -> np.ndarray:
         """The edges of one graph, each once, int64 [2, E], units numbered in the order of orientation."""
 
+    # ---- what a prior may define
+
+    @classmethod
+    def parameters_in(cls, space: Space, units: int, rng: np.random.Generator) -> dict[str, Any]:
+        """As :meth:`parameters_for`, which it is unless they depend on more of the space."""
+        return cls.parameters_for(units, rng)
+
+    def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
+        """Attributes of cells that belong to the pattern, a value a unit; None where any will do.
+
+        They hold in the family ``cnn``; see :mod:`nnstruct.units`.
+        """
+        return {}
+
     # ---- what all priors share
 
     def sample(self, seed: int, *, family: str, recurrence: str = "layer") -> Structure:
@@ -144,7 +159,8 @@ class Prior(BaseModel, ABC):
         -------
         Structure
             Connected over its forward edges, without dead units, with :attr:`num_units` units.
-            Its ``origin`` holds ``prior``, ``parameters`` and ``seed``.
+            Its ``origin`` holds ``prior``, ``parameters`` and ``seed``. In the family ``cnn`` it has
+            the attributes of :meth:`cell_attributes`.
 
         Raises
         ------
@@ -157,7 +173,12 @@ class Prior(BaseModel, ABC):
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
         edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}
-        structure = Structure(edges, self.num_units, family=family, origin=origin)
+        cells = self.cell_attributes() if family == "cnn" else {}
+        attributes = {
+            name: tuple(UNIT_DEFAULTS[name] if value is None else value for value in values)
+            for name, values in cells.items()
+        }
+        structure = Structure(edges, self.num_units, family=family, attributes=attributes, origin=origin)
         return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
 
     def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
@@ -172,7 +193,7 @@ class Prior(BaseModel, ABC):
         """Draw parameters whose structures fit into a Space.
 
         The number of units is uniform in the space's range, as far as ``max_edges`` lets a
-        connected graph of that size be; the other parameters come from :meth:`parameters_for`, and
+        connected graph of that size be; the other parameters come from :meth:`parameters_in`, and
         are drawn again where the expected number of edges exceeds ``max_edges``.
 
         Raises
@@ -193,7 +214,7 @@ class Prior(BaseModel, ABC):
         if space.max_edges is not None:
             most = min(most, space.max_edges + 1)
         for _ in range(DRAWS if fewest <= most else 0):
-            prior = cls(**cls.parameters_for(int(rng.integers(fewest, most + 1)), rng))
+            prior = cls(**cls.parameters_in(space, int(rng.integers(fewest, most + 1)), rng))
             if space.max_edges is None or prior.expected_edges <= space.max_edges:
                 return prior
         raise InvalidInputError(

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, Prior, Probability, components, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS, Prior, Probability, log_uniform, random_sizes
+from nnstruct.priors.layers import join_components, reach_every_unit
 
 MOST_LAYERS = 10
 
@@ -100,31 +101,7 @@ class RandomLayered(Prior):
         for index in range(self.layers - 1):
             rows, columns = np.flatnonzero(layer == index), np.flatnonzero(layer == index + 1)
             block = rng.random((len(rows), len(columns))) < rng.uniform(*self.density)
-            _reach_every_unit(block, rng)
+            reach_every_unit(block, rng)
             joined[np.ix_(rows, columns)] = block
-        _join_components(joined, layer, rng)
+        join_components(joined, layer, rng)
         return np.stack(np.nonzero(joined))
-
-
-def _reach_every_unit(block: np.ndarray, rng: np.random.Generator) -> None:
-    """Give each empty row and column of a pair of layers one random edge, in place."""
-    for side in (block, block.T):
-        empty = np.flatnonzero(~side.any(axis=1))
-        side[empty, rng.integers(side.shape[1], size=len(empty))] = True
-
-
-def _join_components(joined: np.ndarray, layer: np.ndarray, rng: np.random.Generator) -> None:
-    """Tie each component to unit 0's by one edge between consecutive layers, in place.
-
-    Each component has units in every layer, since every unit is on a path from first to last.
-    """
-    label = components(np.stack(np.nonzero(joined)), len(layer))
-    for other in range(1, int(label.max()) + 1):
-        below = int(rng.integers(layer[-1]))
-        first, second = (label == 0), (label == other)
-        if rng.random() < 0.5:
-            first, second = second, first
-        source = rng.choice(np.flatnonzero(first & (layer == below)))
-        target = rng.choice(np.flatnonzero(second & (layer == below + 1)))
-        joined[source, target] = True
-        label[label == other] = 0

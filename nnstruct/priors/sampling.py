@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.base import PRIORS, Prior
 from nnstruct.random import check_seed, generator
 from nnstruct.space import Space
@@ -21,8 +22,9 @@ def sample(
     """Draw structures of a Space from every prior in turn, all distinct by fingerprint.
 
     For each structure of a prior that is given by name, parameters are drawn anew
-    (:meth:`Prior.draw`). A prior that finds nothing new in 50 attempts leaves the turn, and the
-    others go on without it.
+    (:meth:`Prior.draw`). Attributes of units that the space says something of are drawn by
+    :func:`draw_attributes`, with the seed in the structure's origin. A prior that finds nothing new
+    in 50 attempts leaves the turn, and the others go on without it.
 
     Parameters
     ----------
@@ -90,9 +92,9 @@ class _Source:
             rng = generator(seed, "priors", self.label, self.turn, attempt)
             try:
                 prior = self.prior if isinstance(self.prior, Prior) else self.prior.draw(space, rng)
-                structure = prior.sample(
-                    int(rng.integers(2**32)), family=space.family, recurrence=space.recurrence
-                )
+                drawn = int(rng.integers(2**32))
+                structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence)
+                structure = draw_attributes(structure, space, seed=drawn, wishes=prior.cell_attributes())
             except InvalidInputError as error:
                 self.reason = str(error)
                 continue

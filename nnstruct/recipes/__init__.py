@@ -12,6 +12,9 @@ A dataset recipe, ``datasets/<name>/recipe.toml``; all but the first three table
     families = ["rnn_tanh", "gru"]
     units = [10, 40]
     recurrence = "layer"               # max_edges = 400
+                                       # of cells (cnn), activations of an mlp's units as well:
+                                       # operators = ["conv3x3", "identity"], activations = ["relu"],
+                                       # channels = [8, 16], stages = 3, joins = ["concat", "sum"]
 
     [sample]
     count = 120                        # structures of each family

@@ -79,13 +79,16 @@ class SpaceSection(Section):
     def of(self, family: str) -> Space:
         """The Space of one family, with what is said of attributes that its units have."""
         fewest, most = self.units
-        given = {
+        bounds = {"max_edges": self.max_edges, "recurrence": self.recurrence, **self.attributes_of(family)}
+        return Space(family, units=(fewest, most), **bounds)
+
+    def attributes_of(self, family: str) -> dict[str, Any]:
+        """The fields of a Space on attributes that a family's units have, those that are given."""
+        return {
             field: tuple(value) if isinstance(value, list) else value
             for field in SPACE_ATTRIBUTES
             if (value := getattr(self, field)) is not None and has_attribute(family, field)
         }
-        bounds: dict[str, Any] = {"max_edges": self.max_edges, "recurrence": self.recurrence, **given}
-        return Space(family, units=(fewest, most), **bounds)
 
 
 class SampleSection(Section):

@@ -129,7 +129,8 @@ def _apply(
     arity: int, parents: Sequence[Structure], space: Space, rng: np.random.Generator
 ) -> tuple[Structure, str] | None:
     """The first operator of that arity, in random order, that can apply."""
-    operators = [OPERATORS[name] for name in OPERATORS if OPERATORS[name].arity == arity]
+    registered = (OPERATORS[name] for name in OPERATORS)
+    operators = [one for one in registered if one.arity == arity and one.applies_to(space)]
     for index in rng.permutation(len(operators)).tolist():
         child = operators[index](parents, rng, space)
         if child is not None:

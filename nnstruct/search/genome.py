@@ -11,6 +11,7 @@ import numpy as np
 
 from nnstruct.families import FAMILIES
 from nnstruct.recurrence import recurrent_edges
+from nnstruct.search.attributes import mended
 from nnstruct.space import Space
 from nnstruct.structure import Structure
 from nnstruct.topology import longest_path_layers
@@ -121,7 +122,8 @@ class Genome:
     def express(self, space: Space, rng: np.random.Generator, **origin: Any) -> Structure | None:
         """The structure that it stands for, or None where that lies outside the space.
 
-        Parts that do not hang together are chained first; see :func:`chain_components`.
+        Parts that do not hang together are chained first; see :func:`chain_components`. Attributes
+        of units are mended; see :func:`nnstruct.search.attributes.mended`.
 
         Parameters
         ----------
@@ -142,16 +144,17 @@ class Genome:
             seed = int(rng.integers(2**62)) if space.recurrence == "random" else 0
             layer = longest_path_layers(forward, self.num_units)
             delayed = recurrent_edges(space.recurrence, forward, layer, seed=seed)
-        return Structure(
+        structure = Structure(
             np.concatenate([forward, delayed], axis=1),
             self.num_units,
             recurrent=np.repeat([False, True], [forward.shape[1], delayed.shape[1]]),
             family=self.family,
             inputs=self.inputs | ~self.adjacency.any(axis=0),
             outputs=self.outputs | ~self.adjacency.any(axis=1),
-            attributes=self.attributes,
+            attributes=mended(self.attributes, self.adjacency, space),
             origin=origin,
         )
+        return structure if space.attribute_violation(structure) is None else None
 
 
 def components(adjacency: np.ndarray) -> np.ndarray:

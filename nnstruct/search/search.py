@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -263,7 +262,7 @@ class Search:
     def _open(self) -> Ledger:
         if self._ledger is None:
             self._validate()
-            settings = {"seed": int(self.seed), "space": _space_to_json(self.space)}
+            settings = {"seed": int(self.seed), "space": self.space.to_dict()}
             name = self.study_name or "nnstruct-search"
             self._ledger = Ledger(self.storage, name, self.direction, settings, self.load_if_exists)
         return self._ledger
@@ -346,7 +345,3 @@ class Search:
             self._guide = fit_guide(self.guide, structures, scores, correct=correct)
             self._guide_fit = fit
         return fit if self._guide is not None else None
-
-
-def _space_to_json(space: Space) -> dict[str, object]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(space).items()}

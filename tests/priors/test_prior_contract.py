@@ -26,15 +26,22 @@ def drawn(name: str, space: Space = SPACE, count: int = DRAWS) -> list[Prior]:
     return [PRIORS[name].draw(space, generator(index, "test", name)) for index in range(count)]
 
 
-def test_the_nine_priors_are_registered():
+def test_the_sixteen_priors_are_registered():
     assert list(PRIORS) == [
+        "auto-compressing",
         "barabasi-albert",
         "dense-layered",
+        "dense-net",
+        "discretised-ode",
         "erdos-renyi",
+        "ladder",
         "newman-watts-strogatz",
         "power-law-configuration",
         "random-geometric",
         "random-layered",
+        "residual-chain",
+        "resnet",
+        "small-world-cells",
         "stochastic-block",
         "watts-strogatz",
     ]

@@ -21,7 +21,7 @@ from nnstruct.priors import (
     WattsStrogatz,
 )
 from nnstruct.priors.base import components, networkx_seed, random_sizes
-from nnstruct.priors.random_layered import _join_components
+from nnstruct.priors.layers import join_components
 from nnstruct.random import generator
 from nnstruct.structure import Structure
 
@@ -155,7 +155,7 @@ def test_components_of_random_layers_are_joined_by_one_edge_each():
     layer = np.array([0, 0, 0, 1, 1, 1])
     joined = np.zeros((6, 6), dtype=bool)
     joined[[0, 1, 2], [3, 4, 5]] = True
-    _join_components(joined, layer, generator(0))
+    join_components(joined, layer, generator(0))
     pairs = np.stack(np.nonzero(joined))
     assert pairs.shape[1] == 5
     assert not components(pairs, 6).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nnstruct.search.operators.add_edge import AddEdge
 from nnstruct.search.operators.add_unit import AddUnit
 from nnstruct.search.operators.base import OPERATORS, Operator
+from nnstruct.search.operators.change_attribute import ChangeAttribute
 from nnstruct.search.operators.crossover import Crossover
 from nnstruct.search.operators.remove_edge import RemoveEdge
 from nnstruct.search.operators.remove_unit import RemoveUnit
@@ -14,6 +15,7 @@ __all__ = [
     "OPERATORS",
     "AddEdge",
     "AddUnit",
+    "ChangeAttribute",
     "Crossover",
     "Operator",
     "RemoveEdge",

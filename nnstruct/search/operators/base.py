@@ -22,8 +22,9 @@ class Operator(ABC):
     :meth:`apply`; this class turns structures into genomes and back. An offspring is always
     inside the space, acyclic, weakly connected by its forward edges and without dead units;
     its recurrent edges are made anew by the space's ``recurrence``. Unit attributes come from
-    the parents. Units that lose their last incoming edge become inputs, those that lose their
-    last outgoing edge outputs.
+    the parents, mended where they break the space's bounds
+    (:func:`nnstruct.search.attributes.mended`). Units that lose their last incoming edge become
+    inputs, those that lose their last outgoing edge outputs.
 
     Attributes
     ----------
@@ -47,6 +48,10 @@ class Operator(ABC):
     name: ClassVar[str]
     arity: ClassVar[int] = 1
     by_depth: ClassVar[bool] = False
+
+    def applies_to(self, space: Space) -> bool:
+        """Whether the operator may change anything in a space."""
+        return True
 
     @abstractmethod
     def apply(self, genomes: Sequence[Genome], rng: np.random.Generator, space: Space) -> Genome | None:

@@ -1,0 +1,200 @@
+"""Networks that follow a differential equation in equal steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.priors.base import PRIORS, Prior, Probability
+from nnstruct.priors.layers import MOST_LAYERS, block_edges, identity_edges, reach_every_unit
+from nnstruct.space import Space
+from nnstruct.units import GRADIENT_FLOW, HAMILTONIAN
+
+_FLOWS = {"gradient-flow": GRADIENT_FLOW, "hamiltonian": HAMILTONIAN}
+
+
+@PRIORS.register("discretised-ode")
+class DiscretisedODE(Prior):
+    """A state that residual steps carry on, wired as the field that they follow demands.
+
+    ``lift`` units feed the first state of ``width`` units; each of ``steps`` steps leads to a new
+    state, one edge from each unit to its like. ``field`` units stand between two states:
+
+    - ``gradient-flow``, x' = x - h K^T sigma(K x + b): a field unit feeds those units of the new
+      state whose old values it sees, since one K serves both ways.
+    - ``hamiltonian``: the state's halves are positions and momenta. Each half of the field units
+      sees one of them and feeds the same places of the other.
+
+    With no field units a unit itself is a step: then K K^T is what couples units of a state, alike
+    in both directions, each pair with probability ``density``. That is the form for the family
+    ``cnn``, whose units get the operator of the flow and sum their inputs. ``tied`` steps in a row
+    share one K; where all do, the equation does not depend on time.
+
+    :meth:`draw` takes either flow, a width uniform in 2..n/4, up to twice as many field units, the
+    most steps that the units allow, one K for all steps in half of the cases, and a density uniform
+    in 0.1..0.8. In the family ``cnn`` it takes no field units, and widths from 1.
+
+    Parameters
+    ----------
+    lift, width, steps : int
+        At least 1. With field units a Hamiltonian flow has an even width.
+    field : int
+        At least 0; a Hamiltonian flow has none, or at least 2.
+    flow : {"gradient-flow", "hamiltonian"}
+    tied : int
+        At least 1; 1 by default, a K for each step.
+    density : float
+        Probability that an entry of K is not zero, in [0, 1]; each field unit sees one unit at
+        least, and each unit of the state (of the half) is seen.
+
+    References
+    ----------
+    Celledoni, Murari, Owren, Schoenlieb and Sherry, "Dynamical systems' based neural networks",
+    SIAM Journal on Scientific Computing 45, 2023; Haber and Ruthotto, "Stable architectures for deep
+    neural networks", Inverse Problems 34, 2018.
+
+    Examples
+    --------
+    >>> from nnstruct.priors import DiscretisedODE
+    >>> prior = DiscretisedODE(lift=1, width=2, steps=2, field=0, flow="gradient-flow", density=0)
+    >>> structure = prior.sample(0, family="cnn")
+    >>> structure.forward_edges.T.tolist()
+    [[0, 1], [0, 2], [1, 3], [2, 4], [3, 5], [4, 6]]
+    >>> structure.attributes["operator"][-1]
+    'gradient-flow3x3'
+    """
+
+    name: ClassVar[str] = "discretised-ode"
+    min_units: ClassVar[int] = 3
+
+    lift: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
+    steps: Annotated[int, Field(ge=1)]
+    field: Annotated[int, Field(ge=0)]
+    flow: Literal["gradient-flow", "hamiltonian"]
+    tied: Annotated[int, Field(ge=1)] = 1
+    density: Probability = 1.0
+
+    @model_validator(mode="after")
+    def _two_halves(self) -> Self:
+        if self.flow == "hamiltonian" and self.field:
+            if self.width % 2:
+                raise InvalidInputError(
+                    "width", "be even for a Hamiltonian flow with field units", self.width
+                )
+            if self.field < 2:
+                raise InvalidInputError("field", "be 0 or at least 2 for a Hamiltonian flow", self.field)
+        return self
+
+    @property
+    def num_units(self) -> int:
+        """N: the lifting units, the states, and the field units between them."""
+        return self.lift + self.width * (self.steps + 1) + self.field * self.steps
+
+    @property
+    def expected_edges(self) -> float:
+        """Edges into the first state, one a unit and step, and the entries of K times the density."""
+        seen = self.width // 2 if self.flow == "hamiltonian" else self.width
+        coupling = 2 * self.field * seen if self.field else self.width * (self.width - 1)
+        return self.width * (self.lift + self.steps) + self.steps * self.density * coupling
+
+    @classmethod
+    def parameters_for(cls, units: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Flow, sizes, ties and density as the class describes them."""
+        return cls._parameters(units, rng, cells=False)
+
+    @classmethod
+    def parameters_in(cls, space: Space, units: int, rng: np.random.Generator) -> dict[str, Any]:
+        """As :meth:`parameters_for`, without field units and with a flow of the space for cells."""
+        if space.family != "cnn":
+            return cls.parameters_for(units, rng)
+        drawn = cls._parameters(units, rng, cells=True)
+        allowed = [flow for flow, operator in _FLOWS.items() if operator in space.operators]
+        return drawn | ({"flow": str(rng.choice(allowed))} if allowed else {})
+
+    @classmethod
+    def _parameters(cls, units: int, rng: np.random.Generator, *, cells: bool) -> dict[str, Any]:
+        flow = str(rng.choice(list(_FLOWS)))
+        widest = max(1, units // 4)
+        narrowest = max(1 if cells else 2, units // MOST_LAYERS)
+        width = int(rng.integers(min(widest, narrowest), widest + 1))
+        even = width + width % 2 if flow == "hamiltonian" else width
+        fewest, most = (2 if flow == "hamiltonian" else 1), min(2 * even, units - 1 - 2 * even)
+        field = 0
+        if not cells and fewest <= most:
+            width, field = even, int(rng.integers(fewest, most + 1))
+        steps = (units - 1 - width) // (width + field)
+        return {
+            "lift": units - width * (steps + 1) - field * steps,
+            "width": width,
+            "steps": steps,
+            "field": field,
+            "flow": flow,
+            "tied": steps if rng.random() < 0.5 else int(rng.integers(1, steps + 1)),
+            "density": rng.uniform(0.1, 0.8),
+        }
+
+    def pairs(self, rng: np.random.Generator) -> np.ndarray:
+        """The edges of one graph, int64 [2, E]."""
+        state = self.lift + np.arange(self.width)
+        found = [block_edges(np.arange(self.lift), state, 1.0, rng)]
+        for step in range(self.steps):
+            if step % self.tied == 0:
+                seen, fed = self._wiring(rng)
+            between = state[-1] + 1 + np.arange(self.field)
+            after = state + self.width + self.field
+            found.append(identity_edges(state, after))
+            if self.field:
+                found += [_through(seen, state, between), _through(fed, between, after)]
+            else:
+                found.append(_through(seen, state, after))
+            state = after
+        return np.concatenate(found, axis=1)
+
+    def _wiring(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """What is seen, bool [width, field], and what is fed, bool [field, width].
+
+        Without field units the first is the coupling of states, bool [width, width].
+        """
+        if not self.field:
+            upper = np.triu(rng.random((self.width, self.width)) < self.density, 1)
+            return upper | upper.T, upper[:0]
+        if self.flow == "gradient-flow":
+            kernel = self._kernel(self.field, self.width, rng)
+            return kernel.T, kernel
+        half, positions = self.width // 2, self.field // 2
+        first = self._kernel(positions, half, rng), np.zeros((positions, half), dtype=bool)
+        second = (
+            np.zeros((self.field - positions, half), dtype=bool),
+            self._kernel(self.field - positions, half, rng),
+        )
+        seen = np.block([[*first], [*second]])  # [field, width]
+        fed = np.block([[*first[::-1]], [*second[::-1]]])
+        return seen.T, fed
+
+    def _kernel(self, rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+        """Where K is not zero, bool [rows, columns]: once at least in each row and column."""
+        kernel = rng.random((rows, columns)) < self.density
+        reach_every_unit(kernel, rng)
+        return kernel
+
+    def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
+        """States sum; their operator is the flow, or the identity where field units stand between."""
+        operator = "identity" if self.field else _FLOWS[self.flow]
+        start: tuple[str | int | None, ...] = (None,) * (self.lift + self.width)
+        step: tuple[str | int | None, ...] = (None,) * self.field
+        found: dict[str, Sequence[str | int | None]] = {
+            "operator": start + (*step, *((operator,) * self.width)) * self.steps,
+            "join": start + (*step, *(("sum",) * self.width)) * self.steps,
+        }
+        # Positions and momenta are channels of their own.
+        return found | ({"channels": (2,) * self.num_units} if operator == HAMILTONIAN else {})
+
+
+def _through(joined: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    rows, columns = np.nonzero(joined)
+    return np.stack([sources[rows], targets[columns]])
