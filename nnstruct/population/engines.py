@@ -38,9 +38,24 @@ def _reference(structure: Structure, task: Task, config: TrainConfig, seed: int)
 
 
 def _fused(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
-    from nnstruct.population.fused.engine import train_one
+    if structure.family == "mlp":
+        from nnstruct.population.fused_mlp.engine import train_one
+    else:
+        from nnstruct.population.fused.engine import train_one
 
     return train_one(structure, task, config, seed)
+
+
+def _batched(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+    from nnstruct.population.batched.engine import train_one
+
+    return train_one(structure, task, config, seed)
+
+
+def _beyond_batched(structure: Structure, task: Task, config: TrainConfig) -> str | None:
+    from nnstruct.population.batched.models import obstacle
+
+    return obstacle(structure, task, config)
 
 
 def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
@@ -48,31 +63,38 @@ def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
 
 
 def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str | None:
-    if structure.family not in RNN_FAMILIES:
+    if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
-    return f"config.{next(iter(config.options))}" if config.options else None
+    known = ("normalization", "schedule") if structure.family == "mlp" else ()
+    beyond = [name for name in config.options if name not in known]
+    return f"config.{beyond[0]}" if beyond else None
 
 
 ENGINES: Registry[Engine] = Registry("engine")
+ENGINES.register("batched")(Engine("batched", _batched, _beyond_batched))
 ENGINES.register("fused")(Engine("fused", _fused, _beyond_fused))
 ENGINES.register("reference")(Engine("reference", _reference, _nothing))
-_FASTEST_FIRST = ("fused", "reference")
+_FASTEST_FIRST = {"cpu": ("fused", "reference"), "gpu": ("batched", "reference")}
 
 
-def choose_engine(name: str, structure: Structure, task: Task, config: TrainConfig) -> Engine:
-    """The engine of that name; ``auto`` is the first that can train the network.
+def choose_engine(
+    name: str, structure: Structure, task: Task, config: TrainConfig, device: str = "cpu"
+) -> Engine:
+    """The engine of that name; ``auto`` is the first that can train the network on the device.
 
     Raises
     ------
     UnknownNameError
         If there is no such engine.
     InvalidInputError
-        If it cannot train the network.
+        If it cannot train the network, or not on that device.
     """
+    able = _FASTEST_FIRST["cpu" if device == "cpu" else "gpu"]
     if name == "auto":
-        engines = (ENGINES[name] for name in _FASTEST_FIRST)
-        return next(engine for engine in engines if not engine.obstacle(structure, task, config))
+        return next(e for e in map(ENGINES.__getitem__, able) if not e.obstacle(structure, task, config))
     engine = ENGINES[name]
+    if device != "cpu" and name not in able:
+        raise InvalidInputError("engine", f"be auto, {' or '.join(able)} on a GPU", name)
     if obstacle := engine.obstacle(structure, task, config):
         raise InvalidInputError("engine", f"be one that trains {obstacle}, or 'auto'", name)
     return engine

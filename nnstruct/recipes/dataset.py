@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.families import FAMILIES
+from nnstruct.ports import with_ports
 from nnstruct.recipes.reading import FILE_NAME, Section, check_known, naming, read_recipe, recipe_file
 from nnstruct.record import TrainConfig
 from nnstruct.recurrence import RECURRENCES
@@ -95,13 +96,16 @@ class SampleSection(Section):
     """``[sample]``: how many structures of each family, from which priors.
 
     With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
-    bounds nothing but the families.
+    bounds nothing but the families. ``inputs`` and ``outputs`` are those of
+    :func:`nnstruct.ports.with_ports`: the units that see the input and those that the read-out sees.
     """
 
     count: Annotated[int, Field(ge=1)]
     priors: Annotated[list[str], Field(min_length=1)] | None = None
     study: Literal["stier2021"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    inputs: Literal["sources", "all"] = "sources"
+    outputs: Literal["sinks", "all"] = "sinks"
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
@@ -188,11 +192,14 @@ class DatasetRecipe(Section):
         """The structures of a family, drawn anew: the same with every call."""
         from nnstruct.priors import sample, stier2021
 
-        if self.sample.study:
-            return stier2021(self.sample.count, seed=self.sample.seed, family=family)
-        return sample(
-            self.space.of(family), self.sample.count, seed=self.sample.seed, priors=self.sample.priors
-        )
+        chosen = self.sample
+        if chosen.study:
+            drawn = stier2021(chosen.count, seed=chosen.seed, family=family)
+        else:
+            drawn = sample(self.space.of(family), chosen.count, seed=chosen.seed, priors=chosen.priors)
+        if (chosen.inputs, chosen.outputs) == ("sources", "sinks"):
+            return drawn
+        return [with_ports(s, inputs=chosen.inputs, outputs=chosen.outputs) for s in drawn]
 
 
 def build_dataset(

@@ -1,0 +1,115 @@
+"""Splits on a device, and the batches of a population cut from them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnstruct.population.batched.model import Batch
+from nnstruct.tasks import Split
+
+
+class Fed(NamedTuple):
+    """A batch with what its loss needs.
+
+    Attributes
+    ----------
+    batch : Batch
+    targets : int64 Tensor [P, B]
+    real : Tensor [P, B]
+        1 for an example, 0 for a lane that fills up a small batch.
+    """
+
+    batch: Batch
+    targets: Tensor
+    real: Tensor
+
+
+class Plan(NamedTuple):
+    """The batches of an epoch.
+
+    Attributes
+    ----------
+    positions : int64 Tensor [K, S, B]
+        Of the K batches of S groups of networks; -1 fills up.
+    steps : list of K int
+        The longest sequence of each batch.
+    """
+
+    positions: Tensor
+    steps: list[int]
+
+
+class Feeder:
+    """A split on a device.
+
+    Parameters
+    ----------
+    split : Split
+    lookup : float32 [S, F] or None
+        Features of each symbol.
+    read_padded : bool
+        Whether sequences are read out behind the padding of their batch, not at their own end.
+    rounding : int
+        The steps of a batch are rounded up to a multiple of it, so that few lengths occur.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        lookup: np.ndarray | None,
+        *,
+        read_padded: bool,
+        rounding: int,
+        device: torch.device,
+    ) -> None:
+        self.split, self.read_padded, self.rounding, self.device = split, read_padded, rounding, device
+        self.targets = torch.from_numpy(split.targets).to(device)
+        self.inputs = torch.from_numpy(split.inputs).to(device)
+        self.lookup = self.lengths = None
+        if lookup is not None:
+            self.lookup = torch.from_numpy(lookup.T.copy()).to(device)  # [F, S]
+            self.lengths = torch.from_numpy(split.lengths).to(device)
+        else:
+            values = self.inputs.flatten(1)
+            self.inputs = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
+
+    def plan(self, batches: list[list[np.ndarray]], lanes: int) -> Plan:
+        """The batches of S groups, all padded to ``lanes`` and sent at once."""
+        shape = (len(batches[0]), len(batches), lanes)
+        positions = np.full(shape, -1, dtype=np.int64)
+        for group, own in enumerate(batches):
+            for number, batch in enumerate(own):
+                positions[number, group, : len(batch)] = batch
+        steps = [1] * len(positions)
+        if self.split.lengths is not None:
+            longest = np.where(positions >= 0, self.split.lengths[positions], 1).max(axis=(1, 2))
+            rounded = -(-longest // self.rounding) * self.rounding
+            steps = np.minimum(rounded, self.split.inputs.shape[1]).tolist()
+        return Plan(torch.from_numpy(positions).to(self.device), steps)
+
+    def feed(self, positions: Tensor, steps: int, group: Tensor) -> Fed:
+        """The batch at ``positions`` [S, B] for networks of the groups ``group`` [P]."""
+        present = positions >= 0
+        rows = positions.clamp(min=0)
+
+        def spread(values: Tensor) -> Tensor:
+            if len(positions) == 1:
+                return values.expand(len(group), *values.shape[1:])
+            return values[group]
+
+        if self.lookup is not None and self.lengths is not None:
+            symbols = self.inputs[rows][..., :steps].transpose(1, 2)  # [S, T, B]
+            features = self.lookup[:, symbols].transpose(0, 1).flatten(2)  # [S, F, T * B]
+            lengths = self.lengths[rows].masked_fill(~present, 1)
+            if self.read_padded:
+                lengths = lengths.amax(dim=1, keepdim=True).expand_as(lengths)
+            read = lengths - 1
+        else:
+            features, read = self.inputs[rows].mT, torch.zeros_like(rows)
+        batch = Batch(spread(features), spread(read), steps)
+        return Fed(batch, spread(self.targets[rows]), spread(present.to(features.dtype)))

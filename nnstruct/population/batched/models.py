@@ -1,0 +1,68 @@
+"""From structures of one family to their population."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnstruct.families import RNN_FAMILIES
+from nnstruct.population.batched.model import BatchedModel
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import SPLIT_NAMES, Task
+
+# Rows of a multiple of 16 bytes let a GPU load four numbers at once.
+GPU_ALIGNMENT = 4
+
+
+def obstacle(structure: Structure, task: Task, config: TrainConfig) -> str | None:
+    """Why this engine cannot train such a network, in words; None where it can."""
+    allowed = {"normalization"} if structure.family == "mlp" else set()
+    if structure.family not in (*RNN_FAMILIES, "mlp"):
+        return f"the family {structure.family!r}"
+    beyond = [name for name in config.options if name not in allowed]
+    return f"config.{beyond[0]}" if beyond else None
+
+
+def make_model(
+    structures: Sequence[Structure], task: Task, config: TrainConfig, device: str = "cpu"
+) -> BatchedModel:
+    """The population of structures of one family, without weights.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> structures = [Structure.from_layers(sizes, family="gru") for sizes in ([4, 3], [2, 5])]
+    >>> model = make_model(structures, load_task("reber"), TrainConfig())
+    >>> model.blocks.shapes["recurrent1"]  # 5 units from 5 units, 3 gates
+    (5, 3, 5)
+    """
+    align = 1 if device == "cpu" else GPU_ALIGNMENT
+    if structures[0].family == "mlp":
+        from nnstruct.population.batched.mlp import BatchedMLP
+
+        return BatchedMLP(
+            structures,
+            task.input_shape,
+            task.num_classes,
+            normalized=config.normalization == "layer",
+            align=align,
+            device=device,
+        )
+    num_symbols = int(task.num_symbols or 0)
+    if config.protocol == "clean":
+        from nnstruct.population.batched.clean import BatchedClean
+
+        return BatchedClean(structures, num_symbols, task.num_classes, align)
+    from nnstruct.population.batched.faithful import BatchedFaithful
+
+    used = np.unique(np.concatenate([np.unique(getattr(task, name).inputs) for name in SPLIT_NAMES]))
+    return BatchedFaithful(
+        structures,
+        used,
+        num_symbols,
+        task.num_classes,
+        corrected=config.protocol == "corrected",
+        align=align,
+    )
