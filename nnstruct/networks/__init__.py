@@ -9,13 +9,17 @@ from nnstruct.networks.parameters import initial_parameters, parameter_shapes
 
 if TYPE_CHECKING:
     from nnstruct.networks.clean import CleanRNN
+    from nnstruct.networks.cnn import CNN
     from nnstruct.networks.faithful import FaithfulRNN
+    from nnstruct.networks.mlp import MaskedMLP
     from nnstruct.networks.modules import build_module, module_from_network
     from nnstruct.networks.program_module import ProgramModule, program_module
 
 _LAZY = {
+    "CNN": "nnstruct.networks.cnn",
     "CleanRNN": "nnstruct.networks.clean",
     "FaithfulRNN": "nnstruct.networks.faithful",
+    "MaskedMLP": "nnstruct.networks.mlp",
     "build_module": "nnstruct.networks.modules",
     "module_from_network": "nnstruct.networks.modules",
     "ProgramModule": "nnstruct.networks.program_module",
@@ -23,7 +27,7 @@ _LAZY = {
 }
 
 __all__ = [
-    "CleanRNN", "FaithfulRNN", "ProgramModule", "build_module", "initial_parameters",
+    "CNN", "CleanRNN", "FaithfulRNN", "MaskedMLP", "ProgramModule", "build_module", "initial_parameters",
     "module_from_network", "parameter_shapes", "program_module",
 ]  # fmt: skip
 

@@ -95,7 +95,7 @@ class CleanRNN(nn.Module):
         last = hidden
         for time in range(int(lengths.max())):
             recurrent = hidden @ recurrent_weight  # [g, B, N]
-            from_input = recurrent.new_zeros(recurrent.shape)
+            from_input = table.new_zeros(recurrent.shape)
             from_input[:, :, self._input_places] = table[symbols[:, time]].transpose(0, 1)
             now, now_cell = hidden[:, :0], cell[:, :0]
             start = 0

@@ -52,7 +52,8 @@ class MaskedCell(nn.Module):
         if self.family == "gru":
             bias = torch.cat([bias_ih[:2] + bias_hh[:2], bias_ih[2:], bias_hh[2:]])
         else:
-            bias = bias_ih + bias_hh
+            # A plain sum would give both the same gradient array, which clipping in place would scale twice.
+            bias = bias_ih + 1.0 * bias_hh
         hidden = cell = sequence.new_zeros(sequence.shape[1], self.hidden)
         states = []
         for inputs in sequence:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from torch import Tensor, nn
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.families import RNN_FAMILIES
 from nnstruct.network import Network
 from nnstruct.networks.clean import CleanRNN
+from nnstruct.networks.cnn import CNN
 from nnstruct.networks.faithful import FaithfulRNN
+from nnstruct.networks.mlp import MaskedMLP
 from nnstruct.networks.parameters import initial_parameters
 from nnstruct.networks.program_module import program_module
+from nnstruct.networks.rates import parameter_rates
 from nnstruct.program import ModuleNetwork
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
+# The module of a Network by its family; a Network is always of the clean protocol.
+_MODULES: dict[str, Callable[[Structure, Mapping[str, np.ndarray]], CleanRNN | MaskedMLP | CNN]] = {
+    **dict.fromkeys(RNN_FAMILIES, CleanRNN),
+    "mlp": MaskedMLP,
+    "cnn": CNN,
+}
+
 
 def build_module(
     structure: Structure, task: Task, config: TrainConfig | None = None, *, seed: int = 0
-) -> CleanRNN | FaithfulRNN:
+) -> CleanRNN | FaithfulRNN | MaskedMLP | CNN:
     """A freshly initialised PyTorch module for a structure on a task.
 
     Parameters
     ----------
     structure : Structure
-        Of a recurrent family.
     task : Task
-        Of sequences; its symbols and classes decide the input and read-out shapes.
+        Of sequences for a recurrent family, of vectors or images for the others; it decides the
+        shapes of the input and the read-out.
     config : TrainConfig, optional
         Its protocol decides the kind of module.
     seed : int
@@ -34,7 +48,7 @@ def build_module(
 
     Returns
     -------
-    CleanRNN or FaithfulRNN
+    CleanRNN, FaithfulRNN, MaskedMLP or CNN
 
     Raises
     ------
@@ -51,7 +65,7 @@ def build_module(
     config = config or TrainConfig()
     parameters = initial_parameters(structure, task, config, seed)
     if config.protocol == "clean":
-        return CleanRNN(structure, parameters)
+        return _MODULES[structure.family](structure, parameters)
     return FaithfulRNN(structure, parameters, corrected=config.protocol == "corrected")
 
 
@@ -68,8 +82,32 @@ def module_from_network(network: Network) -> nn.Module:
     """
     if isinstance(network, ModuleNetwork):
         return program_module(network)
+    held = {name.partition(".")[0] for name in network.tensors}  # input weights may be one tensor a unit
     for name in ("input_weight", "readout_weight", "readout_bias"):
-        if name not in network.tensors:
+        if name not in held:
             raise InvalidInputError("network.tensors", f"hold {name!r}", sorted(network.tensors))
     parameters = {"weight": network.weight, "bias": network.bias, **network.tensors}
-    return CleanRNN(network.structure, parameters)
+    return _MODULES[network.structure.family](network.structure, parameters)
+
+
+def learning_rates(structure: Structure, task: Task, config: TrainConfig) -> list[Tensor] | None:
+    """Factors on the learning rate for each parameter of :func:`build_module`'s module, in its order.
+
+    Returns
+    -------
+    list of Tensor, or None
+        Each of its parameter's shape, zero where a mask is; None where all factors are 1.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> config = TrainConfig(parametrization="mup", base_width=2)
+    >>> task = load_task("shapes", train=64, val=8, test=8)
+    >>> rates = learning_rates(Structure.from_layers([4, 4], family="cnn"), task, config)
+    >>> sorted({float(rate.max()) for rate in rates})  # of hidden weights and the read-out; of the others
+    [0.5, 1.0]
+    """
+    if config.parametrization == "standard":
+        return None
+    factors = parameter_rates(structure, task, config)
+    return [parameter.detach() for parameter in _MODULES[structure.family](structure, factors).parameters()]

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.families import RNN_FAMILIES
-from nnstruct.networks import rnn_parameters
+from nnstruct.networks import cnn_parameters, mlp_parameters, rnn_parameters
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -45,7 +45,11 @@ class Scheme(Protocol):
         """Scalars within the shapes that a mask keeps at zero."""
 
 
-_SCHEMES: dict[str, Scheme] = {family: rnn_parameters for family in RNN_FAMILIES}
+_SCHEMES: dict[str, Scheme] = {
+    **dict.fromkeys(RNN_FAMILIES, rnn_parameters),
+    "mlp": mlp_parameters,
+    "cnn": cnn_parameters,
+}
 
 
 def check_trainable(structure: Structure, task: Task, config: TrainConfig | None = None) -> None:
@@ -62,19 +66,24 @@ def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> d
     """Name and shape of each parameter array, in a fixed order.
 
     In the clean protocol with g gates, b biases (:class:`nnstruct.families.Family`), I input
-    units, O output units, S symbols (the padding counted) and C classes:
+    units, O output units and C classes:
 
     ==================  =============  ==================================================
     name                shape          belongs to
     ==================  =============  ==================================================
     ``weight``          [E, g]         the edges, in the order of ``structure.edge_index``
     ``bias``            [N, b]         the units
-    ``input_weight``    [I, S - 1, g]  an input unit and a symbol from 1 on
+    ``input_weight``    [I, D, g]      an input unit and an input: a value of the flattened
+                                       vector or image, or a symbol from 1 on
     ``readout_weight``  [C, O]         a class and an output unit
     ``readout_bias``    [C]            a class
+    ``norm_scale``      [N]            the units, with layer normalisation only
+    ``norm_shift``      [N]            likewise
     ==================  =============  ==================================================
 
-    In the faithful protocol they are those of :class:`nnstruct.networks.faithful.FaithfulRNN`.
+    In the faithful protocol they are those of :class:`nnstruct.networks.faithful.FaithfulRNN`. In the family
+    ``cnn`` edges and units have as many values as their operators ask for, padded with zeros; see
+    :class:`nnstruct.networks.cnn_layout.CellLayout`.
     """
     check_trainable(structure, task, config)
     return _SCHEMES[structure.family].shapes(structure, task, config)
@@ -86,10 +95,12 @@ def initial_parameters(
     """Initial values, float32, for the shapes of :func:`parameter_shapes`.
 
     Clean protocol: a weight is uniform in +-g * sqrt(3 / fan_in), with fan_in the edges that enter
-    its unit (the input counts as one) and g the gain: sqrt(2) for relu (He et al., 2015), 1
-    otherwise. Biases are 0, but 1 for the forget gate of LSTM (Gers et al., 2000). Faithful
-    protocol: the embedding is standard normal and all else uniform in +-1 / sqrt(size), the
-    size of the cell or, for the read-out, its inputs.
+    its unit (a symbol counts as one, a vector or image as its values) and g the gain: sqrt(2) for
+    relu (He et al., 2015) and gelu, 1 otherwise. Biases are 0, but 1 for the forget gate of LSTM
+    (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same variance.
+    Normalisations start as the identity. Faithful protocol: the embedding is
+    standard normal and all else uniform in +-1 / sqrt(size), the size of the cell or, for the
+    read-out, its inputs.
 
     Parameters
     ----------

@@ -2,66 +2,153 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from nnstruct.population.augmentation import augmented, check_augmentation
 from nnstruct.population.batches import epoch_batches, evaluation_batches
+from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, Updates
 from nnstruct.population.outcome import Outcome
+from nnstruct.random import generator
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Split, Task
 
-ADAM_BETAS = (0.9, 0.999)
-ADAM_EPSILON = 1e-8
-
-
-def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
-    """Train one network and keep its curves and weights."""
+if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor
 
-    from nnstruct.networks import build_module
+__all__ = ["ADAM_BETAS", "ADAM_EPSILON", "Training", "train_one"]
 
-    module = build_module(structure, task, config, seed=seed)
-    optimiser = torch.optim.Adam(
-        module.parameters(), lr=config.learning_rate, betas=ADAM_BETAS, eps=ADAM_EPSILON
-    )
-    data = {name: _tensors(getattr(task, name)) for name in ("train", "val", "test")}
+
+def train_one(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, device: str = "cpu"
+) -> Outcome:
+    """Train one network and keep its curves and weights.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+    seed : int
+        Decides initial weights, batches and augmentation.
+    device : str
+        Where the network and the data are, as PyTorch names it.
+
+    Returns
+    -------
+    Outcome
+    """
+    training = Training(structure, task, config, seed, device)
     outcome = Outcome()
-
-    def evaluate(name: str) -> tuple[float, float]:
-        inputs, targets = data[name]
-        loss = correct = 0.0
-        with torch.no_grad():
-            for batch in evaluation_batches(getattr(task, name), config):
-                scores = module(*(array[batch] for array in inputs))
-                loss += float(nn.functional.cross_entropy(scores, targets[batch], reduction="sum"))
-                correct += float((scores.argmax(1) == targets[batch]).sum())
-        return loss / len(targets), correct / len(targets)
-
-    inputs, targets = data["train"]
     for epoch in range(config.epochs):
         total = 0.0
-        for batch in epoch_batches(task.train, config, seed, epoch):
-            optimiser.zero_grad()
-            scores = module(*(array[batch] for array in inputs))
-            loss = nn.functional.cross_entropy(scores, targets[batch])
-            loss.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), config.clip_norm)
-            optimiser.step()
-            total += float(loss.detach()) * len(batch)
-            if not np.isfinite(total):
+        for size, loss in training.epoch(epoch):
+            total += loss * size
+            if not math.isfinite(total):
                 break
-        if not np.isfinite(total) or not outcome.add_epoch(total / len(targets), *evaluate("val")):
+        if not math.isfinite(total) or not outcome.add_epoch(
+            total / len(task.train), *training.evaluate("val")
+        ):
             break
     else:
-        outcome.test_loss, outcome.test = evaluate("test")
-    outcome.parameters = module.parameters_by_name()
+        outcome.test_loss, outcome.test = training.evaluate("test")
+    outcome.parameters = training.module.parameters_by_name()
     return outcome
 
 
-def _tensors(split: Split) -> tuple:
-    """What the module takes, and the targets."""
+class Training:
+    """A network with its data and its optimiser, one batch at a time.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+    seed : int
+    device : str
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> task = load_task("digits")
+    >>> training = Training(Structure.from_layers([8]), task, TrainConfig(epochs=1), seed=0)
+    >>> losses = [loss for size, loss in training.epoch(0)]
+    >>> losses[-1] < losses[0]
+    True
+    """
+
+    def __init__(
+        self, structure: Structure, task: Task, config: TrainConfig, seed: int, device: str = "cpu"
+    ) -> None:
+        import torch
+
+        from nnstruct.networks import build_module
+        from nnstruct.networks.modules import learning_rates
+
+        check_augmentation(task, config)
+        self.task, self.config, self.seed = task, config, seed
+        self.device = torch.device(device)
+        self.module = build_module(structure, task, config, seed=seed).to(self.device)
+        rates = learning_rates(structure, task, config)
+        self.updates = Updates(
+            self.module,
+            config,
+            steps=config.epochs * math.ceil(len(task.train) / config.batch_size),
+            rates=None if rates is None else [rate.to(self.device) for rate in rates],
+        )
+
+    @cached_property
+    def data(self) -> dict[str, tuple[tuple[Tensor, ...], Tensor]]:
+        """What the module takes, and the targets, for each split."""
+        return {name: _tensors(getattr(self.task, name), self.device) for name in ("train", "val", "test")}
+
+    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
+        """Train on every batch of an epoch; yields each one's size and mean loss."""
+        from torch.nn.functional import cross_entropy
+
+        (inputs, targets), config = self.data["train"], self.config
+        rng = generator(self.seed, "augmentation", number)
+        self.module.train()
+        for batch in epoch_batches(self.task.train, config, self.seed, number):
+            chosen = [array[batch] for array in inputs]
+            if config.augmentation != "none":
+                chosen[0] = augmented(chosen[0], config.augmentation, rng)
+            scores = self._scores(chosen)
+            loss = cross_entropy(scores, targets[batch], label_smoothing=config.label_smoothing)
+            loss.backward()
+            self.updates.step()
+            yield len(batch), float(loss.detach())
+
+    def evaluate(self, name: str) -> tuple[float, float]:
+        """Mean loss, without label smoothing, and accuracy on a split."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        inputs, targets = self.data[name]
+        loss = correct = 0.0
+        self.module.eval()
+        with torch.no_grad():
+            for batch in evaluation_batches(getattr(self.task, name), self.config):
+                scores = self._scores([array[batch] for array in inputs])
+                loss += float(cross_entropy(scores, targets[batch], reduction="sum"))
+                correct += float((scores.argmax(1) == targets[batch]).sum())
+        return loss / len(targets), correct / len(targets)
+
+    def _scores(self, inputs: list[Tensor]) -> Tensor:
+        import torch
+
+        half = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            return self.module(*inputs).float()
+
+
+def _tensors(split: Split, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
     import torch
 
     arrays = (split.inputs,) if split.lengths is None else (split.inputs, split.lengths)
-    return tuple(torch.from_numpy(array) for array in arrays), torch.from_numpy(split.targets)
+    inputs = tuple(torch.from_numpy(array).to(device) for array in arrays)
+    return inputs, torch.from_numpy(split.targets).to(device)

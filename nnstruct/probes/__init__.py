@@ -14,17 +14,21 @@ from nnstruct.probes import gram, ranks, simplicity, zero_cost
 from nnstruct.probes.base import PROBE_FAMILIES, ProbeFamily, functional_features
 
 if TYPE_CHECKING:
+    from nnstruct.probes.coordinates import coordinate_check, coordinate_slopes, plot_coordinates
     from nnstruct.probes.layers import layer_probes
     from nnstruct.probes.training import simplicity_over_training
 
 _LAZY = {
+    "coordinate_check": "nnstruct.probes.coordinates",
+    "coordinate_slopes": "nnstruct.probes.coordinates",
+    "plot_coordinates": "nnstruct.probes.coordinates",
     "layer_probes": "nnstruct.probes.layers",
     "simplicity_over_training": "nnstruct.probes.training",
 }
 
 __all__ = [
-    "PROBE_FAMILIES", "ProbeFamily", "functional_features", "gram", "layer_probes", "ranks", "simplicity",
-    "simplicity_over_training", "zero_cost",
+    "PROBE_FAMILIES", "ProbeFamily", "coordinate_check", "coordinate_slopes", "functional_features", "gram",
+    "layer_probes", "plot_coordinates", "ranks", "simplicity", "simplicity_over_training", "zero_cost",
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
-from nnstruct.networks import CleanRNN, FaithfulRNN, module_from_network
+from nnstruct.networks import CleanRNN, FaithfulRNN, MaskedMLP, module_from_network
 from nnstruct.random import generator
 from nnstruct.tasks import Split, Task
 
@@ -148,6 +148,24 @@ class VectorSubject(Subject):
         return found
 
 
+class MLPSubject(VectorSubject):
+    """A :class:`nnstruct.networks.MaskedMLP`; its layers are those of its structure, then the scores."""
+
+    module: MaskedMLP
+
+    def __init__(self, module: MaskedMLP, task: Task) -> None:
+        super().__init__(module, task)
+        # The same network with every unit read out as it is.
+        self._open = copy.deepcopy(self.module)
+        self._open._output_places = np.arange(module.structure.num_units)
+        self._open.readout = nn.Identity()  # type: ignore[assignment]
+
+    def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        together = self._open(x)  # [B, N] in the order of layers
+        layers = together.split(np.diff(self.module.layer_ends, prepend=0).tolist(), dim=1)
+        return [*layers, self.scores(x, lengths)]
+
+
 def subject_of(module: nn.Module | Network, task: Task) -> Subject:
     """A module or Network made ready for probing on a task.
 
@@ -169,7 +187,7 @@ def subject_of(module: nn.Module | Network, task: Task) -> Subject:
             type(module).__name__,
             "Other modules can be probed on tasks of vectors or images.",
         )
-    return VectorSubject(module, task)
+    return MLPSubject(module, task) if isinstance(module, MaskedMLP) else VectorSubject(module, task)
 
 
 class Situation:

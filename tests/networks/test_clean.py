@@ -136,8 +136,8 @@ def test_initial_weights_keep_their_bounds_and_depend_on_the_seed():
 
 
 def test_a_family_without_a_module_is_refused():
-    with pytest.raises(InvalidInputError, match=r"family must be one of rnn_tanh.*got 'mlp'"):
-        build_module(Structure.from_layers([2, 2]), TASK)
+    with pytest.raises(InvalidInputError, match=r"family must be one of rnn_tanh.*got 'module'"):
+        build_module(Structure.from_layers([2, 2], family="module"), TASK)
 
 
 def test_a_task_without_sequences_is_refused():

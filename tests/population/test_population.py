@@ -181,7 +181,7 @@ def test_nothing_is_trained_when_one_job_is_bad():
         stream([Job(good, 0), Job(bad, 0)], TASK)
     with pytest.raises(InvalidInputError, match="seed must be a non-negative integer, got -1"):
         stream([Job(good, -1)], TASK)
-    with pytest.raises(UnknownNameError, match=r"engine must be one of .*, got 'fuzed'\. Did you mean 'fused'"):
+    with pytest.raises(UnknownNameError, match=r"engine must be one of .*, got 'fuzed'"):
         stream([Job(good, 0)], TASK, engine="fuzed")
     with pytest.raises(InvalidInputError, match="workers must be a positive integer or None, got 0"):
         stream([Job(good, 0)], TASK, workers=0)

@@ -1,0 +1,103 @@
+"""The operators of convolution cells on maps [B, c, H, W]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+    "gelu": partial(functional.gelu, approximate="tanh"),
+}
+HAMILTONIAN_STEP = 0.5
+_SQUARINGS = 4
+_TINY = 1e-30
+
+
+def separable(x: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int = 1) -> Tensor:
+    """A 3 x 3 kernel for each channel, then a 1 x 1 convolution (Chollet, 2017, arXiv:1610.02357).
+
+    Parameters
+    ----------
+    x : Tensor [B, c, H, W]
+    depthwise : Tensor [c, 1, 3, 3]
+    pointwise : Tensor [d, c, 1, 1]
+    stride : int
+    """
+    filtered = functional.conv2d(x, depthwise, stride=stride, padding=1, groups=x.shape[1])
+    return functional.conv2d(filtered, pointwise)
+
+
+def norm_bound(kernel: Tensor) -> Tensor:
+    """An upper bound on the spectral norm of a 3 x 3 convolution with zero padding, on maps of any size.
+
+    It is three times the spectral norm of the kernel as a matrix of (output, row) by (input, column), one
+    of the four bounds of Singla and Feizi (2021, arXiv:1911.10258). That norm is bounded in turn by the
+    Frobenius norm of a high power of its Gram matrix (Delattre et al., 2023, arXiv:2305.16173).
+
+    Parameters
+    ----------
+    kernel : Tensor [d, c, 3, 3]
+
+    Returns
+    -------
+    Tensor []
+    """
+    outputs, inputs = kernel.shape[:2]
+    with torch.autocast(kernel.device.type, enabled=False):
+        matrix = kernel.permute(0, 2, 1, 3).reshape(3 * outputs, 3 * inputs)
+        gram = matrix.T @ matrix
+        bound, share = gram.new_zeros(()), 0.5
+        for _ in range(_SQUARINGS):
+            size = gram.norm().clamp_min(_TINY)
+            bound = bound + share * size.log()
+            gram = gram / size
+            gram = gram @ gram
+            share = share / 2
+        # Rounding may take away a few units in the last place.
+        return 3.0 * (bound + share * gram.norm().clamp_min(_TINY).log()).exp() * 1.0001
+
+
+def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """An explicit step down a convex potential, x - h K^T act(K x + b) with h <= 2 / ||K||^2.
+
+    With relu or tanh, whose slopes lie between 0 and 1, the map is 1-Lipschitz (Meunier et al., 2022,
+    arXiv:2110.12690; Celledoni et al., 2023, arXiv:2210.02373); gelu exceeds these slopes a little.
+
+    Parameters
+    ----------
+    x : Tensor [B, c, H, W]
+    kernel : Tensor [c, c, 3, 3]
+    bias : Tensor [c]
+    activation : str
+    """
+    step = 2.0 / norm_bound(kernel).clamp_min(1e-6) ** 2
+    force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
+    return x - step * functional.conv_transpose2d(force, kernel, padding=1)
+
+
+def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """A step of the Verlet method for a Hamiltonian system; it can be undone and keeps volumes.
+
+    With the first half of the channels as positions y and the second as momenta z: z <- z - h act(K y + b),
+    then y <- y + h act(K^T z + d) (Haber and Ruthotto, 2017, arXiv:1705.03341).
+
+    Parameters
+    ----------
+    x : Tensor [B, c, H, W]
+        With an even c.
+    kernel : Tensor [c / 2, c / 2, 3, 3]
+    bias : Tensor [c]
+        d, then b.
+    activation : str
+    """
+    half, act = x.shape[1] // 2, ACTIVATION[activation]
+    y, z = x[:, :half], x[:, half:]
+    z = z - HAMILTONIAN_STEP * act(functional.conv2d(y, kernel, bias[half:], padding=1))
+    y = y + HAMILTONIAN_STEP * act(functional.conv_transpose2d(z, kernel, bias[:half], padding=1))
+    return torch.cat([y, z], 1)

@@ -1,0 +1,143 @@
+"""Optimisers, their schedules and the rates of single parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.record import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+ADAM_BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+SGD_MOMENTUM = 0.9
+
+
+def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser that a configuration names, for all parameters that are trained.
+
+    Weight decay acts on weights alone: on parameters with two axes or more that are no bias. In Adam
+    and SGD it is a part of the gradient, in AdamW it is not (Loshchilov and Hutter, 2019,
+    arXiv:1711.05101).
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    config : TrainConfig
+
+    Returns
+    -------
+    torch.optim.Optimizer
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct import TrainConfig
+    >>> optimizer = make_optimizer(torch.nn.Linear(3, 2), TrainConfig(optimizer="adamw", weight_decay=0.1))
+    >>> [group["weight_decay"] for group in optimizer.param_groups]
+    [0.1, 0.0]
+    """
+    import torch
+
+    groups = _groups(module, config.weight_decay)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=SGD_MOMENTUM, nesterov=True)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.learning_rate, betas=ADAM_BETAS, eps=ADAM_EPSILON)
+
+
+def rate_at(config: TrainConfig, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 0, of so many.
+
+    Examples
+    --------
+    >>> from nnstruct import TrainConfig
+    >>> config = TrainConfig(learning_rate=0.1, schedule="cosine")
+    >>> [round(rate_at(config, step, 4), 3) for step in range(4)]
+    [0.1, 0.085, 0.05, 0.015]
+    """
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+    return config.learning_rate
+
+
+class Updates:
+    """One update of a module's parameters after another.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    config : TrainConfig
+    steps : int
+        How many there will be.
+    rates : sequence of Tensor, optional
+        For each parameter factors on its learning rate, one for each of its values.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct import TrainConfig
+    >>> module = torch.nn.Linear(3, 2)
+    >>> updates = Updates(module, TrainConfig(), steps=1)
+    >>> module(torch.ones(1, 3)).sum().backward()
+    >>> before = module.bias.clone()
+    >>> updates.step()
+    >>> bool((module.bias < before).all())
+    True
+    """
+
+    def __init__(
+        self, module: nn.Module, config: TrainConfig, steps: int, rates: Sequence[Tensor] | None = None
+    ) -> None:
+        self.config, self.steps, self.done = config, steps, 0
+        self.parameters, self.rates = list(module.parameters()), rates
+        self.optimizer = make_optimizer(module, config)
+
+    def step(self) -> None:
+        """Clip the gradient and move along it; gradients are cleared."""
+        import torch
+
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.config, self.done, self.steps)
+        if self.rates is None:
+            self.optimizer.step()
+        else:
+            self._scaled_step(self.rates)
+        self.optimizer.zero_grad()
+        self.done += 1
+
+    def _scaled_step(self, rates: Sequence[Tensor]) -> None:
+        """A step with a rate of its own for each value: all optimisers are linear in the rate.
+
+        The decay of AdamW comes first and unscaled, so that it does not fade as the width grows.
+        """
+        import torch
+
+        decays = [group["weight_decay"] for group in self.optimizer.param_groups]
+        with torch.no_grad():
+            if self.config.optimizer == "adamw":
+                for group in self.optimizer.param_groups:
+                    for parameter in group["params"]:
+                        parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
+                    group["weight_decay"] = 0.0
+            before = [parameter.clone() for parameter in self.parameters]
+            self.optimizer.step()
+            for parameter, old, rate in zip(self.parameters, before, rates, strict=True):
+                parameter.copy_(torch.lerp(old, parameter, rate))
+        for group, decay in zip(self.optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+
+
+def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:
+    trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    weights = [p for name, p in trained if p.dim() > 1 and "bias" not in name.rpartition(".")[2]]
+    if not decay or not weights:
+        return [{"params": [p for _, p in trained], "weight_decay": 0.0}]
+    known = {id(p) for p in weights}
+    others = [p for _, p in trained if id(p) not in known]
+    return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
