@@ -46,6 +46,22 @@ def _fused(structure: Structure, task: Task, config: TrainConfig, seed: int) -> 
     return train_one(structure, task, config, seed)
 
 
+def _native(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+    from nnstruct.population.native.engine import train_one
+
+    return train_one(structure, task, config, seed)
+
+
+def _beyond_native(structure: Structure, task: Task, config: TrainConfig) -> str | None:
+    from nnstruct.population import native
+
+    if structure.family not in RNN_FAMILIES:
+        return f"the family {structure.family!r}"
+    if not native.available():
+        return f"without its kernel ({native.unavailable_reason().rstrip('.')})"
+    return _beyond_fused(structure, task, config)
+
+
 def _batched(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     from nnstruct.population.batched.engine import train_one
 
@@ -73,8 +89,9 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
 ENGINES: Registry[Engine] = Registry("engine")
 ENGINES.register("batched")(Engine("batched", _batched, _beyond_batched))
 ENGINES.register("fused")(Engine("fused", _fused, _beyond_fused))
+ENGINES.register("native")(Engine("native", _native, _beyond_native))
 ENGINES.register("reference")(Engine("reference", _reference, _nothing))
-_FASTEST_FIRST = {"cpu": ("fused", "reference"), "gpu": ("batched", "reference")}
+_FASTEST_FIRST = {"cpu": ("native", "fused", "reference"), "gpu": ("batched", "reference")}
 
 
 def choose_engine(

@@ -51,9 +51,10 @@ def stream(
     jobs : sequence of Job
     task : Task
     config : TrainConfig, optional
-    engine : {"auto", "fused", "batched", "reference"}
-        ``fused`` is the compiled loop, ``batched`` trains many networks at once with PyTorch,
-        ``reference`` the PyTorch module; ``auto`` picks by network and device.
+    engine : {"auto", "native", "fused", "batched", "reference"}
+        ``native`` is the loop in C++, where there is a compiler, ``fused`` that in numba, ``batched``
+        trains many networks at once with PyTorch, ``reference`` is the PyTorch module; ``auto`` picks
+        by network and device.
     device : str
         ``cpu``, or ``cuda``, ``cuda:1`` ... for the engines ``batched`` and ``reference``.
     workers : int or None

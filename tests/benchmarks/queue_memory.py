@@ -67,7 +67,9 @@ def records_in(folder: Path) -> int:
         return 0
 
 
-def watch(process: subprocess.Popen, folder: Path, kill_at: int | None) -> Iterator[tuple[float, list[float]]]:
+def watch(
+    process: subprocess.Popen, folder: Path, kill_at: int | None
+) -> Iterator[tuple[float, list[float]]]:
     started, checked = time.monotonic(), 0.0
     while process.poll() is None:
         time.sleep(1.0)
@@ -85,7 +87,9 @@ def watch(process: subprocess.Popen, folder: Path, kill_at: int | None) -> Itera
 def report(name: str, samples: list[tuple[float, list[float]]]) -> None:
     total = np.array([sum(memory) for _, memory in samples])
     largest = np.array([memory[0] for _, memory in samples])
-    print(f"{name}: {samples[-1][0]:.0f} s; memory of all processes, of the largest one, by quarter of the run:")
+    print(
+        f"{name}: {samples[-1][0]:.0f} s; memory of all processes, of the largest one, by quarter of the run:"
+    )
     # The first samples show the start-up, in which the parts are still being imported.
     for number, rows in enumerate(np.array_split(np.arange(len(total)), 4)):
         print(f"  quarter {number + 1}: {np.median(total[rows]):6.0f} MB {np.median(largest[rows]):6.0f} MB")

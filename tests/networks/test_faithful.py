@@ -187,5 +187,5 @@ def test_the_faithful_protocol_trains_through_the_door():
     structure = Structure(CHAIN_WITH_SKIPS, 4, family="gru")
     (record,) = train([structure], TASK, config=FAITHFUL)
     assert record.status == "ok"
-    assert record.engine == "fused"
+    assert record.engine in ("native", "fused")
     assert np.isfinite(record.test_loss)

@@ -9,12 +9,12 @@ from nnstruct.population.fused.plan import (
     CELL_CODES,
     EdgeRows,
     Plan,
+    TiedWeights,
     Weights,
     channels,
     rows_of,
     split_views,
 )
-from nnstruct.population.fused.tied import TiedWeights
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 

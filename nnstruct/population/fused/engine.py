@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
 import numpy as np
 
 from nnstruct.networks.parameters import initial_parameters
-from nnstruct.population.batches import epoch_batches, evaluation_batches
+from nnstruct.population.epochs import run_epochs
 from nnstruct.population.fused.clean_plan import CleanLayout
 from nnstruct.population.fused.faithful_plan import FaithfulPlanLayout
 from nnstruct.population.fused.plan import Layout
@@ -15,6 +18,41 @@ from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import SPLIT_NAMES, Split, Task
+
+# Tokens int32 [n, T], lengths int32 [n], targets int32 [n].
+Data = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class RunEpoch(Protocol):
+    """A compiled loop that knows its network."""
+
+    def __call__(
+        self, training: bool, data: Data, batches: np.ndarray, starts: np.ndarray
+    ) -> tuple[float, int]:
+        """One pass over a split: the sum of the examples' losses, not finite once it diverges, and hits.
+
+        ``batches`` int64 [n] holds positions, ``starts`` int64 [batches + 1] cuts them.
+        """
+
+
+class Preparation(NamedTuple):
+    """What a compiled loop needs before its first epoch."""
+
+    layout: Layout
+    flat: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # parameters, gradient, two moments
+    steps_taken: np.ndarray  # int64 [1]
+    batch_size: int
+    longest: int
+    settings: tuple[float, ...]  # learning rate, clip norm, beta 1, beta 2, epsilon
+
+    @classmethod
+    def of(cls, layout: Layout, parameters: np.ndarray, config: TrainConfig, longest: int) -> Preparation:
+        """Nothing learned yet."""
+        gradient, first, second = (np.zeros_like(parameters) for _ in range(3))
+        settings = (config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON)
+        steps_taken = np.zeros(1, dtype=np.int64)
+        flat = (parameters, gradient, first, second)
+        return cls(layout, flat, steps_taken, config.batch_size, longest, settings)
 
 
 def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
@@ -26,49 +64,51 @@ def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     """Train one network and keep its curves and weights."""
-    from nnstruct.population.fused.kernel import run_epoch
+    return train_with(_numba_epochs, structure, task, config, seed)
 
+
+def train_with(
+    prepare: Callable[[Preparation], RunEpoch],
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+) -> Outcome:
+    """Train one network with the compiled loop that ``prepare`` gives."""
     layout = layout_of(structure, task, config)
     initial = initial_parameters(structure, task, config, seed)
     parameters = layout.pack(initial)
-    gradient = np.zeros_like(parameters)
-    flat = (parameters, gradient, np.zeros_like(parameters), np.zeros_like(parameters))
-    weights, tied = layout.views(parameters)
-    gradients, tied_gradients = layout.views(gradient)
     longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
-    work = make_workspace(layout.plan, weights, config.batch_size, longest)
-    settings = (config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON)
-    steps_taken = np.zeros(1, dtype=np.int64)
+    run_epoch = prepare(Preparation.of(layout, parameters, config, longest))
     data = {name: _arrays(getattr(task, name), layout.symbols) for name in SPLIT_NAMES}
-    outcome = Outcome()
 
-    def run(name: str, batches: list[np.ndarray], training: bool) -> tuple[float, float]:
-        size = len(getattr(task, name))
-        loss, hits = run_epoch(
-            training, layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work,
-            data[name], *_flatten(batches), settings,
-        )  # fmt: skip
-        return loss / size, hits / size
+    def run(name: str, positions: np.ndarray, starts: np.ndarray, training: bool) -> tuple[float, float]:
+        return run_epoch(training, data[name], positions, starts)
 
-    def evaluate(name: str) -> tuple[float, float]:
-        return run(name, evaluation_batches(getattr(task, name), config), training=False)
-
-    for epoch in range(config.epochs):
-        loss, _ = run("train", epoch_batches(task.train, config, seed, epoch), training=True)
-        if not np.isfinite(loss) or not outcome.add_epoch(loss, *evaluate("val")):
-            break
-    else:
-        outcome.test_loss, outcome.test = evaluate("test")
+    outcome = run_epochs(run, task, config, seed)
     outcome.parameters = layout.unpack(parameters, initial)
     return outcome
 
 
-def _flatten(batches: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    starts = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])])
-    return np.concatenate(batches), starts
+def _numba_epochs(preparation: Preparation) -> RunEpoch:
+    from nnstruct.population.fused.kernel import run_epoch
+
+    layout, flat, steps_taken, batch_size, longest, settings = preparation
+    weights, tied = layout.views(flat[0])
+    gradients, tied_gradients = layout.views(flat[1])
+    work = make_workspace(layout.plan, weights, batch_size, longest)
+
+    def run(training: bool, data: Data, batches: np.ndarray, starts: np.ndarray) -> tuple[float, int]:
+        return run_epoch(
+            training, layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work,
+            data, batches, starts, settings,
+        )  # fmt: skip
+
+    return run
 
 
-def _arrays(split: Split, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _arrays(split: Split, symbols: np.ndarray) -> Data:
     assert split.lengths is not None
-    places = np.searchsorted(symbols, split.inputs)
-    return places.astype(np.int32), split.lengths.astype(np.int32), split.targets.astype(np.int32)
+    place = np.zeros(int(symbols[-1]) + 1, dtype=np.int32)
+    place[symbols] = np.arange(len(symbols))
+    return place[split.inputs], split.lengths.astype(np.int32), split.targets.astype(np.int32)

@@ -6,8 +6,15 @@ import numpy as np
 
 from nnstruct.families import FAMILIES
 from nnstruct.networks.faithful_layout import CellLayout, FaithfulLayout
-from nnstruct.population.fused.plan import CELL_CODES, EdgeRows, Plan, Weights, channels, split_views
-from nnstruct.population.fused.tied import TiedWeights
+from nnstruct.population.fused.plan import (
+    CELL_CODES,
+    EdgeRows,
+    Plan,
+    TiedWeights,
+    Weights,
+    channels,
+    split_views,
+)
 from nnstruct.structure import Structure
 from nnstruct.tasks import SPLIT_NAMES, Task
 
@@ -30,8 +37,8 @@ class FaithfulPlanLayout:
         family = FAMILIES[structure.family]
         self.layout = FaithfulLayout(structure)
         self.gates, self.corrected = family.gates, corrected
-        used = [np.unique(getattr(task, name).inputs) for name in SPLIT_NAMES]
-        self.symbols = np.unique(np.concatenate([np.zeros(1, dtype=np.int64), *used]))
+        counts = [np.bincount(getattr(task, name).inputs.ravel()) for name in SPLIT_NAMES]
+        self.symbols = np.unique(np.concatenate([[0], *map(np.flatnonzero, counts)]))
         self._shapes_by_name = self.layout.parameter_shapes(int(task.num_symbols or 0), task.num_classes)
         sizes = [int(np.prod(shape)) for shape in self._shapes_by_name.values()]
         self._offset = dict(zip(self._shapes_by_name, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))

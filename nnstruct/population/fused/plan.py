@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from nnstruct.population.fused.tied import TiedWeights
 from nnstruct.topology import out_neighbours
 
 CELL_CODES = {"rnn_tanh": 0, "rnn_relu": 1, "gru": 2, "lstm": 3}
@@ -73,6 +72,15 @@ class Weights(NamedTuple):
     input: np.ndarray  # [I, g, S]
     readout: np.ndarray  # [C, O]
     readout_bias: np.ndarray  # [C]
+
+
+class TiedWeights(NamedTuple):
+    """What bias and input table are made of in the faithful protocol; without a row in the clean one."""
+
+    input_weight: np.ndarray  # float32 [g, H_0, n_0]
+    embedding: np.ndarray  # float32 [S, n_0]
+    bias_ih: np.ndarray  # float32 [g, N]
+    bias_hh: np.ndarray  # float32 [g, N]
 
 
 class Layout(Protocol):

@@ -6,21 +6,12 @@ are made of two biases each, and of an embedding times the first layer's input w
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit
 
 from nnstruct.population.fused.arithmetic import FAST, ZERO
+from nnstruct.population.fused.plan import TiedWeights
 
-
-class TiedWeights(NamedTuple):
-    """Views into the flat parameters (or gradients); without a row in the clean protocol."""
-
-    input_weight: np.ndarray  # float32 [g, H_0, n_0]
-    embedding: np.ndarray  # float32 [S, n_0]
-    bias_ih: np.ndarray  # float32 [g, N]
-    bias_hh: np.ndarray  # float32 [g, N]
+__all__ = ["TiedWeights", "collect_gradients", "refresh_weights"]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

@@ -1,0 +1,15 @@
+"""Trains one network with the kernel that the system's compiler made."""
+
+from __future__ import annotations
+
+from nnstruct.population.fused.engine import train_with
+from nnstruct.population.native.bridge import NativeEpochs
+from nnstruct.population.outcome import Outcome
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import Task
+
+
+def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+    """Train one network and keep its curves and weights."""
+    return train_with(NativeEpochs, structure, task, config, seed)

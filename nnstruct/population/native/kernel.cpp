@@ -1,0 +1,221 @@
+// One pass over a split: forward, backward, clipping and Adam. The functions that Python calls.
+#include <algorithm>
+#include <new>
+
+#include "passes.h"
+
+namespace {
+
+struct Data {
+    const int32_t *tokens, *lengths, *targets;  // [n, width], [n], [n]
+    int64_t width;
+    const int64_t *batches, *starts;  // positions of all batches, and where each begins
+    int64_t count;
+};
+
+struct Flat {
+    float *parameters, *gradient, *first, *second;
+    int64_t size;
+    double learning_rate, clip_norm, beta1, beta2, epsilon;
+};
+
+// Fills the lanes; returns the steps to run. Above 0, `padded` is where all sequences are read out.
+int load_batch(Network& n, const Data& data, const int64_t* batch, int count, int padded) {
+    const int lanes = n.vectors * WIDTH;
+    int32_t* symbols = (int32_t*)n.symbols.vectors();
+    int steps = padded;
+    for (int b = 0; b < lanes; ++b) {
+        n.lengths[b] = b < count ? (padded > 0 ? padded : data.lengths[batch[b]]) : 0;
+        n.targets[b] = b < count ? data.targets[batch[b]] : 0;
+        steps = std::max(steps, n.lengths[b]);
+    }
+    for (int t = 0; t < steps; ++t)
+        for (int b = 0; b < lanes; ++b) symbols[t * lanes + b] = b < count ? data.tokens[batch[b] * data.width + t] : 0;
+    return steps;
+}
+
+// Sum of cross-entropies; scores become the gradient of the batch's mean loss.
+double loss_and_score_gradient(Network& n, int64_t count, int64_t& hits) {
+    const int classes = n.wiring.classes, lanes = n.vectors * WIDTH;
+    const float scale = 1.0f / (float)count;
+    float* scores = n.scores.data();
+    double loss = 0;
+    for (int b = 0; b < lanes; ++b) {
+        if (n.lengths[b] == 0) {
+            for (int k = 0; k < classes; ++k) scores[k * lanes + b] = 0;
+            continue;
+        }
+        int best = 0;
+        for (int k = 1; k < classes; ++k)
+            if (scores[k * lanes + b] > scores[best * lanes + b]) best = k;
+        const int target = n.targets[b];
+        const float top = scores[best * lanes + b], own = scores[target * lanes + b];
+        float total = 0;
+        for (int k = 0; k < classes; ++k) total += scores[k * lanes + b] = std::exp(scores[k * lanes + b] - top);
+        loss += std::log(total) + top - own;
+        hits += best == target;
+        for (int k = 0; k < classes; ++k) scores[k * lanes + b] *= scale / total;
+        scores[target * lanes + b] -= scale;
+    }
+    return loss;
+}
+
+// Bias and input table of the faithful protocol, from its two biases and its embedding.
+void refresh_tied(const Wiring& w, const Weights& weights) {
+    const int size = w.tied_inputs, units = w.units;
+    if (size == 0) return;
+    std::fill_n(weights.bias, (size_t)w.channels * units, 0.0f);
+    for (int gate = 0; gate < w.gates; ++gate) {
+        float* forward = weights.bias + w.forward_channel[gate] * units;
+        float* recurrent = weights.bias + w.recurrent_channel[gate] * units;
+        for (int u = 0; u < units; ++u) forward[u] += weights.bias_ih[gate * units + u];
+        for (int u = 0; u < units; ++u) recurrent[u] += weights.bias_hh[gate * units + u];
+        for (int h = 0; h < w.inputs; ++h) {
+            const float* row = weights.tied_input + (size_t)(gate * w.inputs + h) * size;
+            for (int symbol = 0; symbol < w.symbols; ++symbol) {
+                float total = 0;
+                for (int j = 0; j < size; ++j) total += row[j] * weights.embedding[symbol * size + j];
+                weights.input[(size_t)(h * w.gates + gate) * w.symbols + symbol] = total;
+            }
+        }
+    }
+}
+
+void collect_tied(const Wiring& w, const Weights& weights, const Weights& gradient) {
+    const int size = w.tied_inputs, units = w.units;
+    if (size == 0) return;
+    std::fill_n(gradient.embedding, (size_t)w.symbols * size, 0.0f);
+    std::fill_n(gradient.tied_input, (size_t)w.gates * w.inputs * size, 0.0f);
+    for (int gate = 0; gate < w.gates; ++gate) {
+        for (int u = 0; u < units; ++u) {
+            gradient.bias_ih[gate * units + u] = gradient.bias[w.forward_channel[gate] * units + u];
+            gradient.bias_hh[gate * units + u] = gradient.bias[w.recurrent_channel[gate] * units + u];
+        }
+        for (int h = 0; h < w.inputs; ++h) {
+            const size_t row = (size_t)(gate * w.inputs + h) * size;
+            for (int symbol = 0; symbol < w.symbols; ++symbol) {
+                const float g = gradient.input[(size_t)(h * w.gates + gate) * w.symbols + symbol];
+                for (int j = 0; j < size; ++j) {
+                    gradient.tied_input[row + j] += g * weights.embedding[symbol * size + j];
+                    gradient.embedding[symbol * size + j] += g * weights.tied_input[row + j];
+                }
+            }
+        }
+    }
+}
+
+// Clip the gradient's norm, then one step of Adam (Kingma and Ba, 2015) in place.
+void clipped_adam(const Flat& flat, int64_t step) {
+    const int64_t size = flat.size;
+    double parts[8] = {};
+    const float* __restrict gradient = flat.gradient;
+    for (int64_t p = 0; p < size; p += 8)
+        for (int64_t i = 0; i < std::min<int64_t>(8, size - p); ++i) parts[i] += (double)gradient[p + i] * gradient[p + i];
+    double squares = 0;
+    for (double part : parts) squares += part;
+    const double ratio = flat.clip_norm / (std::sqrt(squares) + 1e-6);
+    const float factor = (float)(ratio < 1.0 ? ratio : 1.0);
+    const float rate = (float)(flat.learning_rate / (1.0 - std::pow(flat.beta1, (double)step)));
+    const float correction = (float)(1.0 / std::sqrt(1.0 - std::pow(flat.beta2, (double)step)));
+    const float b1 = (float)flat.beta1, b2 = (float)flat.beta2, epsilon = (float)flat.epsilon;
+    float *__restrict parameters = flat.parameters, *__restrict first = flat.first, *__restrict second = flat.second;
+    for (int64_t p = 0; p < size; ++p) {
+        const float g = gradient[p] * factor;
+        const float m = b1 * first[p] + (1.0f - b1) * g, v = b2 * second[p] + (1.0f - b2) * g * g;
+        first[p] = m;
+        second[p] = v;
+        parameters[p] -= rate * m / (std::sqrt(v) * correction + epsilon);
+    }
+}
+
+template <Cell C, int V>
+double run_epoch(Network& n, bool training, const Weights& weights, const Weights& gradient, const Flat& flat,
+                 int64_t& steps_taken, const Data& data, int64_t& hits) {
+    const Wiring& w = n.wiring;
+    constexpr int lanes = V * WIDTH;
+    double total = 0;
+    refresh_tied(w, weights);
+    n.take_weights(weights);
+    for (int64_t i = 0; i < data.count; ++i) {
+        const int64_t begin = data.starts[i], end = data.starts[i + 1];
+        int padded = 0;
+        if (w.read_padded)
+            for (int64_t j = begin; j < end; ++j) padded = std::max(padded, data.lengths[data.batches[j]]);
+        if (training) {
+            n.clear_gradients();
+            std::fill_n(gradient.readout, w.classes * w.outputs, 0.0f);
+            std::fill_n(gradient.readout_bias, w.classes, 0.0f);
+        }
+        for (int64_t part = begin; part < end; part += lanes) {
+            const int count = (int)std::min<int64_t>(lanes, end - part);
+            const int steps = load_batch(n, data, data.batches + part, count, padded);
+            forward_pass<C, V>(n, weights, steps);
+            total += loss_and_score_gradient(n, end - begin, hits);
+            if (training) backward_pass<C, V>(n, weights, gradient, steps);
+        }
+        if (!training) continue;
+        if (!std::isfinite(total)) return total;
+        n.give_gradients(gradient);
+        collect_tied(w, weights, gradient);
+        clipped_adam(flat, ++steps_taken);
+        refresh_tied(w, weights);
+        n.take_weights(weights);
+    }
+    return total;
+}
+
+template <Cell C, class... Arguments>
+double run_lanes(Network& n, Arguments&&... arguments) {
+    switch (n.vectors) {
+        case 1: return run_epoch<C, 1>(n, arguments...);
+        case 2: return run_epoch<C, 2>(n, arguments...);
+        default: return run_epoch<C, MOST_VECTORS>(n, arguments...);
+    }
+}
+
+template <class... Arguments>
+double run_cell(Network& n, Arguments&&... arguments) {
+    switch (n.wiring.cell) {
+        case TANH: return run_lanes<TANH>(n, arguments...);
+        case RELU: return run_lanes<RELU>(n, arguments...);
+        case GRU: return run_lanes<GRU>(n, arguments...);
+        default: return run_lanes<LSTM>(n, arguments...);
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+// A network ready to run, or null where memory is short.
+void* nnstruct_create(const Wiring* wiring, int32_t batch_size, int32_t longest) {
+    try {
+        Network* network = new Network();
+        if (network->prepare(*wiring, batch_size, longest)) return network;
+        delete network;
+    } catch (const std::bad_alloc&) {
+    }
+    return nullptr;
+}
+
+void nnstruct_destroy(void* network) { delete static_cast<Network*>(network); }
+
+// Returns the sum of the examples' losses, not finite as soon as training diverges; adds to `hits`.
+double nnstruct_run_epoch(void* network, int32_t training, const Weights* weights, const Weights* gradient,
+                          const Flat* flat, int64_t* steps_taken, const Data* data, int64_t* hits) {
+    FlushSubnormals quick;
+    return run_cell(*static_cast<Network*>(network), training != 0, *weights, *gradient, *flat, *steps_taken, *data, *hits);
+}
+
+// tanh (0) or the logistic function (1) of `size` values; for tests of their precision.
+void nnstruct_activation(int32_t which, const float* x, float* y, int64_t size) {
+    for (int64_t begin = 0; begin < size; begin += WIDTH) {
+        Vec v{};
+        const size_t bytes = sizeof(float) * (size_t)std::min<int64_t>(WIDTH, size - begin);
+        std::memcpy((void*)&v, x + begin, bytes);
+        v = which == 0 ? hyperbolic_tangent(v) : sigmoid(v);
+        std::memcpy((void*)(y + begin), &v, bytes);
+    }
+}
+
+}  // extern "C"

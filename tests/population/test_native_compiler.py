@@ -1,0 +1,152 @@
+"""The kernel is built once, in a folder of one's own; without a compiler there is a reason and no engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from nnstruct.population import native
+from nnstruct.population.native import compiler
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the native engine needs a POSIX system")
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch, tmp_path):
+    monkeypatch.setenv("NNSTRUCT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NNSTRUCT_NATIVE", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    compiler.forget()
+    yield
+    compiler.forget()
+
+
+def script(folder: Path, body: str) -> str:
+    """A compiler that tells its version and does what the body says; ``$out`` is where to put the result."""
+    path = folder / "compiler"
+    path.write_text(
+        '#!/bin/sh\ncase "$*" in *--version) echo fake 1.0; exit 0;; esac\n'
+        f'for argument in "$@"; do out=$argument; done\n{body}\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def use_copier(monkeypatch, tmp_path, before: str = "") -> Path:
+    """A compiler that copies a little library, and the file in which it keeps count."""
+    made, count = tmp_path / "made.so", tmp_path / "count"
+    found = next((shutil.which(name) for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    if found is None:
+        pytest.skip("no C compiler to make a library with")
+    source = tmp_path / "made.c"
+    source.write_text("int nnstruct_answer(void) { return 42; }")
+    subprocess.run([found, "-shared", "-fPIC", str(source), "-o", str(made)], check=True)
+    body = f"echo once >> {count}\n{before}\ncat {made} > $out"
+    monkeypatch.setenv("CXX", script(tmp_path, body))
+    return count
+
+
+def only_kernel(tmp_path: Path) -> Path:
+    (kernel,) = (tmp_path / "cache" / "native").iterdir()
+    return kernel
+
+
+def test_the_kernel_is_built_once(monkeypatch, tmp_path):
+    count = use_copier(monkeypatch, tmp_path)
+    for _ in range(3):
+        assert native.available()
+        assert native.unavailable_reason() == ""
+        compiler.forget()
+    assert count.read_text() == "once\n"
+    assert only_kernel(tmp_path).name.startswith("kernel-")
+    assert compiler.library().nnstruct_answer() == 42
+
+
+def test_other_flags_or_another_compiler_make_another_kernel(monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+    assert native.available()
+    monkeypatch.setattr(compiler, "_FLAGS", (*compiler._FLAGS, "-g"))
+    compiler.forget()
+    assert native.available()
+    monkeypatch.setenv("CXX", os.environ["CXX"] + " -g")
+    compiler.forget()
+    assert native.available()
+    assert len(list((tmp_path / "cache" / "native").iterdir())) == 3
+
+
+def test_processes_that_race_all_get_a_whole_kernel(monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path, before="sleep 0.2")
+    code = "from nnstruct.population.native.compiler import library; assert library().nnstruct_answer() == 42"
+    racers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [racer.wait() for racer in racers] == [0, 0, 0]
+    assert only_kernel(tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_it_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("NNSTRUCT_NATIVE", "0")
+    assert_silently_unavailable("it is switched off by NNSTRUCT_NATIVE=0.")
+
+
+def test_without_a_compiler_there_is_a_reason(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_silently_unavailable("no C++ compiler was found (c++, g++, clang++, or CXX).")
+
+
+def assert_silently_unavailable(reason: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not native.available()
+        assert native.unavailable_reason() == reason
+
+
+def test_a_compiler_that_fails_is_reported_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", script(tmp_path, "echo 'error: what is C++17?' >&2; exit 1"))
+    with pytest.warns(RuntimeWarning, match=r"failed: error: what is C\+\+17\?"):
+        assert not native.available()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not native.available()
+    assert list((tmp_path / "cache" / "native").iterdir()) == []
+
+
+def test_a_library_that_cannot_be_loaded_is_reported(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", script(tmp_path, "echo nonsense > $out"))
+    with pytest.warns(RuntimeWarning, match="cannot be loaded"):
+        assert not native.available()
+
+
+@pytest.mark.parametrize("where", ["cache/native", "cache", "kernel"])
+def test_what_others_can_write_is_not_loaded(where, monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+    assert native.available()
+    compiler.forget()
+    path = only_kernel(tmp_path) if where == "kernel" else tmp_path / where
+    path.chmod(0o777)
+    with pytest.warns(RuntimeWarning, match=f"others can write to {path}; set NNSTRUCT_CACHE"):
+        assert not native.available()
+
+
+def test_a_link_in_place_of_the_kernel_is_not_loaded(monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+    assert native.available()
+    compiler.forget()
+    kernel = only_kernel(tmp_path)
+    moved = kernel.rename(tmp_path / "elsewhere.so")
+    kernel.symlink_to(moved)
+    with pytest.warns(RuntimeWarning, match="others can write to"):
+        assert not native.available()
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    assert compiler._cache_root() == tmp_path / "cache"
+    monkeypatch.delenv("NNSTRUCT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert compiler._cache_root() == tmp_path / "xdg" / "nnstruct"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert compiler._cache_root() == Path.home() / ".cache" / "nnstruct"
