@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import Data, Debug, Quiet, Workers, keeps
+from nnstruct.cli.options import Data, Debug, Device, Quiet, Workers, keeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +86,7 @@ def build(
     ] = None,
     data: Data = None,
     workers: Workers = None,
+    device: Device = "cpu",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -101,7 +102,9 @@ def build(
     folder = out if out is not None else dataset_folder(recipe_file(recipe))
     keeps(ctx, folder)
     screen = console(quiet=quiet)
-    bench = run_dataset_recipe(recipe, folder, workers=workers, progress=not quiet, announce=screen.print)
+    bench = run_dataset_recipe(
+        recipe, folder, workers=workers, device=device, progress=not quiet, announce=screen.print
+    )
     diverged = int((bench.table["status"] != "ok").sum())
     rows = [
         ("structures", str(len(bench))),

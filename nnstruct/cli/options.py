@@ -56,6 +56,7 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-w", min=1, show_default="one a CPU", help="Processes that train."),
 ]
+Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1 ...")]
 Target = Annotated[
     str | None,
     typer.Option(

@@ -207,6 +207,7 @@ def build_dataset(
     out: str | Path,
     *,
     workers: int | None = None,
+    device: str = "cpu",
     progress: bool = False,
     announce: Announce | None = None,
     file: Path | None = None,
@@ -220,6 +221,8 @@ def build_dataset(
         The benchmark's folder.
     workers : int, optional
         Processes; by default one a CPU.
+    device : str
+        As for :func:`nnstruct.train`: ``cpu``, ``cuda``, ``cuda:1`` ...
     progress : bool
         Show a bar for each family.
     announce : callable, optional
@@ -247,7 +250,10 @@ def build_dataset(
             if announce is not None:
                 times = f"{seeds} seed{'s' if seeds > 1 else ''}"
                 announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
-            build(task, structures, seeds=seeds, config=config, out=out, workers=workers, progress=progress)
+            build(
+                task, structures, seeds=seeds, config=config, out=out, device=device, workers=workers,
+                progress=progress,
+            )  # fmt: skip
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)
     return bench.select_config(recipe.train.id).with_target(recipe.target.name)
@@ -258,6 +264,7 @@ def run_dataset_recipe(
     out: str | Path | None = None,
     *,
     workers: int | None = None,
+    device: str = "cpu",
     progress: bool = False,
     announce: Announce | None = None,
 ) -> Benchmark:
@@ -271,7 +278,7 @@ def run_dataset_recipe(
         The recipe, or a folder with a ``recipe.toml``.
     out : path, optional
         The benchmark's folder; see :func:`dataset_folder` for the default.
-    workers, progress, announce
+    workers, device, progress, announce
         As for :func:`build_dataset`.
 
     Returns
@@ -288,7 +295,9 @@ def run_dataset_recipe(
     file = recipe_file(path)
     recipe = read_recipe(file, DatasetRecipe)
     folder = dataset_folder(file) if out is None else Path(out)
-    return build_dataset(recipe, folder, workers=workers, progress=progress, announce=announce, file=file)
+    return build_dataset(
+        recipe, folder, workers=workers, device=device, progress=progress, announce=announce, file=file
+    )
 
 
 def dataset_folder(file: Path) -> Path:

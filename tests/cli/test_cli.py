@@ -87,6 +87,12 @@ def test_build_reads_public_data_from_the_folder_named(call, tmp_path, monkeypat
     assert os.environ["NNSTRUCT_DATA"] == str(tmp_path / "elsewhere")
 
 
+def test_build_says_when_the_device_is_not_there(call, tmp_path):
+    (tmp_path / "r.toml").write_text(RECIPE.replace("count = 16", "count = 1"))
+    error = one_sentence(call("build", tmp_path / "r.toml", "--device", "gpu", code=1))
+    assert "device must be 'cpu', 'cuda' or 'cuda:' and a number, got 'gpu'" in error
+
+
 def test_a_wrong_key_in_a_recipe(call, tmp_path):
     (tmp_path / "r.toml").write_text(RECIPE.replace("count", "cuont"))
     error = one_sentence(call("build", tmp_path / "r.toml", code=1))
