@@ -13,6 +13,7 @@ from nnstruct.cli.evaluate import evaluate
 from nnstruct.cli.features import features
 from nnstruct.cli.make import build, quickstart, train
 from nnstruct.cli.options import DEBUG, KEPT
+from nnstruct.cli.prune import prune
 from nnstruct.cli.score import score
 from nnstruct.cli.search import search
 from nnstruct.cli.show import show
@@ -58,7 +59,7 @@ app = typer.Typer(
     help="Predict a neural network's performance from its structure.\n\n"
     "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
 )
-for _command in (quickstart, build, train, evaluate, features, score, search, show):
+for _command in (quickstart, build, train, evaluate, features, score, search, prune, show):
     app.command()(_command)
 
 

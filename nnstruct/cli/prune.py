@@ -1,0 +1,226 @@
+"""The command that prunes a network and tells how its accuracy falls with its density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnstruct.cli.options import Data, Debug, Quiet, keeps
+from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from nnstruct.pruning import Trajectory
+    from nnstruct.tasks import Task
+
+_DENSITIES = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01]
+
+
+def prune(
+    ctx: typer.Context,
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="lenet-300-100, mlp:SIZES, cnn:SIZES, rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in "
+            "mlp:300-100), or FILE.py:FUNCTION, a function of a seed that returns a torch module."
+        ),
+    ],
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="A task's name, an .npz file with inputs and targets, or FILE.py:FUNCTION, which returns "
+            "a Task."
+        ),
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Repeat for several.", show_default="magnitude-class-blind"),
+    ] = None,
+    density: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--density",
+            "-d",
+            min=0.0,
+            max=1.0,
+            help="Share of the weights to keep; repeat for several.",
+            show_default=" ".join(map(str, _DENSITIES)),
+        ),
+    ] = None,
+    schedule: Annotated[str, typer.Option(help="iterative, one-shot, gradual or rewind.")] = "iterative",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data by the dense network.")] = 15,
+    retrain: Annotated[
+        int | None, typer.Option(min=0, help="Passes after each pruning.", show_default="as --epochs")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="End re-training when so many passes brought nothing.", show_default="never"
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Prune before any training instead of after.")
+    ] = False,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of recurrent layers only: input, hidden or both.", show_default="all weights"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Networks for each method.")] = 1,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Adam.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(min=1)] = 128,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the trajectories, the table and the plot; resumed where it stopped.",
+            show_default="nothing is written",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Processes that train.")] = 1,
+    data: Data = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Prune a network step by step, re-train it, and show its accuracy at each density."""
+    from nnstruct.cli.tables import console
+    from nnstruct.pruning import run_trajectories, thresholds, trajectory_table
+    from nnstruct.record import TrainConfig
+
+    screen = console(quiet=quiet)
+    if out is not None:
+        keeps(ctx, out)
+    chosen_task = _task(task)
+    settings: dict[str, Any] = {"part": part} if part else {}
+    runs = run_trajectories(
+        _network(network),
+        chosen_task,
+        sorted(set(density or _DENSITIES) - {1.0}, reverse=True),
+        {name: {"method": name, "schedule": _fitting(schedule, name)} for name in method or [_FIRST]},
+        seeds=seeds,
+        out=None if out is None else out / "trajectories",
+        workers=workers,
+        on_trajectory=lambda run: screen.print(f"{run.label}, seed {run.seed}: done"),
+        config=TrainConfig(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size),
+        pretrain=0 if fresh else None,
+        retrain=retrain,
+        patience=patience,
+        **settings,
+    )
+    table = trajectory_table(runs)
+    _print(table, thresholds(runs), screen)
+    if out is not None:
+        _write(out, runs, table)
+        screen.print(f"written to {out}")
+    if quiet:
+        for _, rows in table[table["step"] > 0].groupby(["label", "density"], sort=False):
+            label, share = rows["label"].iloc[0], rows["density"].iloc[0]
+            typer.echo(f"{label} {share:g} {rows['after_test'].mean():.4f}")
+
+
+_FIRST = "magnitude-class-blind"
+
+
+def _fitting(schedule: str, method: str) -> str:
+    """Methods that train on the way have no gradual schedule and nothing to rewind."""
+    from nnstruct.pruning import PRUNERS
+
+    return "one-shot" if PRUNERS[method].trains and schedule in ("gradual", "rewind") else schedule
+
+
+def _network(text: str) -> str | Callable[[int], Any]:
+    return _function(text) if ".py:" in text else text
+
+
+def _task(text: str) -> Task:
+    from nnstruct.tasks import Task, load_task
+
+    if ".py:" in text:
+        made = _function(text)()
+        if not isinstance(made, Task):
+            raise InvalidInputError(text, "return a Task", type(made).__name__)
+        return made
+    if text.endswith(".npz"):
+        return _from_arrays(Path(text))
+    return load_task(text)
+
+
+def _from_arrays(path: Path) -> Task:
+    import zipfile
+
+    import numpy as np
+
+    from nnstruct.tasks import Task
+
+    if not path.exists():
+        raise MissingDataError(f"There is no {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise CorruptFileError(f"{path} is not a readable .npz file: {error}.") from error
+    if not {"inputs", "targets"} <= set(arrays):
+        raise InvalidInputError(str(path), "hold the arrays inputs and targets", sorted(arrays))
+    return Task.from_arrays(path.stem, arrays["inputs"], arrays["targets"])
+
+
+def _function(text: str) -> Callable[..., Any]:
+    """The function that FILE.py:NAME names; the file is run."""
+    import importlib.util
+    import sys
+
+    place, _, name = text.rpartition(":")
+    path = Path(place)
+    if not path.exists():
+        raise MissingDataError(f"There is no {path}.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InvalidInputError(text, "name a Python file", place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    found = getattr(module, name, None)
+    if not callable(found):
+        rule = f"name a function in {path}"
+        raise InvalidInputError(text, rule, name)
+    return found
+
+
+def _print(table: pd.DataFrame, limits: pd.DataFrame, screen: Console) -> None:
+    import numpy as np
+
+    from nnstruct.cli.tables import table as made
+    from nnstruct.pruning.thresholds import mean_interval
+
+    rows = []
+    for (label, _), part in table.groupby(["label", "density"], sort=False):
+        after = np.clip(mean_interval(part["after_test"].to_numpy()), 0.0, 1.0).tolist()
+        share, kept = float(part["density"].iloc[0]), int(part["kept"].mean())
+        before = mean_interval(part["before_test"].to_numpy())[0] if share < 1 else float("nan")
+        rows.append((str(label), f"{100 * share:.4g}%", kept, before, *after))
+    screen.print(made(("method", "density", "weights", "test before", "test after", "95% low", "high"), rows))
+    names = [f"{name}{end}" for name in ("fits", "generalises") for end in ("", "_low", "_high")]
+    shares = [
+        (str(label), *values)
+        for label, values in zip(limits.index, limits[names].to_numpy().tolist(), strict=True)
+    ]
+    ends = ("95% low", "high")
+    screen.print(
+        made(("largest pruned share", "as good in training", *ends, "as good in test", *ends), shares)
+    )
+
+
+def _write(out: Path, runs: list[Trajectory], table: pd.DataFrame) -> None:
+    from matplotlib.figure import Figure
+
+    from nnstruct.pruning import plot_accuracy
+
+    table.to_csv(out / "table.csv", index=False)
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    plot_accuracy(runs, figure.subplots())
+    figure.savefig(out / "accuracy.png", dpi=150)

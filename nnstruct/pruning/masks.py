@@ -1,0 +1,277 @@
+"""Masks on a module's tensors: a parametrization that keeps what is pruned exactly zero."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.utils.parametrize as parametrize
+import torch.nn.utils.prune as torch_prune
+from torch import Tensor, nn
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.families import FAMILIES
+from nnstruct.pruning.own import as_pruned, is_own
+
+Place = tuple[nn.Module, str]
+
+
+class Mask(nn.Module):
+    """The parametrization of a masked tensor: the value where the mask is True, zero elsewhere.
+
+    A masked entry gets no gradient and is zero whatever an optimiser does to the value beneath.
+
+    Parameters
+    ----------
+    mask : bool Tensor
+        Of the tensor's shape; a buffer, so that it is part of the state dict and of its device.
+
+    Attributes
+    ----------
+    gate : Tensor or None
+        Multiplied with the value as well, for methods that learn their masks; None otherwise.
+    """
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mask", mask)
+        self.gate: Tensor | None = None
+
+    def forward(self, value: Tensor) -> Tensor:
+        """The masked value."""
+        masked = torch.where(self.mask, value, 0.0)
+        return masked if self.gate is None else masked * self.gate
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        """What to keep beneath when the tensor is assigned: the value itself."""
+        return value
+
+
+class _LiveWeights:
+    """Makes a recurrent layer compute with its tensors as they are now, not as they were once."""
+
+    @property
+    def _flat_weights(self) -> list[Any]:
+        return [getattr(self, name, None) for name in self._flat_weights_names]  # type: ignore[attr-defined]
+
+    @_flat_weights.setter
+    def _flat_weights(self, value: list[Any]) -> None:
+        pass
+
+
+def copy_module(module: nn.Module) -> nn.Module:
+    """A deep copy, also of modules that hold tensors with a gradient's history.
+
+    Masks of :mod:`torch.nn.utils.prune` become masks of this package.
+    """
+    memo: dict[int, Any] = {}
+    for part in module.modules():
+        for value in [*part.__dict__.values(), *part._buffers.values()]:
+            for tensor in value if isinstance(value, list) else [value]:
+                if isinstance(tensor, Tensor) and not tensor.is_leaf:
+                    memo[id(tensor)] = tensor.detach().clone()
+    twin = copy.deepcopy(module, memo)
+    for part in list(twin.modules()):
+        if parametrize.is_parametrized(part):
+            _own_class(part)
+        for hook in list(part._forward_pre_hooks.values()):
+            if isinstance(hook, torch_prune.BasePruningMethod):
+                name = str(hook._tensor_name)
+                mask = getattr(part, f"{name}_mask").bool()
+                torch_prune.remove(part, name)
+                attach([(part, name)], mask)
+    return twin
+
+
+def _own_class(part: nn.Module) -> None:
+    """Torch keeps parametrized tensors as properties of a class, which a deep copy shares."""
+    kind = type(part)
+    members = {k: v for k, v in vars(kind).items() if k not in ("__dict__", "__weakref__")}
+    part.__class__ = type(kind.__name__, kind.__bases__, members)
+
+
+def tensor_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
+    """Full name, owner and attribute of each parameter, parametrized ones by their outer name."""
+    for prefix, owner in module.named_modules():
+        if isinstance(owner, parametrize.ParametrizationList) or ".parametrizations" in f".{prefix}":
+            continue
+        names = [name for name, value in owner._parameters.items() if value is not None]
+        if parametrize.is_parametrized(owner):
+            names += list(owner.parametrizations)
+        for name in names:
+            yield f"{prefix}.{name}" if prefix else name, owner, name
+
+
+def parametrization(owner: nn.Module, name: str) -> Any:
+    """What torch holds beneath a parametrized tensor, a ``ParametrizationList``."""
+    return owner.parametrizations[name]  # type: ignore[index]
+
+
+def identity(owner: nn.Module, name: str) -> int:
+    """Equal for places that hold one and the same tensor."""
+    if parametrize.is_parametrized(owner, name):
+        held = parametrization(owner, name)
+        return id(held.original) if hasattr(held, "original") else id(held)
+    return id(owner._parameters[name])
+
+
+def mask_at(owner: nn.Module, name: str) -> Mask | None:
+    """The Mask of a tensor; None where it has none."""
+    if not parametrize.is_parametrized(owner, name):
+        return None
+    found = [part for part in parametrization(owner, name) if isinstance(part, Mask)]
+    return found[0] if found else None
+
+
+def attach(places: list[Place], mask: Tensor) -> Mask:
+    """Put one Mask on a tensor, at every place that holds it; the module is changed."""
+    present = [mask_at(*place) for place in places]
+    shared = next((part for part in present if part is not None), None) or Mask(mask)
+    shared.mask = mask.clone()
+    for (owner, name), before in zip(places, present, strict=True):
+        if before is None:
+            if isinstance(owner, nn.RNNBase):
+                _enliven(owner)
+            parametrize.register_parametrization(owner, name, shared)
+    return shared
+
+
+def _enliven(layer: nn.RNNBase) -> None:
+    if not isinstance(layer, _LiveWeights):
+        layer.__dict__.pop("_flat_weights", None)
+        layer.__class__ = _live_class(type(layer))  # type: ignore[arg-type]
+        # Nothing to compare with, so that torch does not look for changed weights at each call.
+        layer._flat_weight_refs = [None] * len(layer._flat_weights_names)
+
+
+@cache
+def _live_class(kind: type) -> type:
+    return type(kind.__name__, (_LiveWeights, kind), {"__module__": kind.__module__})
+
+
+def clear_pruned(places: list[Place], mask: Tensor) -> None:
+    """Set the values beneath a mask to zero, where they are the weights themselves."""
+    for owner, name in places:
+        held = parametrization(owner, name)
+        if len(held) == 1:
+            with torch.no_grad():
+                held.original.masked_fill_(~mask, 0.0)
+
+
+def masks_of(module: nn.Module) -> dict[str, Tensor]:
+    """The masks of a module by the name of their tensor.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    dict of str to bool Tensor
+        Copies; a tensor that several places hold appears once for each.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from nnstruct.pruning import masks_of, prune
+    >>> sparse = prune(nn.Sequential(nn.Linear(4, 2)), 0.25, method="magnitude-class-blind")
+    >>> {name: int(mask.sum()) for name, mask in masks_of(sparse).items()}
+    {'0.weight': 2}
+    """
+    found = {}
+    for full, owner, name in tensor_places(module):
+        part = mask_at(owner, name)
+        if part is not None:
+            found[full] = part.mask.clone()
+    return found
+
+
+def with_masks(module: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of a module with masks on some of its tensors.
+
+    It has the state dict of a pruned module with masks at the same names, so that one can be loaded.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    masks : mapping of str to bool Tensor
+        By the tensor's name; each of the tensor's shape.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    InvalidInputError
+        If a name or a shape does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct.pruning import with_masks
+    >>> sparse = with_masks(torch.nn.Linear(3, 1), {"weight": torch.tensor([[True, False, True]])})
+    >>> (sparse.weight != 0).tolist()
+    [[True, False, True]]
+    """
+    twin = copy_module(module)
+    if is_own(twin):
+        as_pruned(twin)
+    known = {full: (owner, name) for full, owner, name in tensor_places(twin)}
+    by_tensor: dict[int, list[str]] = {}
+    for full, place in known.items():
+        by_tensor.setdefault(identity(*place), []).append(full)
+    identities = {full: identity(*place) for full, place in known.items()}
+    for full, mask in masks.items():
+        if full not in known:
+            raise InvalidInputError("masks", f"name parameters ({', '.join(list(known)[:5])} ...)", full)
+        owner, name = known[full]
+        shape = getattr(owner, name).shape
+        if mask.dtype != torch.bool or mask.shape != shape:
+            rule = f"be bool of shape {list(shape)}"
+            raise InvalidInputError(f"masks[{full!r}]", rule, f"{mask.dtype} {list(mask.shape)}")
+        places = [known[other] for other in by_tensor[identities[full]]]
+        mask = mask.to(getattr(owner, name).device)
+        attach(places, mask)
+        clear_pruned(places, mask)
+    return twin
+
+
+def made_permanent(module: nn.Module) -> nn.Module:
+    """A copy of a pruned module without masks: plain parameters that are zero where they were pruned.
+
+    Training it further brings pruned weights back.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from nnstruct.pruning import made_permanent, prune
+    >>> plain = made_permanent(prune(nn.Linear(4, 2), 0.25, method="magnitude-class-blind"))
+    >>> type(plain).__name__, int((plain.weight != 0).sum())
+    ('Linear', 2)
+    """
+    twin = copy_module(module)
+    for _, owner, name in list(tensor_places(twin)):
+        if mask_at(owner, name) is not None:
+            parametrize.remove_parametrizations(owner, name, leave_parametrized=True)
+    for part in twin.modules():
+        bare = isinstance(part, _LiveWeights) and not parametrize.is_parametrized(part)
+        if bare and isinstance(part, nn.RNNBase):
+            part.__class__ = type(part).__mro__[2]
+            part._init_flat_weights()
+    return twin
+
+
+def gates_of(owner: nn.Module) -> int:
+    """Gates whose weights a tensor of a recurrent layer stacks along its first axis."""
+    if isinstance(owner, nn.GRU | nn.GRUCell):
+        return 3
+    if isinstance(owner, nn.LSTM | nn.LSTMCell):
+        return 4
+    family = getattr(owner, "family", None)
+    return FAMILIES[family].gates if isinstance(family, str) and family in FAMILIES else 1
