@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnstruct.cli.options import Data, Debug, Quiet, keeps
+from nnstruct.cli.prune_recipe import run_recipe
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nnstruct.pruning import Trajectory
     from nnstruct.tasks import Task
 
+_BESIDE_A_RECIPE = ("network", "out", "workers", "strict", "data", "quiet", "debug")
 _DENSITIES = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01]
 
 
@@ -26,17 +28,18 @@ def prune(
     network: Annotated[
         str,
         typer.Argument(
-            help="lenet-300-100, mlp:SIZES, cnn:SIZES, rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in "
+            help="A recipe, NAME.toml, which says all else; or lenet-300-100, mlp:SIZES, cnn:SIZES, rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in "
             "mlp:300-100), or FILE.py:FUNCTION, a function of a seed that returns a torch module."
         ),
     ],
     task: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A task's name, an .npz file with inputs and targets, or FILE.py:FUNCTION, which returns "
-            "a Task."
+            "a Task.",
+            show_default="that of the recipe",
         ),
-    ],
+    ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option("--method", "-m", help="Repeat for several.", show_default="magnitude-class-blind"),
@@ -79,20 +82,33 @@ def prune(
             "--out",
             "-o",
             help="Folder for the trajectories, the table and the plot; resumed where it stopped.",
-            show_default="nothing is written",
+            show_default="runs/NAME of a recipe, else nothing is written",
         ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Processes that train.")] = 1,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a score is not as the recipe expects.")
+    ] = False,
     data: Data = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Prune a network step by step, re-train it, and show its accuracy at each density."""
+    """Prune a network step by step, re-train it, and show its accuracy at each density.
+
+    A recipe names network, task, methods and the scores to expect; beside it only --out, --workers,
+    --strict, --data and --quiet can be given.
+    """
     from nnstruct.cli.tables import console
     from nnstruct.pruning import run_trajectories, thresholds, trajectory_table
     from nnstruct.record import TrainConfig
 
     screen = console(quiet=quiet)
+    if network.endswith(".toml"):
+        _refuse_others(ctx)
+        run_recipe(ctx, Path(network), out, workers, screen, quiet=quiet, strict=strict)
+        return
+    if task is None:
+        raise typer.BadParameter("A network needs a task; only a recipe has its own.", param_hint="'TASK'")
     if out is not None:
         keeps(ctx, out)
     chosen_task = _task(task)
@@ -124,6 +140,15 @@ def prune(
 
 
 _FIRST = "magnitude-class-blind"
+
+
+def _refuse_others(ctx: typer.Context) -> None:
+    """What a recipe says cannot be said twice."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        source = ctx.get_parameter_source(name)
+        if name not in _BESIDE_A_RECIPE and source is not None and source.name == "COMMANDLINE":
+            raise InvalidInputError(parameter.opts[0], "be left out with a recipe", ctx.params[name])
 
 
 def _fitting(schedule: str, method: str) -> str:

@@ -58,7 +58,7 @@ def _beyond_native(structure: Structure, task: Task, config: TrainConfig) -> str
     if structure.family not in RNN_FAMILIES:
         return f"the family {structure.family!r}"
     if not native.available():
-        return f"without its kernel ({native.unavailable_reason().rstrip('.')})"
+        return f"on this machine ({native.unavailable_reason().rstrip('.')})"
     return _beyond_fused(structure, task, config)
 
 

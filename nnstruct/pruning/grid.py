@@ -37,7 +37,7 @@ def run_trajectories(
     network, task, densities
         As for :func:`run_trajectory`.
     methods : sequence of str or Pruner, or mapping
-        By label the arguments of :func:`run_trajectory` that differ, as in
+        By label the arguments of :func:`run_trajectory` that differ, network and densities too, as in
         ``{"rewound": {"method": "magnitude-class-blind", "schedule": "rewind"}}``.
     seeds : int or sequence of int
         A number n means seeds 0 to n - 1.
@@ -72,8 +72,9 @@ def run_trajectories(
     >>> [(run.label, run.seed) for run in runs]
     [('random', 0), ('random', 1), ('magnitude-class-blind', 0), ('magnitude-class-blind', 1)]
     """
+    shared = settings | {"network": network, "densities": densities}
     plans = [
-        plan_trajectory(network, task, densities, seed=seed, **(settings | {"label": label} | own))
+        plan_trajectory(task=task, seed=seed, **(shared | {"label": label} | own))
         for label, own in _by_label(methods).items()
         for seed in seed_list(seeds)
     ]
@@ -100,12 +101,13 @@ def _by_label(methods: Methods) -> dict[str, dict[str, Any]]:
     return named
 
 
-def _file(plan: Plan, folder: Path) -> Path:
-    return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', plan.label)}-seed{plan.seed}.parquet"
+def file_of(run: Plan | Trajectory, folder: Path) -> Path:
+    """Where a trajectory stands in the folder of many."""
+    return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', run.label)}-seed{run.seed}.parquet"
 
 
 def _stored(plan: Plan, folder: Path) -> Trajectory | None:
-    file = _file(plan, folder)
+    file = file_of(plan, folder)
     if not file.exists():
         return None
     trajectory = Trajectory.load(file)
@@ -129,5 +131,5 @@ def _run_all(plans: Sequence[Plan], folder: Path | None, workers: int) -> Any:
 def _run(plan: Plan, folder: Path | None) -> Trajectory:
     trajectory = plan.run()
     if folder is not None:
-        save_trajectories([trajectory], _file(plan, folder))
+        save_trajectories([trajectory], file_of(plan, folder))
     return trajectory

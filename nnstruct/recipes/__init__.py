@@ -35,6 +35,13 @@ A dataset recipe, ``datasets/<name>/recipe.toml``; all but the first three table
     [target]
     name = "test"
 
+    [pruning]                          # each structure is trained, then pruned step by step; its records
+    densities = [0.5, 0.25, 0.1]       # are those of all steps, and trajectories.parquet has the scores
+    methods = ["magnitude-class-blind", "random"]   # before re-training too
+    each = 1                           # methods a structure, in turn; all, if left out
+    schedule = "iterative"
+    retrain = 5                        # epochs; those of [train], if left out
+
 A predictor recipe, ``train/<predictor>-<benchmark>.toml``; the last two tables may be left out:
 
 .. code-block:: toml
@@ -56,24 +63,71 @@ A predictor recipe, ``train/<predictor>-<benchmark>.toml``; the last two tables 
     [expected]                         # lowest and highest score
     r2 = [0.3, 0.5]
     minutes = 0.5                      # for the reader; not checked
+
+A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables may be left out:
+
+.. code-block:: toml
+
+    [task]
+    name = "mnist"
+
+    [network]
+    start = "lenet-300-100"            # or mlp:100, cnn:16-32, gru:50-50-50, ...
+
+    [pruning]
+    densities = [0.5, 0.2, 0.05]       # shares of the weights to keep
+    seeds = 5
+    schedule = "iterative"             # or one-shot, gradual, rewind
+    structures = false                 # whether trajectories hold the structure of each step
+
+    [methods]                          # by label; the method is the label where none is named
+    random = {}
+    magnitude-class-blind = { retrain = 5 }
+    fresh = { method = "magnitude-class-blind", pretrain = 0, schedule = "one-shot" }
+    learned = { method = "gumbel-softmax", densities = [0.05], options = { search = 0.6 } }
+                                       # also patience, rewind_epoch, prune_share, part = "hidden"
+
+    [train]                            # fields of TrainConfig
+    epochs = 10
+
+    [retrain]                          # after each pruning
+    epochs = 5                         # or one number for each density
+    patience = 3
+
+    [[compare]]                        # a paired test at each density
+    first = "magnitude-class-blind"
+    second = "random"
+    densities = [0.05]                 # all, if left out
+
+    [expected]                         # by label and density, of means over seeds
+    "magnitude-class-blind@0.2" = { after = [0.98, 1.0], above_dense = true }
+    "random@0.05" = { significantly_below = ["magnitude-class-blind"] }
 """
 
 from nnstruct.recipes.dataset import DatasetRecipe, build_dataset, run_dataset_recipe
 from nnstruct.recipes.predictor import Check, PredictorRecipe, PredictorRun, run_predictor_recipe
+from nnstruct.recipes.pruned import PrunedSection
+from nnstruct.recipes.pruning import PruningRecipe, run_pruning_recipe
+from nnstruct.recipes.pruning_run import Claim, PruningRun
 from nnstruct.recipes.reading import read_recipe
 from nnstruct.recipes.searching import run_search
 from nnstruct.recipes.stored import load_evaluation, save_evaluation
 
 __all__ = [
     "Check",
+    "Claim",
     "DatasetRecipe",
     "PredictorRecipe",
     "PredictorRun",
+    "PrunedSection",
+    "PruningRecipe",
+    "PruningRun",
     "build_dataset",
     "load_evaluation",
     "read_recipe",
     "run_dataset_recipe",
     "run_predictor_recipe",
+    "run_pruning_recipe",
     "run_search",
     "save_evaluation",
 ]

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from nnstruct.errors import InvalidInputError
 from nnstruct.families import FAMILIES
 from nnstruct.ports import with_ports
+from nnstruct.recipes.pruned import PrunedSection, build_pruned
 from nnstruct.recipes.reading import FILE_NAME, Section, check_known, naming, read_recipe, recipe_file
 from nnstruct.record import TrainConfig
 from nnstruct.recurrence import RECURRENCES
@@ -18,6 +19,7 @@ from nnstruct.space import SPACE_ATTRIBUTES, Space, has_attribute
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
+    from nnstruct.tasks import Task
 
 RUNS = Path("runs")
 DEFAULT = "default"
@@ -157,6 +159,7 @@ class DatasetRecipe(Section):
     variants: list[dict[str, Any]] = Field(default_factory=list)
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {DEFAULT: 1})
     target: TargetSection = TargetSection()
+    pruning: PrunedSection | None = None
 
     @field_validator("seeds")
     @classmethod
@@ -170,6 +173,16 @@ class DatasetRecipe(Section):
         configs = self.configs
         if len({config.id for config in configs}) < len(configs):
             raise InvalidInputError("[[variants]]", "each differ from [train] and each other", self.variants)
+        return self
+
+    @model_validator(mode="after")
+    def _can_prune(self) -> Self:
+        if self.pruning is None:
+            return self
+        if self.variants:
+            raise InvalidInputError("[[variants]]", "be left out with [pruning]", self.variants)
+        for method in self.pruning.methods:
+            self.pruning.settings_of(method, self.train)
         return self
 
     @property
@@ -244,6 +257,8 @@ def build_dataset(
     for family in recipe.space.families:
         with naming(file, "sample"):
             drawn[family] = recipe.structures(family)
+    if recipe.pruning is not None:
+        return _build_pruned(recipe, recipe.pruning, task, drawn, Path(out), workers, announce, file)
     for config in recipe.configs:
         for family, structures in drawn.items():
             seeds = recipe.seeds_of(family)
@@ -257,6 +272,32 @@ def build_dataset(
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)
     return bench.select_config(recipe.train.id).with_target(recipe.target.name)
+
+
+def _build_pruned(
+    recipe: DatasetRecipe,
+    pruning: PrunedSection,
+    task: Task,
+    drawn: dict[str, list[Any]],
+    out: Path,
+    workers: int | None,
+    announce: Announce | None,
+    file: Path | None,
+) -> Benchmark:
+    import os
+
+    from nnstruct.benchmark import Benchmark, write_card
+
+    if announce is not None:
+        count = sum(len(structures) for structures in drawn.values())
+        announce(f"{count} structures to prune at {len(pruning.densities)} densities, on {task!r}")
+    by_seeds: dict[int, list[Any]] = {}
+    for family, structures in drawn.items():
+        by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
+    build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or os.cpu_count() or 1)
+    bench = Benchmark.load(out)
+    write_card(bench, out, recipe=file)
+    return bench.with_target(recipe.target.name)
 
 
 def run_dataset_recipe(
