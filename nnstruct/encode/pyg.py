@@ -30,14 +30,17 @@ _TINY = 1e-6
 class GraphEncoder(TransformerMixin, BaseEstimator):
     """A transformer from structures to PyG graphs, with everything learned learned in ``fit``.
 
-    It learns means and standard deviations of the node, edge and graph features, which families
-    occur, and which values the per-unit attributes take. A value or family not seen in ``fit``
-    has zeros in its place.
+    It learns means and standard deviations of the node, edge and graph features and of per-unit
+    attributes that are numbers (their logarithm), which families occur, and which values the other
+    attributes take. A value or family not seen in ``fit`` has zeros in its place.
 
     Attributes
     ----------
     families_ : list of str
     attribute_values_ : dict of str to list
+        Of attributes that are text.
+    attribute_moments_ : dict of str to (float, float)
+        Mean and standard deviation of log(1 + value) of attributes that are numbers from 0.
     node_mean_, node_std_ : float32 [F]
     edge_mean_, edge_std_ : float32 [D]
     graph_mean_, graph_std_ : float32 [G]
@@ -75,7 +78,13 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         for graph in graphs:
             for name, values in graph.attributes.items():
                 seen.setdefault(name, set()).update(values)
-        self.attribute_values_ = {name: sorted(seen[name], key=_typed) for name in sorted(seen)}
+        numbers = [name for name in sorted(seen) if all(_is_number(value) for value in seen[name])]
+        self.attribute_values_ = {
+            name: sorted(seen[name], key=_typed) for name in sorted(seen) if name not in numbers
+        }
+        self.attribute_moments_ = {
+            name: _log_moments([v for g in graphs for v in g.attributes.get(name, ())]) for name in numbers
+        }
         self.node_mean_, self.node_std_ = _moments(np.concatenate([g.nodes for g in graphs]))
         self.edge_mean_, self.edge_std_ = _moments(np.concatenate([g.edges for g in graphs]))
         self.graph_mean_, self.graph_std_ = _moments(np.stack([g.graph for g in graphs]))
@@ -101,7 +110,12 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         data = []
         for graph in map(encode_graph, structures):
             nodes = np.concatenate(
-                [_standard(graph.nodes, self.node_mean_, self.node_std_), self._one_hot(graph)], axis=1
+                [
+                    _standard(graph.nodes, self.node_mean_, self.node_std_),
+                    self._one_hot(graph),
+                    self._numbers(graph),
+                ],
+                axis=1,
             )  # [N, F']
             overall = np.concatenate(
                 [
@@ -125,7 +139,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         values = sum(len(values) for values in self.attribute_values_.values())
         return (
-            len(self.node_mean_) + values,
+            len(self.node_mean_) + values + len(self.attribute_moments_),
             len(self.edge_mean_),
             len(self.graph_mean_) + len(self.families_),
         )
@@ -133,7 +147,11 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What ``fit`` learned: JSON values, and arrays by name. :meth:`from_state` brings it back."""
         check_is_fitted(self)
-        values = {"families": self.families_, "attribute_values": self.attribute_values_}
+        values = {
+            "families": self.families_,
+            "attribute_values": self.attribute_values_,
+            "attribute_moments": {name: list(pair) for name, pair in self.attribute_moments_.items()},
+        }
         return values, {name: getattr(self, f"{name}_") for name in _ARRAYS}
 
     @classmethod
@@ -142,6 +160,10 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         encoder = cls()
         encoder.families_ = [str(name) for name in values["families"]]
         encoder.attribute_values_ = {name: list(v) for name, v in values["attribute_values"].items()}
+        moments = values.get("attribute_moments", {})
+        encoder.attribute_moments_ = {
+            name: (float(mean), float(std)) for name, (mean, std) in moments.items()
+        }
         for name in _ARRAYS:
             array = np.array(arrays[name], dtype=np.float32)
             if array.shape != (_WIDTHS[name.split("_")[0]],):
@@ -164,9 +186,28 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             parts.append(block)
         return np.concatenate(parts, axis=1)  # [N, attribute values]
 
+    def _numbers(self, graph: EncodedGraph) -> np.ndarray:
+        columns = np.zeros((len(graph.nodes), len(self.attribute_moments_)), dtype=np.float32)
+        for column, (name, (mean, std)) in enumerate(self.attribute_moments_.items()):
+            values = graph.attributes.get(name, ())
+            known = [unit for unit, value in enumerate(values) if _is_number(value)]
+            logs = np.log1p([values[unit] for unit in known])
+            columns[known, column] = _standard(logs, np.float32(mean), np.float32(std))
+        return columns  # [N, attributes that are numbers]
+
 
 _WIDTHS = {"node": len(NODE_FEATURES), "edge": len(EDGE_FEATURES), "graph": len(GRAPH_FEATURES)}
 _ARRAYS = ("node_mean", "node_std", "edge_mean", "edge_std", "graph_mean", "graph_std")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
+def _log_moments(values: list[int]) -> tuple[float, float]:
+    logs = np.log1p(values)
+    std = float(logs.std())
+    return float(logs.mean()), std if std >= _TINY else 1.0
 
 
 def _typed(value: Any) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from nnstruct.properties import (
     paper,
     paths,
     spectra,
+    units,
     weights,
 )
 from nnstruct.properties.base import PROPERTY_FAMILIES, MeasureFamily, PropertyFamily, feature_names
@@ -24,5 +25,5 @@ from nnstruct.properties.table import features
 __all__ = [
     "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "MeasureFamily", "PropertyFamily", "capacity", "centrality",
     "compressibility", "feature_names", "features", "layered", "motifs", "network_features", "operators",
-    "paper", "paths", "spectra", "weights",
+    "paper", "paths", "spectra", "units", "weights",
 ]  # fmt: skip

@@ -208,3 +208,21 @@ def test_relabelled_copies_are_not_given_each_others_rows():
     assert chain.fingerprint == turned.fingerprint
     assert column(chain, "input").tolist() == [1, 0, 0]
     assert column(turned, "input").tolist() == [0, 0, 1]
+
+
+def test_attributes_that_are_numbers_become_one_column_of_their_logarithm():
+    def cells(first, second):
+        attributes = {"channels": [first, second], "operator": ["conv3x3", "identity"]}
+        return Structure([[0], [1]], num_units=2, family="cnn", attributes=attributes)
+
+    structures = [cells(1, 3), cells(7, 15)]
+    encoder = GraphEncoder().fit(structures)
+    assert list(encoder.attribute_values_) == ["operator"]
+    logs = np.log1p([1, 3, 7, 15])
+    column = np.concatenate([graph.x[:, -1] for graph in encoder.transform(structures)])
+    np.testing.assert_allclose(column, (logs - logs.mean()) / logs.std(), rtol=1e-5)
+    without = encoder.transform([Structure([[0], [1]], num_units=2, family="cnn")])[0]
+    assert without.x[:, -1].tolist() == [0, 0]
+    copy = GraphEncoder.from_state(*encoder.state())
+    assert torch.equal(copy.transform(structures)[0].x, encoder.transform(structures)[0].x)
+    assert copy.widths == encoder.widths
