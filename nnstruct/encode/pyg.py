@@ -192,7 +192,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             values = graph.attributes.get(name, ())
             known = [unit for unit, value in enumerate(values) if _is_number(value)]
             logs = np.log1p([values[unit] for unit in known])
-            columns[known, column] = _standard(logs, np.float32(mean), np.float32(std))
+            columns[known, column] = _standard(logs, np.asarray(mean), np.asarray(std))
         return columns  # [N, attributes that are numbers]
 
 
