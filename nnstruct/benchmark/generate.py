@@ -120,7 +120,7 @@ def build(
         """Have the engine check every structure; nothing is trained before the first record is taken."""
         if not pairs:
             return iter(())
-        count = min(workers or _num_cpus(), len(pairs))
+        count = min(workers or num_cpus(), len(pairs))
         return _stream(pairs, loaded, settings, engine=engine, device=device, workers=count)
 
     def finish(records: Iterator[Record], pairs: list[Pair], emit: Emit, total: int) -> None:
@@ -266,7 +266,8 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     return chosen
 
 
-def _num_cpus() -> int:
+def num_cpus() -> int:
+    """CPUs that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

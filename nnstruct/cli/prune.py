@@ -28,8 +28,9 @@ def prune(
     network: Annotated[
         str,
         typer.Argument(
-            help="A recipe, NAME.toml, which says all else; or lenet-300-100, mlp:SIZES, cnn:SIZES, rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in "
-            "mlp:300-100), or FILE.py:FUNCTION, a function of a seed that returns a torch module."
+            help="A recipe, NAME.toml, which says all else; or lenet-300-100, mlp:SIZES, cnn:SIZES, "
+            "rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in mlp:300-100), or FILE.py:FUNCTION, a "
+            "function of a seed that returns a torch module."
         ),
     ],
     task: Annotated[

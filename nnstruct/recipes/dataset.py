@@ -235,7 +235,7 @@ def build_dataset(
     workers : int, optional
         Processes; by default one a CPU.
     device : str
-        As for :func:`nnstruct.train`: ``cpu``, ``cuda``, ``cuda:1`` ...
+        As for :func:`nnstruct.train`: ``cpu``, ``cuda``, ``cuda:1`` ...; with ``[pruning]`` only ``cpu``.
     progress : bool
         Show a bar for each family.
     announce : callable, optional
@@ -258,6 +258,8 @@ def build_dataset(
         with naming(file, "sample"):
             drawn[family] = recipe.structures(family)
     if recipe.pruning is not None:
+        if device != "cpu":
+            raise InvalidInputError("device", "be 'cpu' for a recipe with [pruning]", device)
         return _build_pruned(recipe, recipe.pruning, task, drawn, Path(out), workers, announce, file)
     for config in recipe.configs:
         for family, structures in drawn.items():
@@ -284,9 +286,8 @@ def _build_pruned(
     announce: Announce | None,
     file: Path | None,
 ) -> Benchmark:
-    import os
-
     from nnstruct.benchmark import Benchmark, write_card
+    from nnstruct.benchmark.generate import num_cpus
 
     if announce is not None:
         count = sum(len(structures) for structures in drawn.values())
@@ -294,7 +295,7 @@ def _build_pruned(
     by_seeds: dict[int, list[Any]] = {}
     for family, structures in drawn.items():
         by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
-    build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or os.cpu_count() or 1)
+    build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or num_cpus())
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)
     return bench.with_target(recipe.target.name)

@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -50,7 +51,7 @@ def read_recipe(path: str | Path, model: type[Model]) -> Model:
     path : path
         A TOML file, or a folder with a ``recipe.toml``.
     model : type
-        :class:`DatasetRecipe` or :class:`PredictorRecipe`.
+        :class:`DatasetRecipe`, :class:`PredictorRecipe` or :class:`PruningRecipe`.
 
     Raises
     ------
@@ -159,12 +160,21 @@ def _place(loc: tuple[int | str, ...]) -> str:
 
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    kind: Any = model
     for part in loc:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return model.model_fields
+        if _is_model(kind):
+            kind = kind.model_fields[str(part)].annotation
+            # A table that may be left out is a union with None.
+            if NoneType in get_args(kind):
+                kind = next((each for each in get_args(kind) if _is_model(each)), kind)
+        else:
+            # The tables of a mapping or list are of its last type.
+            kind = get_args(kind)[-1]
+    return kind.model_fields if _is_model(kind) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _keys(value: Any) -> Any:
