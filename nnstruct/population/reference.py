@@ -150,5 +150,6 @@ def _tensors(split: Split, device: torch.device) -> tuple[tuple[Tensor, ...], Te
     import torch
 
     arrays = (split.inputs,) if split.lengths is None else (split.inputs, split.lengths)
-    inputs = tuple(torch.from_numpy(array).to(device) for array in arrays)
-    return inputs, torch.from_numpy(split.targets).to(device)
+    # Workers share their arrays read-only, which torch does not know; it gets a copy of its own.
+    inputs = tuple(torch.tensor(array, device=device) for array in arrays)
+    return inputs, torch.tensor(split.targets, device=device)
