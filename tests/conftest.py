@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from hypothesis import settings
+
+# One thread a process, in notebooks too: tests run in as many processes as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Set-up files hold no doctests, and several of one name cannot be imported as modules.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

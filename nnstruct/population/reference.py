@@ -15,6 +15,7 @@ from nnstruct.random import generator
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Split, Task
+from nnstruct.threads import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,11 @@ def train_one(
     -------
     Outcome
     """
-    training = Training(structure, task, config, seed, device)
+    with torch_threads(1):
+        return _outcome(Training(structure, task, config, seed, device), task, config)
+
+
+def _outcome(training: Training, task: Task, config: TrainConfig) -> Outcome:
     outcome = Outcome()
     for epoch in range(config.epochs):
         total = 0.0

@@ -18,6 +18,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from nnstruct.predictors.gnn.network import StructureNet
+from nnstruct.threads import torch_threads
 
 CLIP_NORM = 1.0
 BETA = 0.5
@@ -137,15 +138,10 @@ def predict_member(net: StructureNet, graphs: list[Data], batch_size: int) -> tu
 @contextmanager
 def isolated(seed: int, threads: int) -> Iterator[None]:
     """Torch seeded and limited to ``threads`` threads inside, as it was before outside."""
-    before = torch.get_num_threads()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), torch_threads(threads):
         torch.manual_seed(seed)
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
 
 
 @contextmanager
