@@ -69,7 +69,7 @@ def test_workers_are_capped_by_the_jobs(monkeypatch):
         return (make_record(structure, seed, task, config) for structure, seed in pairs)
 
     monkeypatch.setattr(generate, "_stream", engine)
-    monkeypatch.setattr(generate, "_num_cpus", lambda: 4)
+    monkeypatch.setattr(generate, "num_cpus", lambda: 4)
     build(make_task(), make_structures(2), config=CONFIG)
     build(make_task(), make_structures(3), seeds=3, config=CONFIG, engine="fused", device="cuda")
     build(make_task(), make_structures(3), seeds=3, config=CONFIG, workers=6)

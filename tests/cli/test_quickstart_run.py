@@ -12,6 +12,7 @@ from nnstruct import load_predictor
 from nnstruct.benchmark import Benchmark, check_card
 from nnstruct.cli.inputs import read_structures
 from nnstruct.errors import InvalidInputError
+from nnstruct.priors import PRIORS
 from nnstruct.quickstart import Settings, run
 from nnstruct.record import TrainConfig
 
@@ -56,7 +57,7 @@ def contents(folder):
 def test_the_folder_holds_everything(summary, folder):
     bench = Benchmark.load(folder / "benchmark")
     assert len(bench) == 24
-    assert len({s.origin["prior"] for s in bench.structures}) == 9
+    assert {s.origin["prior"] for s in bench.structures} == set(PRIORS)
     assert check_card(folder / "benchmark") == []
     assert set(summary.evaluation.table.index) == set(SMALL.predictors)
     assert len(Benchmark.load(folder / "search")) == 6
