@@ -150,7 +150,10 @@ def test_an_output_reached_by_a_delayed_edge_is_not_isolated() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"colour": ["red"] * 4}, "attributes must be among operator, activation, stage, channels, join, got 'colour'"),
+        (
+            {"colour": ["red"] * 4},
+            "attributes must be among operator, activation, stage, channels, join, got 'colour'",
+        ),
         ({3: ["red"] * 4}, "attributes must be among"),
         ({"operator": ["add"] * 3}, r"attributes\['operator'\] must hold 4 values, got 3"),
         ({"operator": "plus"}, "must be a sequence of 4 values"),
