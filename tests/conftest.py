@@ -19,3 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("nnstruct", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("CI", parent=settings.get_profile("nnstruct"))
 settings.load_profile("nnstruct")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes stay out of the names of tests: packed files hold the time, and workers must agree on names."""
+    return "bytes" if isinstance(val, bytes | bytearray) else None
