@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.families import FAMILIES
@@ -31,6 +32,11 @@ class CleanRNN(nn.Module):
         Of the family ``rnn_tanh``, ``rnn_relu``, ``gru`` or ``lstm``.
     parameters : mapping of str to float32 array
         As :func:`nnstruct.networks.initial_parameters` draws them.
+
+    Attributes
+    ----------
+    edge_places : int64 array [2, E]
+        Where each edge's weights stand in the dense ones: source and target in the order of the layers.
 
     Shapes
     ------
@@ -62,8 +68,8 @@ class CleanRNN(nn.Module):
         order = np.argsort(structure.layer, kind="stable")
         place = np.argsort(order)
         self.layer_ends = np.cumsum(structure.layer_sizes).tolist()
-        self._edge_places = place[structure.edge_index]  # [2, E]
-        source, target = self._edge_places
+        self.edge_places = place[structure.edge_index]  # [2, E]
+        source, target = self.edge_places
         self.register_buffer("order", torch.from_numpy(order))
         for name, chosen in (("forward", ~structure.recurrent), ("recurrent", structure.recurrent)):
             mask = torch.zeros(units, units)  # [target, source]
@@ -118,7 +124,7 @@ class CleanRNN(nn.Module):
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
         """Current values in the layout of :func:`nnstruct.networks.parameter_shapes`."""
-        source, target = self._edge_places
+        source, target = self.edge_places
         dense = torch.where(
             torch.tensor(self.structure.recurrent)[None],
             self.recurrent_weight.cpu()[:, target, source],
@@ -133,6 +139,24 @@ class CleanRNN(nn.Module):
             "readout_bias": self.readout.bias.cpu(),
         }
         return {name: np.ascontiguousarray(value.numpy()) for name, value in values.items()}
+
+    @torch.no_grad()
+    def assign(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Take values as :meth:`parameters_by_name` gives them; weights without an edge become zero."""
+        source, target = self.edge_places
+        recurrent = self.structure.recurrent
+        for name, chosen in (("forward", ~recurrent), ("recurrent", recurrent)):
+            weight = getattr(self, f"{name}_weight")
+            dense = torch.zeros_like(weight)
+            dense[:, target[chosen], source[chosen]] = torch.tensor(parameters["weight"][chosen].T).to(weight)
+            if parametrize.is_parametrized(self, f"{name}_weight"):
+                setattr(self, f"{name}_weight", dense)
+            else:
+                weight.copy_(dense)
+        self.bias.copy_(torch.tensor(parameters["bias"][self.order.cpu().numpy()].T))
+        self.input_weight[1:].copy_(torch.tensor(parameters["input_weight"]).permute(1, 2, 0))
+        self.readout.weight.copy_(torch.tensor(parameters["readout_weight"]))
+        self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
 
     def to_network(self) -> Network:
         """The Structure with the current weights."""

@@ -14,8 +14,9 @@ from torch import Tensor
 from nnstruct.pruning.base import Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.checks import among, share
 from nnstruct.pruning.divergence import mask_divergence
+from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.pruning.selection import apportion, erdos_renyi_shares, largest_in_each
-from nnstruct.pruning.training import Hook, Progress, train_in_place
+from nnstruct.pruning.training import train_in_place
 from nnstruct.random import generator
 
 DISTRIBUTIONS = ("erdos-renyi", "uniform")

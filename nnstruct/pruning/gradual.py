@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 
 from nnstruct.pruning.base import Pruner, Workpiece
+from nnstruct.pruning.hooks import Hook, Progress, Row
 from nnstruct.pruning.movement import cubic
-from nnstruct.pruning.training import Hook, Progress, Row
 
 _MOST_PRUNINGS = 50
 

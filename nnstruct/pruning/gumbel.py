@@ -17,8 +17,9 @@ from torch import Tensor
 
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.checks import above_zero, share
+from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.pruning.selection import largest
-from nnstruct.pruning.training import Hook, Progress, train_in_place
+from nnstruct.pruning.training import train_in_place
 
 # In fewer updates than these logits move faster, so that they get as far.
 _FEWEST_UPDATES = 400
@@ -146,7 +147,7 @@ class _Logits(Hook):
                 slot.parameter.mul_(mean)
         self.work.keep(largest(scores, self.alive, self.count))
 
-    def before_evaluation(self) -> None:
+    def before_evaluation(self, epoch: int) -> None:
         if not self.settled:
             for slot, mean in zip(self.work.slots, self._means(), strict=True):
                 slot.mask.gate = mean

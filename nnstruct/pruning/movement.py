@@ -14,8 +14,9 @@ from torch import Tensor
 
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.checks import share
+from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.pruning.selection import largest
-from nnstruct.pruning.training import Hook, Progress, train_in_place
+from nnstruct.pruning.training import train_in_place
 
 
 def cubic(share_done: float, start: float, end: float) -> float:

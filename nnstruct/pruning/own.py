@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nnstruct.errors import StructureError
 from nnstruct.network import Network
 from nnstruct.networks.cnn_blocks import CellBlock
+from nnstruct.structure import Structure
 
 
 def is_own(module: nn.Module) -> bool:
@@ -92,17 +93,25 @@ def _pruned_class(kind: type) -> type:
 
 def without_zero_edges(network: Network) -> Network:
     """The Network without the edges all of whose weights are zero."""
-    old = network.structure
     keep = (network.weight != 0).any(axis=1)
     if keep.all():
         return network
+    structure = with_edges(network.structure, keep)
+    return Network(structure, np.asarray(network.weight)[keep], network.bias, dict(network.tensors))
+
+
+def with_edges(structure: Structure, keep: np.ndarray) -> Structure:
+    """The Structure with some of its edges, bool [E].
+
+    Its family is the same, or ``module`` where an output unit is cut off from every input, which only
+    that family may have.
+    """
     kept = {
-        "edge_index": old.edge_index[:, keep],
-        "recurrent": old.recurrent[keep],
-        "origin": dict(old.origin),
+        "edge_index": structure.edge_index[:, keep],
+        "recurrent": structure.recurrent[keep],
+        "origin": dict(structure.origin),
     }
     try:
-        structure = replace(old, **kept)
+        return replace(structure, **kept)
     except StructureError:
-        structure = replace(old, **kept, family="module")
-    return Network(structure, np.asarray(network.weight)[keep], network.bias, dict(network.tensors))
+        return replace(structure, **kept, family="module")

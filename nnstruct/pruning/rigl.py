@@ -16,8 +16,8 @@ from torch import Tensor
 from nnstruct.pruning.base import PRUNERS, Workpiece
 from nnstruct.pruning.checks import positive, share
 from nnstruct.pruning.dynamic import DynamicPruner, Rewiring, cosine_fraction
+from nnstruct.pruning.hooks import Progress
 from nnstruct.pruning.selection import largest_in_each
-from nnstruct.pruning.training import Progress
 
 
 @PRUNERS.register("rigl")

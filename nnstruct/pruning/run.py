@@ -19,12 +19,13 @@ from nnstruct.pruning.base import Pruner, as_module, check_density
 from nnstruct.pruning.door import as_pruner
 from nnstruct.pruning.gradients import Batch, device_of
 from nnstruct.pruning.gradual import Gradual
+from nnstruct.pruning.hooks import Hook, Row
 from nnstruct.pruning.masks import Mask, copy_module, masks_of, with_masks
 from nnstruct.pruning.own import is_own
 from nnstruct.pruning.schedules import Schedule
 from nnstruct.pruning.slots import slots_of
 from nnstruct.pruning.starting import starting_network
-from nnstruct.pruning.training import Hook, Progress, Row, evaluate, train_in_place
+from nnstruct.pruning.training import evaluate, train_in_place
 from nnstruct.pruning.trajectory import CURVES, SCORES, Step, Trajectory
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
@@ -331,11 +332,13 @@ class _Run:
 class _Keeper(Hook):
     """Keeps a copy of a network as it is after some epochs of its training."""
 
+    every_update = False
+
     def __init__(self, module: nn.Module, epoch: int) -> None:
         self.module, self.epoch, self.kept = module, epoch, copy_module(module)
 
-    def after(self, progress: Progress, optimizer: Any) -> None:
-        if progress.epoch_ends and progress.epoch + 1 == self.epoch:
+    def before_evaluation(self, epoch: int) -> None:
+        if epoch + 1 == self.epoch:
             self.kept = copy_module(self.module)
 
 

@@ -17,8 +17,9 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece
 from nnstruct.pruning.checks import not_negative, positive
 from nnstruct.pruning.divergence import mask_divergence
+from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.pruning.selection import n_of_m
-from nnstruct.pruning.training import Hook, Progress, train_in_place
+from nnstruct.pruning.training import train_in_place
 
 
 @PRUNERS.register("sr-ste")

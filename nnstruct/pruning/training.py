@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.utils.parametrize as parametrize
@@ -15,70 +14,15 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.population.augmentation import augmented, check_augmentation
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.optimisers import make_optimizer, rate_at
+from nnstruct.pruning.compiled import CompiledModule
 from nnstruct.pruning.gradients import Batch, device_of
+from nnstruct.pruning.hooks import Hook, Progress, Row
 from nnstruct.pruning.masks import copy_module
 from nnstruct.random import check_seed, derive_seed, generator
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
-Row = dict[str, float]
 MakeOptimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training is.
-
-    Attributes
-    ----------
-    step, steps : int
-        Updates done, and of the whole training.
-    epoch : int
-    epoch_ends : bool
-        Whether this is the last update of its epoch.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    epoch_ends: bool
-
-    @property
-    def share(self) -> float:
-        """Share of the training that is done, in [0, 1)."""
-        return self.step / self.steps
-
-
-class Hook:
-    """What a method does in the course of a training; each part does nothing by default."""
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Parameters of the method's own that the optimiser shall update."""
-        return []
-
-    def before(self, progress: Progress) -> None:
-        """Called before the forward pass of an update."""
-
-    def penalty(self) -> Tensor | None:
-        """A term to add to the loss."""
-        return None
-
-    def watched(self) -> list[Tensor]:
-        """Tensors computed in this update whose gradients the method wants to see."""
-        return []
-
-    def gradients(self, progress: Progress) -> None:
-        """Called after the backward pass, before gradients are clipped."""
-
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
-        """Called after the update."""
-
-    def before_evaluation(self) -> None:
-        """Called after the last update of an epoch, before the network is evaluated."""
-
-    def columns(self) -> Row:
-        """What to add to the row of an epoch."""
-        return {}
 
 
 def fit(
@@ -149,43 +93,26 @@ def train_in_place(
     check_augmentation(task, config)
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InvalidInputError("patience", "be a positive integer or None", patience)
-    device = device_of(module)
-    data = Batch.of(task.train, device)
-    check_output(module, task, data)
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    chosen = optimizer(trained) if optimizer else make_optimizer(module, config)
-    for hook in hooks:
-        for group in hook.parameter_groups():
-            chosen.add_param_group(group)
-    first_rates = [group["lr"] for group in chosen.param_groups]
+    check_output(module, task)
+    compiled = None
+    if optimizer is None and not any(hook.every_update for hook in hooks):
+        compiled = CompiledModule.of(module, task, config)
+    epochs: _Epochs = compiled or _Updates(module, task, config, seed, optimizer, hooks)
     rows: list[Row] = []
     best, best_state, since = -math.inf, None, 0
-    per_epoch = len(epoch_batches(task.train, config, seed, 0))
     was_training = module.training
-    cuda = [device] if device.type == "cuda" else []
+    cuda = [device] if (device := device_of(module)).type == "cuda" else []
     with torch.random.fork_rng(cuda):
         torch.manual_seed(derive_seed(seed, "fit"))
         for epoch in range(config.epochs):
             module.train()
-            rng = generator(seed, "augmentation", epoch)
-            total = 0.0
-            for number, places in enumerate(epoch_batches(task.train, config, seed, epoch)):
-                done = epoch * per_epoch + number
-                progress = Progress(done, config.epochs * per_epoch, epoch, number == per_epoch - 1)
-                batch = data.part(places)
-                if config.augmentation != "none":
-                    batch = batch._replace(inputs=augmented(batch.inputs, config.augmentation, rng))
-                share = rate_at(config, done, progress.steps) / config.learning_rate
-                for group, rate in zip(chosen.param_groups, first_rates, strict=True):
-                    group["lr"] = rate * share
-                total += len(places) * _update(module, batch, chosen, config, hooks, progress)
-                if not math.isfinite(total):
-                    break
+            total = epochs.epoch(seed, epoch)
+            epochs.give_back()
             if not math.isfinite(total):
                 break
             for hook in hooks:
-                hook.before_evaluation()
-            measured = evaluate(module, task, split="val", config=config)
+                hook.before_evaluation(epoch)
+            measured = epochs.evaluate("val")
             row = {"epoch": float(epoch), "train_loss": total / len(task.train), "val_loss": measured["loss"]}
             rows.append(row | {"val": measured["accuracy"]})
             for hook in hooks:
@@ -203,6 +130,94 @@ def train_in_place(
     module.train(was_training)
     module.zero_grad(set_to_none=True)
     return rows
+
+
+class _Epochs(Protocol):
+    """What trains and evaluates a module for :func:`train_in_place`."""
+
+    def epoch(self, seed: int, number: int) -> float:
+        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Mean loss and accuracy on a split."""
+
+    def give_back(self) -> None:
+        """Put the weights, as they are now, into the module."""
+
+
+class _Updates:
+    """Trains a module itself, one update after the other."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        task: Task,
+        config: TrainConfig,
+        seed: int,
+        optimizer: MakeOptimizer | None,
+        hooks: Sequence[Hook],
+    ) -> None:
+        self.module, self.task, self.config, self.hooks = module, task, config, hooks
+        self.data = Batch.of(task.train, device_of(module))
+        self.trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.optimizer = optimizer(self.trained) if optimizer else make_optimizer(module, config, fused=True)
+        for hook in hooks:
+            for group in hook.parameter_groups():
+                self.optimizer.add_param_group(group)
+        self.first_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.per_epoch = len(epoch_batches(task.train, config, seed, 0))
+
+    def epoch(self, seed: int, number: int) -> float:
+        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+        rng = generator(seed, "augmentation", number)
+        steps = self.config.epochs * self.per_epoch
+        total = 0.0
+        for place, chosen in enumerate(epoch_batches(self.task.train, self.config, seed, number)):
+            done = number * self.per_epoch + place
+            progress = Progress(done, steps, number, place == self.per_epoch - 1)
+            batch = self.data.part(chosen)
+            if self.config.augmentation != "none":
+                batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
+            share = rate_at(self.config, done, steps) / self.config.learning_rate
+            for group, rate in zip(self.optimizer.param_groups, self.first_rates, strict=True):
+                group["lr"] = rate * share
+            total += len(chosen) * self._update(batch, progress)
+            if not math.isfinite(total):
+                break
+        return total
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Mean loss and accuracy on a split."""
+        return evaluate(self.module, self.task, split=split, config=self.config)
+
+    def give_back(self) -> None:
+        """The module has the weights already."""
+
+    def _update(self, batch: Batch, progress: Progress) -> float:
+        device = batch.inputs.device
+        for hook in self.hooks:
+            hook.before(progress)
+        self.optimizer.zero_grad()
+        with parametrize.cached():
+            for tensor in [tensor for hook in self.hooks for tensor in hook.watched()]:
+                tensor.retain_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+                scores = batch.scores(self.module)
+            loss = nn.functional.cross_entropy(
+                scores.float(), batch.targets, label_smoothing=self.config.label_smoothing
+            )
+            total = loss
+            for hook in self.hooks:
+                term = hook.penalty()
+                total = total if term is None else total + term
+            total.backward()
+            for hook in self.hooks:
+                hook.gradients(progress)
+        nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
+        self.optimizer.step()
+        for hook in self.hooks:
+            hook.after(progress, self.optimizer)
+        return float(loss.detach())
 
 
 def evaluate(
@@ -237,6 +252,8 @@ def evaluate(
     # Vectors have no companions in a batch, so that large batches give the same and are faster.
     quick = config if task.is_sequence else config.model_copy(update={"batch_size": 2048})
     chosen = getattr(task, split)
+    if compiled := CompiledModule.of(module, task, config):
+        return compiled.evaluate(split)
     data = Batch.of(chosen, device_of(module))
     before = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -252,13 +269,14 @@ def evaluate(
     return {"loss": loss / len(chosen), "accuracy": correct / len(chosen)}
 
 
-def check_output(module: nn.Module, task: Task, data: Batch) -> None:
+def check_output(module: nn.Module, task: Task) -> None:
     """Raise :class:`InvalidInputError` unless the module gives class scores for the task."""
+    first = Batch.of(task.train, device_of(module)).part(torch.arange(1))
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     with torch.no_grad():
         try:
-            scores = data.part(torch.arange(1)).scores(module)
+            scores = first.scores(module)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             what = "symbols and lengths" if task.is_sequence else f"inputs {list(task.input_shape)}"
             raise InvalidInputError("network", f"take {what}", f"{type(error).__name__}: {error}") from error
@@ -268,37 +286,3 @@ def check_output(module: nn.Module, task: Task, data: Batch) -> None:
     if not isinstance(scores, Tensor) or scores.shape != (1, task.num_classes):
         found = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise InvalidInputError("network", f"give scores of shape [B, {task.num_classes}]", found)
-
-
-def _update(
-    module: nn.Module,
-    batch: Batch,
-    optimizer: torch.optim.Optimizer,
-    config: TrainConfig,
-    hooks: Sequence[Hook],
-    progress: Progress,
-) -> float:
-    device = batch.inputs.device
-    for hook in hooks:
-        hook.before(progress)
-    optimizer.zero_grad()
-    with parametrize.cached():
-        for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
-            tensor.retain_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            scores = batch.scores(module)
-        loss = nn.functional.cross_entropy(
-            scores.float(), batch.targets, label_smoothing=config.label_smoothing
-        )
-        total = loss
-        for hook in hooks:
-            term = hook.penalty()
-            total = total if term is None else total + term
-        total.backward()
-        for hook in hooks:
-            hook.gradients(progress)
-    nn.utils.clip_grad_norm_([p for p in module.parameters() if p.requires_grad], config.clip_norm)
-    optimizer.step()
-    for hook in hooks:
-        hook.after(progress, optimizer)
-    return float(loss.detach())

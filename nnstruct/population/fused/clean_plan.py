@@ -27,11 +27,15 @@ class CleanLayout:
     structure : Structure
     task : Task
         Of sequences.
+    cell : str, optional
+        The recurrent family; by default the structure's. A pruned network keeps its cells where its
+        structure has lost its family, since an output is cut off from every input.
     """
 
-    def __init__(self, structure: Structure, task: Task) -> None:
+    def __init__(self, structure: Structure, task: Task, cell: str | None = None) -> None:
         self.structure = structure
-        family = FAMILIES[structure.family]
+        cell = cell or structure.family
+        family = FAMILIES[cell]
         self.symbols = np.arange(int(task.num_symbols or 0))
         self.order = np.argsort(structure.layer, kind="stable")
         edges = np.argsort(self.order)[structure.edge_index]
@@ -43,10 +47,10 @@ class CleanLayout:
         self._output_order = np.argsort(np.argsort(self.order[outputs]))
         units = structure.num_units
         self.plan = Plan(
-            CELL_CODES[structure.family],
+            CELL_CODES[cell],
             EdgeRows.of([edges[:, self._forward_edge]], units),
             EdgeRows.of([edges[:, self._recurrent_edge]], units),
-            *channels(structure.family, family.gates),
+            *channels(cell, family.gates),
             rows_of(inputs),
             rows_of(outputs),
             np.flatnonzero(outputs).astype(np.int32),

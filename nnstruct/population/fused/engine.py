@@ -62,9 +62,50 @@ def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
     return FaithfulPlanLayout(structure, task, corrected=config.protocol == "corrected")
 
 
+class CompiledNetwork:
+    """A network in a compiled loop: what it has learned so far, and the data that it has seen.
+
+    Parameters
+    ----------
+    prepare : callable (Preparation) -> RunEpoch
+        The compiled loop.
+    layout : Layout
+    initial : mapping of str to float32 array
+        Named parameters to start from.
+    task : Task
+    config : TrainConfig
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[Preparation], RunEpoch],
+        layout: Layout,
+        initial: dict[str, np.ndarray],
+        task: Task,
+        config: TrainConfig,
+    ) -> None:
+        self._layout, self._initial, self._task = layout, initial, task
+        self._flat = layout.pack(initial)
+        longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
+        self._run_epoch = prepare(Preparation.of(layout, self._flat, config, longest))
+        self._data: dict[str, Data] = {}
+
+    def run(
+        self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
+    ) -> tuple[float, float]:
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+        if name not in self._data:
+            self._data[name] = _arrays(getattr(self._task, name), self._layout.symbols)
+        return self._run_epoch(training, self._data[name], positions, starts)
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Named parameters as they are now."""
+        return self._layout.unpack(self._flat, self._initial)
+
+
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     """Train one network and keep its curves and weights."""
-    return train_with(_numba_epochs, structure, task, config, seed)
+    return train_with(numba_epochs, structure, task, config, seed)
 
 
 def train_with(
@@ -75,22 +116,15 @@ def train_with(
     seed: int,
 ) -> Outcome:
     """Train one network with the compiled loop that ``prepare`` gives."""
-    layout = layout_of(structure, task, config)
     initial = initial_parameters(structure, task, config, seed)
-    parameters = layout.pack(initial)
-    longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
-    run_epoch = prepare(Preparation.of(layout, parameters, config, longest))
-    data = {name: _arrays(getattr(task, name), layout.symbols) for name in SPLIT_NAMES}
-
-    def run(name: str, positions: np.ndarray, starts: np.ndarray, training: bool) -> tuple[float, float]:
-        return run_epoch(training, data[name], positions, starts)
-
-    outcome = run_epochs(run, task, config, seed)
-    outcome.parameters = layout.unpack(parameters, initial)
+    network = CompiledNetwork(prepare, layout_of(structure, task, config), initial, task, config)
+    outcome = run_epochs(network.run, task, config, seed)
+    outcome.parameters = network.parameters()
     return outcome
 
 
-def _numba_epochs(preparation: Preparation) -> RunEpoch:
+def numba_epochs(preparation: Preparation) -> RunEpoch:
+    """The compiled loop in numba."""
     from nnstruct.population.fused.kernel import run_epoch
 
     layout, flat, steps_taken, batch_size, longest, settings = preparation

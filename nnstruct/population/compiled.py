@@ -1,0 +1,37 @@
+"""A recurrent network from any initial weights in the fastest compiled loop that the machine has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnstruct.population.fused.clean_plan import CleanLayout
+from nnstruct.population.fused.engine import CompiledNetwork, numba_epochs
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import Task
+
+
+def compiled_network(
+    structure: Structure, cell: str, parameters: dict[str, np.ndarray], task: Task, config: TrainConfig
+) -> CompiledNetwork:
+    """A network of the clean protocol in a compiled loop, to go on from the weights that it has.
+
+    Parameters
+    ----------
+    structure : Structure
+    cell : str
+        The recurrent family, also where the structure is of the family ``module``.
+    parameters : mapping of str to float32 array
+        By :func:`nnstruct.networks.parameter_shapes`.
+    task : Task
+    config : TrainConfig
+        Without options that the compiled loops do not know.
+    """
+    from nnstruct.population import native
+
+    layout = CleanLayout(structure, task, cell)
+    if native.available():
+        from nnstruct.population.native.bridge import NativeEpochs
+
+        return CompiledNetwork(NativeEpochs, layout, parameters, task, config)
+    return CompiledNetwork(numba_epochs, layout, parameters, task, config)
