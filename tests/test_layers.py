@@ -12,7 +12,7 @@ import nnstruct
 
 ROOT = Path(nnstruct.__file__).parent
 ROOMS: dict[int, str] = {
-    0: "errors random threads",
+    0: "errors random threads intervals",
     1: "structure record registry families topology recurrence fingerprint interchange drawing network space"
     " units ports program",
     2: "priors tasks properties",

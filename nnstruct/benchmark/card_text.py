@@ -51,6 +51,8 @@ def render(counted: dict[str, Any], *, has_recipe: bool) -> str:
     parts = [_front_matter(counted), _summary(counted)]
     for name, config in counted["configs"].items():
         parts.append(_config(name, config))
+    if counted["compared"]:
+        parts.append(_compared(counted["compared"]))
     parts += [_columns(), _use(counted), _origin(counted, has_recipe)]
     return "\n\n".join(parts) + f"\n\n{MARKER}\n"
 
@@ -245,6 +247,33 @@ def _split(config: dict[str, Any]) -> list[str]:
     ]
 
 
+def _compared(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "## The configurations side by side",
+        "",
+        "Mean test accuracy of the structures that have a label under both configurations, the difference",
+        "with its 95% interval by Student's t over structures, and Pearson's correlation of the two labels.",
+    ]
+    pair = None
+    for row in rows:
+        if pair != (row["first"], row["second"]):
+            pair = row["first"], row["second"]
+            changes = "; ".join(f"{key} {old} to {new}" for key, (old, new) in row["changes"].items())
+            lines += [
+                "",
+                f"From `{row['first']}` to `{row['second']}`: {changes}.",
+                "",
+                "| family | structures | first | second | second less first | correlation |",
+                "|---|---|---|---|---|---|",
+            ]
+        lines.append(
+            f"| {row['family']} | {row['structures']} | {_number(row['mean_first'])} "
+            f"| {_number(row['mean_second'])} | {row['difference']:+.4f} "
+            f"[{_signed(row['low'])}, {_signed(row['high'])}] | {_number(row['correlation'])} |"
+        )
+    return "\n".join(lines)
+
+
 def _columns() -> str:
     lines = ["## Columns"]
     for name, columns in _COLUMNS.items():
@@ -307,6 +336,10 @@ def _origin(counted: dict[str, Any], has_recipe: bool) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "unknown"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}" if math.isfinite(value) else "unknown"
 
 
 def _span(span: dict[str, float]) -> str:

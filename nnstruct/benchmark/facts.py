@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.benchmark.compared import compared_configs
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import STATUS_DIVERGED
@@ -51,6 +52,7 @@ def facts(bench: Benchmark) -> dict[str, Any]:
         "forward_edges": _span([s.forward_edges.shape[1] for s in structures]),
         "recurrent_edges": _span([s.recurrent_edges.shape[1] for s in structures]),
         "configs": {name: _config_facts(bench, name) for name in sorted(set(table["config_id"]))},
+        "compared": compared_configs(bench),
     }
 
 

@@ -221,7 +221,7 @@ def _print(table: pd.DataFrame, limits: pd.DataFrame, screen: Console) -> None:
     import numpy as np
 
     from nnstruct.cli.tables import table as made
-    from nnstruct.pruning.thresholds import mean_interval
+    from nnstruct.intervals import mean_interval
 
     rows = []
     for (label, _), part in table.groupby(["label", "density"], sort=False):

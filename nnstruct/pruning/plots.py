@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.pruning.thresholds import mean_interval
+from nnstruct.intervals import mean_interval
 from nnstruct.pruning.trajectory import Trajectory, trajectory_table
 
 if TYPE_CHECKING:

@@ -81,8 +81,8 @@ def summary(runs: Sequence[Trajectory]) -> pd.DataFrame:
     """The table of :class:`PruningRun`."""
     import pandas as pd
 
+    from nnstruct.intervals import mean_interval
     from nnstruct.pruning import trajectory_table
-    from nnstruct.pruning.thresholds import mean_interval
 
     steps = trajectory_table(runs)
     dense = steps[steps["step"] == 0].set_index(["label", "seed"])["after_test"]
