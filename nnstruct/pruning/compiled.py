@@ -1,59 +1,46 @@
-"""Training and evaluation of nnstruct's recurrent modules in a compiled loop, pruned edges left out."""
+"""Training and evaluation of pruned networks in a compiled loop that leaves out what is pruned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import nn
 
-from nnstruct.networks.clean import CleanRNN
 from nnstruct.population.batches import epoch_batches, evaluation_batches
-from nnstruct.population.compiled import compiled_network
-from nnstruct.population.fused.engine import CompiledNetwork
 from nnstruct.pruning.masks import Mask, parametrization
-from nnstruct.pruning.own import with_edges
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
-_EDGE_WEIGHTS = ("forward_weight", "recurrent_weight")
+
+class Loop(Protocol):
+    """A network in a compiled loop."""
+
+    def run(
+        self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
+    ) -> tuple[float, float]:
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
 
 
-@dataclass(eq=False)
-class CompiledModule:
-    """A recurrent module whose present weights a compiled loop has taken over.
+class CompiledModule(ABC):
+    """A module whose present weights a compiled loop has taken over.
 
-    Attributes
+    Parameters
     ----------
-    module : CleanRNN
-    keep : bool [E]
-        The edges of its structure that no mask prunes.
-    network : CompiledNetwork
+    loop : Loop
     task : Task
     config : TrainConfig
     """
 
-    module: CleanRNN
-    keep: np.ndarray
-    network: CompiledNetwork
-    task: Task
-    config: TrainConfig
+    def __init__(self, loop: Loop, task: Task, config: TrainConfig) -> None:
+        self.loop, self.task, self.config = loop, task, config
 
-    @classmethod
-    def of(cls, module: nn.Module, task: Task, config: TrainConfig) -> CompiledModule | None:
-        """The module in a compiled loop; None where only PyTorch can train it."""
-        if not _is_plain(module) or config.protocol != "clean" or config.options:
-            return None
-        assert isinstance(module, CleanRNN)
-        keep = _kept_edges(module)
-        if keep is None:
-            return None
-        parameters = module.parameters_by_name()
-        parameters["weight"] = parameters["weight"][keep]
-        structure, cell = with_edges(module.structure, keep), module.structure.family
-        return cls(module, keep, compiled_network(structure, cell, parameters, task, config), task, config)
+    @abstractmethod
+    def give_back(self) -> None:
+        """Put the weights, as they are now, into the module."""
 
     def epoch(self, seed: int, number: int) -> float:
         """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
@@ -66,50 +53,43 @@ class CompiledModule:
         loss, hits = self._pass(split, evaluation_batches(chosen, self.config), False)
         return {"loss": loss / len(chosen), "accuracy": hits / len(chosen)}
 
-    def give_back(self) -> None:
-        """Put the weights, as they are now, into the module."""
-        parameters = self.network.parameters()
-        weight = np.zeros((len(self.keep), parameters["weight"].shape[1]), dtype=np.float32)
-        weight[self.keep] = parameters["weight"]
-        self.module.assign(parameters | {"weight": weight})
-
     def _pass(self, split: str, batches: list[np.ndarray], training: bool) -> tuple[float, float]:
         starts = np.cumsum([0, *map(len, batches)])
-        return self.network.run(split, np.concatenate(batches), starts, training)
+        return self.loop.run(split, np.concatenate(batches), starts, training)
+
+
+def compiled_module(module: nn.Module, task: Task, config: TrainConfig) -> CompiledModule | None:
+    """The module in a compiled loop that computes the same; None where only PyTorch can train it."""
+    from nnstruct.pruning.compiled_perceptron import CompiledPerceptron
+    from nnstruct.pruning.compiled_recurrent import CompiledRecurrent
+
+    if not _is_plain(module):
+        return None
+    if task.is_sequence:
+        return CompiledRecurrent.of(module, task, config)
+    return CompiledPerceptron.of(module, task, config)
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether a module computes what the loop does, on a CPU, and all of it is trained."""
-    return (
-        isinstance(module, CleanRNN)
-        and type(module).forward is CleanRNN.forward
-        and not any((part._forward_hooks or part._forward_pre_hooks) for part in module.modules())
-        and all(
-            p.requires_grad and p.device.type == "cpu" and p.dtype == torch.float32
-            for p in module.parameters()
-        )
+    """Whether a module is on a CPU, all of it is trained, and nobody looks into it while it computes."""
+    parts = list(module.modules())
+    return not any(
+        part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks
+        for part in parts
+    ) and all(
+        p.requires_grad and p.device.type == "cpu" and p.dtype == torch.float32 for p in module.parameters()
     )
 
 
-def _kept_edges(module: CleanRNN) -> np.ndarray | None:
-    """The edges that no mask prunes, bool [E]; None where a mask is on anything but whole edges."""
-    masks = {}
+def plain_masks(module: nn.Module) -> dict[tuple[nn.Module, str], np.ndarray] | None:
+    """The masks of a module by owner and name of their tensor; None with any other parametrization."""
+    found = {}
     for part in module.modules():
         if not parametrize.is_parametrized(part):
             continue
         for name in part.parametrizations:  # type: ignore[union-attr]
             held = list(parametrization(part, name))
-            if part is not module or name not in _EDGE_WEIGHTS or len(held) > 1:
+            if len(held) > 1 or not isinstance(held[0], Mask) or held[0].gate is not None:
                 return None
-            if not isinstance(held[0], Mask) or held[0].gate is not None:
-                return None
-            masks[name] = held[0].mask.numpy()  # [g, target, source]
-    source, target = module.edge_places
-    keep = np.ones(module.structure.num_edges, dtype=bool)
-    for name, mask in masks.items():
-        own = module.structure.recurrent == (name == "recurrent_weight")
-        by_gate = mask[:, target[own], source[own]]
-        if (by_gate != by_gate[:1]).any():
-            return None
-        keep[own] = by_gate[0]
-    return keep
+            found[part, name] = held[0].mask.numpy()
+    return found

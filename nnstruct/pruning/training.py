@@ -14,7 +14,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.population.augmentation import augmented, check_augmentation
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.optimisers import make_optimizer, rate_at
-from nnstruct.pruning.compiled import CompiledModule
+from nnstruct.pruning.compiled import compiled_module
 from nnstruct.pruning.gradients import Batch, device_of
 from nnstruct.pruning.hooks import Hook, Progress, Row
 from nnstruct.pruning.masks import copy_module
@@ -96,7 +96,7 @@ def train_in_place(
     check_output(module, task)
     compiled = None
     if optimizer is None and not any(hook.every_update for hook in hooks):
-        compiled = CompiledModule.of(module, task, config)
+        compiled = compiled_module(module, task, config)
     epochs: _Epochs = compiled or _Updates(module, task, config, seed, optimizer, hooks)
     rows: list[Row] = []
     best, best_state, since = -math.inf, None, 0
@@ -252,7 +252,7 @@ def evaluate(
     # Vectors have no companions in a batch, so that large batches give the same and are faster.
     quick = config if task.is_sequence else config.model_copy(update={"batch_size": 2048})
     chosen = getattr(task, split)
-    if compiled := CompiledModule.of(module, task, config):
+    if compiled := compiled_module(module, task, config):
         return compiled.evaluate(split)
     data = Batch.of(chosen, device_of(module))
     before = [(part, part.training) for part in module.modules()]

@@ -11,7 +11,7 @@ from torch import nn
 from nnstruct import TrainConfig
 from nnstruct.families import RNN_FAMILIES
 from nnstruct.pruning import evaluate, fit, masks_of, prune, run_trajectory, starting_network
-from nnstruct.pruning.compiled import CompiledModule
+from nnstruct.pruning.compiled import compiled_module
 from nnstruct.pruning.hooks import Hook
 from nnstruct.pruning.masks import copy_module
 from nnstruct.pruning.training import train_in_place
@@ -36,7 +36,7 @@ def assert_alike(ours: nn.Module, theirs: nn.Module) -> None:
 )
 def test_trains_as_pytorch_does(family, part, density):
     sparse = prune(starting_network(f"{family}:6-5-4", strings(), config=QUICK), density, part=part)
-    assert CompiledModule.of(sparse, strings(), QUICK) is not None
+    assert compiled_module(sparse, strings(), QUICK) is not None
     masks = masks_of(sparse)
     ours, rows = fit(sparse, strings(), QUICK)
     theirs, expected = by_pytorch(sparse, QUICK)
@@ -57,12 +57,12 @@ def test_trains_as_pytorch_does(family, part, density):
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_evaluates_as_pytorch_does(family, split):
     sparse = prune(clean(family), 0.5)
-    compiled = CompiledModule.of(sparse, strings(), TrainConfig())
+    compiled = compiled_module(sparse, strings(), TrainConfig())
     assert compiled is not None
     found = evaluate(sparse, strings(), split=split)
     assert found == compiled.evaluate(split)
     sparse.readout.register_forward_hook(lambda *_: None)  # so that PyTorch has to do it
-    assert CompiledModule.of(sparse, strings(), TrainConfig()) is None
+    assert compiled_module(sparse, strings(), TrainConfig()) is None
     assert found == pytest.approx(evaluate(sparse, strings(), split=split), rel=1e-5)
 
 
@@ -120,7 +120,7 @@ def _hooked(module):
 @pytest.mark.parametrize("change", [_gates_apart, _readout, _frozen, _double, _hooked])
 def test_what_the_loop_cannot_do_is_left_to_pytorch(change):
     module = change(clean("gru"))
-    assert CompiledModule.of(module, strings(), QUICK) is None
+    assert compiled_module(module, strings(), QUICK) is None
     if change is not _double:
         trained, rows = fit(module, strings(), QUICK)
         assert len(rows) == QUICK.epochs
@@ -129,8 +129,8 @@ def test_what_the_loop_cannot_do_is_left_to_pytorch(change):
 
 def test_a_configuration_beyond_the_loop_is_left_to_pytorch():
     config = QUICK.model_copy(update={"schedule": "cosine"})
-    assert CompiledModule.of(clean("gru"), strings(), config) is None
-    assert CompiledModule.of(clean("gru"), strings(), QUICK) is not None
+    assert compiled_module(clean("gru"), strings(), config) is None
+    assert compiled_module(clean("gru"), strings(), QUICK) is not None
 
 
 def test_a_mask_that_changes_is_seen_at_once():

@@ -30,7 +30,9 @@ class _Weights(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in (*Weights._fields, *TiedWeights._fields)]
 
 
-class _Flat(ctypes.Structure):
+class Flat(ctypes.Structure):
+    """Parameters, their gradient and the state of Adam, one behind the other."""
+
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("parameters", "gradient", "first", "second")),
         ("size", ctypes.c_int64),
@@ -76,7 +78,7 @@ class NativeEpochs:
         gradients, tied_gradients = preparation.layout.views(preparation.flat[1])
         self._weights = self._pointers_to(weights, tied)
         self._gradients = self._pointers_to(gradients, tied_gradients)
-        self._flat = _Flat(
+        self._flat = Flat(
             *(array.ctypes.data for array in preparation.flat),
             len(preparation.flat[0]),
             *preparation.settings,

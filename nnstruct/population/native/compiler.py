@@ -17,8 +17,8 @@ import warnings
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("kernel.cpp", "network.cpp")
-_HEADERS = ("network.h", "passes.h", "vector.h")
+_SOURCES = ("kernel.cpp", "network.cpp", "perceptron.cpp")
+_HEADERS = ("buffer.h", "network.h", "passes.h", "updates.h", "vector.h")
 _ARCHITECTURE = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
 # None of these lets the compiler assume that NaN and infinity do not occur, nor does any change the
 # floating-point mode of the whole process as linking with -ffast-math would.

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "passes.h"
+#include "updates.h"
 
 namespace {
 
@@ -11,12 +12,6 @@ struct Data {
     int64_t width;
     const int64_t *batches, *starts;  // positions of all batches, and where each begins
     int64_t count;
-};
-
-struct Flat {
-    float *parameters, *gradient, *first, *second;
-    int64_t size;
-    double learning_rate, clip_norm, beta1, beta2, epsilon;
 };
 
 // Fills the lanes; returns the steps to run. Above 0, `padded` is where all sequences are read out.
@@ -32,32 +27,6 @@ int load_batch(Network& n, const Data& data, const int64_t* batch, int count, in
     for (int t = 0; t < steps; ++t)
         for (int b = 0; b < lanes; ++b) symbols[t * lanes + b] = b < count ? data.tokens[batch[b] * data.width + t] : 0;
     return steps;
-}
-
-// Sum of cross-entropies; scores become the gradient of the batch's mean loss.
-double loss_and_score_gradient(Network& n, int64_t count, int64_t& hits) {
-    const int classes = n.wiring.classes, lanes = n.vectors * WIDTH;
-    const float scale = 1.0f / (float)count;
-    float* scores = n.scores.data();
-    double loss = 0;
-    for (int b = 0; b < lanes; ++b) {
-        if (n.lengths[b] == 0) {
-            for (int k = 0; k < classes; ++k) scores[k * lanes + b] = 0;
-            continue;
-        }
-        int best = 0;
-        for (int k = 1; k < classes; ++k)
-            if (scores[k * lanes + b] > scores[best * lanes + b]) best = k;
-        const int target = n.targets[b];
-        const float top = scores[best * lanes + b], own = scores[target * lanes + b];
-        float total = 0;
-        for (int k = 0; k < classes; ++k) total += scores[k * lanes + b] = std::exp(scores[k * lanes + b] - top);
-        loss += std::log(total) + top - own;
-        hits += best == target;
-        for (int k = 0; k < classes; ++k) scores[k * lanes + b] *= scale / total;
-        scores[target * lanes + b] -= scale;
-    }
-    return loss;
 }
 
 // Bias and input table of the faithful protocol, from its two biases and its embedding.
@@ -104,30 +73,6 @@ void collect_tied(const Wiring& w, const Weights& weights, const Weights& gradie
     }
 }
 
-// Clip the gradient's norm, then one step of Adam (Kingma and Ba, 2015) in place.
-void clipped_adam(const Flat& flat, int64_t step) {
-    const int64_t size = flat.size;
-    double parts[8] = {};
-    const float* __restrict gradient = flat.gradient;
-    for (int64_t p = 0; p < size; p += 8)
-        for (int64_t i = 0; i < std::min<int64_t>(8, size - p); ++i) parts[i] += (double)gradient[p + i] * gradient[p + i];
-    double squares = 0;
-    for (double part : parts) squares += part;
-    const double ratio = flat.clip_norm / (std::sqrt(squares) + 1e-6);
-    const float factor = (float)(ratio < 1.0 ? ratio : 1.0);
-    const float rate = (float)(flat.learning_rate / (1.0 - std::pow(flat.beta1, (double)step)));
-    const float correction = (float)(1.0 / std::sqrt(1.0 - std::pow(flat.beta2, (double)step)));
-    const float b1 = (float)flat.beta1, b2 = (float)flat.beta2, epsilon = (float)flat.epsilon;
-    float *__restrict parameters = flat.parameters, *__restrict first = flat.first, *__restrict second = flat.second;
-    for (int64_t p = 0; p < size; ++p) {
-        const float g = gradient[p] * factor;
-        const float m = b1 * first[p] + (1.0f - b1) * g, v = b2 * second[p] + (1.0f - b2) * g * g;
-        first[p] = m;
-        second[p] = v;
-        parameters[p] -= rate * m / (std::sqrt(v) * correction + epsilon);
-    }
-}
-
 template <Cell C, int V>
 double run_epoch(Network& n, bool training, const Weights& weights, const Weights& gradient, const Flat& flat,
                  int64_t& steps_taken, const Data& data, int64_t& hits) {
@@ -150,14 +95,14 @@ double run_epoch(Network& n, bool training, const Weights& weights, const Weight
             const int count = (int)std::min<int64_t>(lanes, end - part);
             const int steps = load_batch(n, data, data.batches + part, count, padded);
             forward_pass<C, V>(n, weights, steps);
-            total += loss_and_score_gradient(n, end - begin, hits);
+            total += loss_and_score_gradient(n.scores.data(), w.classes, lanes, n.lengths.data(), n.targets.data(), end - begin, hits);
             if (training) backward_pass<C, V>(n, weights, gradient, steps);
         }
         if (!training) continue;
         if (!std::isfinite(total)) return total;
         n.give_gradients(gradient);
         collect_tied(w, weights, gradient);
-        clipped_adam(flat, ++steps_taken);
+        clipped_adam(flat, flat.learning_rate, ++steps_taken);
         refresh_tied(w, weights);
         n.take_weights(weights);
     }
