@@ -385,6 +385,21 @@ learning_rate = 0.01
 """
 
 
+def test_a_variant_may_have_its_own_number_of_seeds(tmp_path):
+    text = (
+        VARIANTS.replace("learning_rate = 0.01", "learning_rate = 0.01\nseeds = 2")
+        + "[seeds]\ngru = 3\ndefault = 1"
+    )
+    recipe = read_recipe(write(tmp_path, text), DatasetRecipe)
+    assert [recipe.seeds_of("gru", variant) for variant in (None, 0, 1)] == [3, 3, 2]
+    assert [recipe.seeds_of("rnn_tanh", variant) for variant in (None, 0, 1)] == [1, 1, 2]
+    assert recipe.configs[2] == recipe.train.model_copy(update={"learning_rate": 0.01})
+    run_dataset_recipe(write(tmp_path, text))
+    counts = Benchmark.load(tmp_path).table.groupby(["config_id", "family"]).size()
+    assert [counts[config.id, "gru"] for config in recipe.configs] == [6, 6, 4]
+    assert [counts[config.id, "rnn_tanh"] for config in recipe.configs] == [2, 2, 4]
+
+
 def test_variants_train_the_same_structures_again(tmp_path):
     file = write(tmp_path, VARIANTS)
     recipe = read_recipe(file, DatasetRecipe)
@@ -405,6 +420,8 @@ def test_variants_train_the_same_structures_again(tmp_path):
         ('protocol = "corrected"', 'protocol = "faithful"', r"each differ from \[train\]"),
         ("count = 2", 'count = 2\npriors = ["watts-strogatz"]', "priors must be left out with a study"),
         ("learning_rate = 0.01", "learning_rat = 0.01", "learning_rat"),
+        ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = 0", "seeds must be a positive integer"),
+        ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = true", "seeds must be a positive integer"),
     ],
 )
 def test_wrong_variants_and_studies_are_refused(tmp_path, old, new, message):

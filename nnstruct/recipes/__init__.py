@@ -27,6 +27,7 @@ A dataset recipe, ``datasets/<name>/recipe.toml``; all but the first three table
 
     [[variants]]                       # train all again with these fields of [train] changed
     protocol = "corrected"
+    seeds = 2                          # those of [seeds], if left out
 
     [seeds]                            # trainings of each structure
     default = 3

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 DEFAULT = "default"
+SEEDS = "seeds"
 Announce = Callable[[str], None]
 
 
@@ -170,6 +171,10 @@ class DatasetRecipe(Section):
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
+        for variant in self.variants:
+            seeds = variant.get(SEEDS, 1)
+            if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+                raise InvalidInputError(f"[[variants]] {SEEDS}", "be a positive integer", seeds)
         configs = self.configs
         if len({config.id for config in configs}) < len(configs):
             raise InvalidInputError("[[variants]]", "each differ from [train] and each other", self.variants)
@@ -188,7 +193,8 @@ class DatasetRecipe(Section):
     @property
     def configs(self) -> list[TrainConfig]:
         """``[train]``, then each of ``[[variants]]``: the keys in which it differs from that."""
-        return [self.train, *(TrainConfig(**(self.train.as_dict() | other)) for other in self.variants)]
+        changes = [{key: value for key, value in v.items() if key != SEEDS} for v in self.variants]
+        return [self.train, *(TrainConfig(**(self.train.as_dict() | change)) for change in changes)]
 
     @model_validator(mode="after")
     def _has_seeds(self) -> Self:
@@ -197,8 +203,10 @@ class DatasetRecipe(Section):
                 raise InvalidInputError("[seeds]", f"have the key {DEFAULT!r} or {family!r}", self.seeds)
         return self
 
-    def seeds_of(self, family: str) -> int:
-        """Trainings of each structure of a family."""
+    def seeds_of(self, family: str, variant: int | None = None) -> int:
+        """Trainings of each structure of a family, with ``[train]`` or one of ``[[variants]]``."""
+        if variant is not None and SEEDS in self.variants[variant]:
+            return self.variants[variant][SEEDS]
         return self.seeds.get(family, self.seeds.get(DEFAULT, 1))
 
     def structures(self, family: str) -> list[Any]:
@@ -261,9 +269,9 @@ def build_dataset(
         if device != "cpu":
             raise InvalidInputError("device", "be 'cpu' for a recipe with [pruning]", device)
         return _build_pruned(recipe, recipe.pruning, task, drawn, Path(out), workers, announce, file)
-    for config in recipe.configs:
+    for config, variant in zip(recipe.configs, [None, *range(len(recipe.variants))], strict=True):
         for family, structures in drawn.items():
-            seeds = recipe.seeds_of(family)
+            seeds = recipe.seeds_of(family, variant)
             if announce is not None:
                 times = f"{seeds} seed{'s' if seeds > 1 else ''}"
                 announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
