@@ -340,6 +340,40 @@ def test_a_dataset_recipe_with_pruning_makes_a_benchmark_of_all_steps(tmp_path):
     assert again.y.tolist() == bench.y.tolist()
 
 
+def test_variants_train_the_structures_of_all_steps_from_fresh_weights(tmp_path):
+    text = PRUNED.replace("[seeds]", "[[variants]]\nepochs = 3\nseeds = 3\n[seeds]", 1)
+    path = write(tmp_path, text, "recipe.toml")
+    bench = run_dataset_recipe(path, workers=1)
+    recipe = read_recipe(path, DatasetRecipe)
+    whole = Benchmark.load(tmp_path)
+    pruned, fresh = (whole.select_config(config.id) for config in recipe.configs)
+    assert bench.table.equals(pruned.table)
+    assert set(pruned.table["engine"]) == {"pruning"}
+    assert set(fresh.table["seed"]) == {0, 1, 2}
+    assert set(fresh.fingerprints) == {s.fingerprint for s in pruned.structures if s.family == "rnn_tanh"}
+    assert len(fresh.table) == 3 * len(fresh)
+    assert "side by side" in (tmp_path / "README.md").read_text()
+    assert check_card(tmp_path) == []
+    again = run_dataset_recipe(path, workers=1)
+    assert again.table.equals(bench.table)
+    assert Benchmark.load(tmp_path).table.equals(whole.table)
+
+
+def test_steps_remember_prior_method_and_parent(tmp_path):
+    bench = run_dataset_recipe(write(tmp_path, PRUNED, "recipe.toml"), workers=1)
+    recipe = read_recipe(tmp_path / "recipe.toml", DatasetRecipe)
+    priors = {s.fingerprint: s.origin["prior"] for s in recipe.structures("rnn_tanh")}
+    known = {s.fingerprint: s for s in bench.structures}
+    for structure in bench.structures:
+        root = structure
+        while root.origin["parent"]:
+            root = known[root.origin["parent"]]
+        assert structure.origin["prior"] == priors[root.fingerprint]
+    card = (tmp_path / "README.md").read_text()
+    assert "| pruned: random |" in card
+    assert all(f"| {prior} |" in card for prior in priors.values())
+
+
 def test_each_structure_meets_all_methods_unless_told_otherwise(tmp_path):
     path = write(tmp_path, PRUNED.replace("each = 1\n", "").replace("count = 3", "count = 2"), "recipe.toml")
     section = read_recipe(path, DatasetRecipe).pruning
@@ -371,7 +405,7 @@ def test_a_recipe_with_pruning_reads_back_as_written(tmp_path):
         ("each = 1", "each = 3", "each must be at most the 2 methods, got 3"),
         ("[0.6, 0.3]", "[0.3, 0.6]", "[pruning] densities must be shares in [0, 1) that fall"),
         ("each = 1", 'schedule = "never"', "schedule must be one of"),
-        ("[seeds]", '[[variants]]\nprotocol = "faithful"\n[seeds]', "must be left out with [pruning]"),
+        ("[seeds]", "[[variants]]\nseeds = 2\n[seeds]", "must each differ from [train] and each other"),
     ],
 )
 def test_a_wrong_pruning_table_is_refused(tmp_path, old, new, message):

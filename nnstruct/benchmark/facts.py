@@ -57,8 +57,11 @@ def facts(bench: Benchmark) -> dict[str, Any]:
 
 
 def prior_of(structure: Structure) -> str:
-    """The prior that drew a structure, or what else it says of its origin."""
-    return str(structure.origin.get("prior") or structure.origin.get("kind") or "unknown")
+    """The prior that drew a structure, the method that pruned it, or what else it says of its origin."""
+    origin = structure.origin
+    if origin.get("kind") == "pruning" and origin.get("step"):
+        return f"pruned: {origin.get('method')}"
+    return str(origin.get("prior") or origin.get("kind") or "unknown")
 
 
 def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
+# What a step's structure keeps of where its network came from.
+_KEPT_ORIGIN = ("program", "resolution", "prior")
+
 Source = nn.Module | Network | Structure | str | Callable[[int], nn.Module]
 
 
@@ -322,7 +325,7 @@ class _Run:
             "amount": density, "step": number, "seed": self.seed,
             "parent": self.parent if stepwise else self.dense_fingerprint,
         }  # fmt: skip
-        kept = {name: found.origin[name] for name in ("program", "resolution") if name in found.origin}
+        kept = {name: found.origin[name] for name in _KEPT_ORIGIN if name in found.origin}
         structure = replace(found, origin=origin | kept)
         self.parent = structure.fingerprint
         self.dense_fingerprint = self.dense_fingerprint or self.parent

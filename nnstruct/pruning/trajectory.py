@@ -22,7 +22,7 @@ SCORES = ("train", "val", "test", "train_loss", "val_loss", "test_loss")
 CURVES = ("train_loss", "val_loss", "val")
 HEADER = ("label", "network", "method", "schedule", "task", "task_fingerprint", "config", "seed")
 WHEN = ("before", "after")
-ENGINE = "torch"
+ENGINE = "pruning"
 
 
 @dataclass(frozen=True, eq=False)

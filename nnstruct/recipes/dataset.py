@@ -184,8 +184,6 @@ class DatasetRecipe(Section):
     def _can_prune(self) -> Self:
         if self.pruning is None:
             return self
-        if self.variants:
-            raise InvalidInputError("[[variants]]", "be left out with [pruning]", self.variants)
         for method in self.pruning.methods:
             self.pruning.settings_of(method, self.train)
         return self
@@ -265,11 +263,14 @@ def build_dataset(
     for family in recipe.space.families:
         with naming(file, "sample"):
             drawn[family] = recipe.structures(family)
+    main, variants = recipe.train.id, [None, *range(len(recipe.variants))]
     if recipe.pruning is not None:
         if device != "cpu":
             raise InvalidInputError("device", "be 'cpu' for a recipe with [pruning]", device)
-        return _build_pruned(recipe, recipe.pruning, task, drawn, Path(out), workers, announce, file)
-    for config, variant in zip(recipe.configs, [None, *range(len(recipe.variants))], strict=True):
+        drawn, main = _prune(recipe, recipe.pruning, task, drawn, Path(out), workers, announce)
+        variants = variants[1:]
+    for variant in variants:
+        config = recipe.train if variant is None else recipe.configs[1 + variant]
         for family, structures in drawn.items():
             seeds = recipe.seeds_of(family, variant)
             if announce is not None:
@@ -281,10 +282,10 @@ def build_dataset(
             )  # fmt: skip
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)
-    return bench.select_config(recipe.train.id).with_target(recipe.target.name)
+    return bench.select_config(main).with_target(recipe.target.name)
 
 
-def _build_pruned(
+def _prune(
     recipe: DatasetRecipe,
     pruning: PrunedSection,
     task: Task,
@@ -292,9 +293,8 @@ def _build_pruned(
     out: Path,
     workers: int | None,
     announce: Announce | None,
-    file: Path | None,
-) -> Benchmark:
-    from nnstruct.benchmark import Benchmark, write_card
+) -> tuple[dict[str, list[Any]], str]:
+    """Prune and re-train; the structures of all steps that can be trained anew, and the records' config."""
     from nnstruct.benchmark.generate import num_cpus
 
     if announce is not None:
@@ -303,10 +303,10 @@ def _build_pruned(
     by_seeds: dict[int, list[Any]] = {}
     for family, structures in drawn.items():
         by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
-    build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or num_cpus())
-    bench = Benchmark.load(out)
-    write_card(bench, out, recipe=file)
-    return bench.with_target(recipe.target.name)
+    runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or num_cpus())
+    steps = {s.fingerprint: s for run in runs for s in run.structures}.values()
+    # One whose output is cut off from every input has lost its family.
+    return {family: [s for s in steps if s.family == family] for family in drawn}, runs[0].config.id
 
 
 def run_dataset_recipe(
