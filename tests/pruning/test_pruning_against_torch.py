@@ -59,22 +59,46 @@ def test_channels_are_structured_along_the_first_axis(criterion, norm, density):
         assert torch.equal(ours[f"{place}.weight"], layer.weight_mask.bool())
 
 
-def test_channels_are_those_of_torch_pruning():
-    pruning = pytest.importorskip("torch_pruning", reason="torch-pruning is not installed")
+def _whole_cnn() -> nn.Sequential:
     torch.manual_seed(2)
-    whole = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
-    kept = masks_of(prune(whole, 0.5, method="channels", parameters=["0.weight"]))["0.weight"]
-    theirs = copy.deepcopy(whole)
-    pruner = pruning.pruner.MagnitudePruner(
+    cnn = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 12, 3), nn.BatchNorm2d(12), nn.ReLU(),
+        nn.Conv2d(12, 4, 3),
+    )  # fmt: skip
+    with torch.no_grad():
+        for place in (1, 4):
+            cnn[place].weight.uniform_(0.1, 2.0)
+    return cnn.eval()
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "scale"])
+@pytest.mark.parametrize("density", [0.75, 0.5, 0.25])
+@pytest.mark.parametrize("place", [0, 3])
+def test_channels_are_those_of_torch_pruning(criterion, density, place):
+    peer = pytest.importorskip("torch_pruning", reason="torch-pruning is not installed")
+    whole, theirs = _whole_cnn(), _whole_cnn()
+    options = {"criterion": criterion, "parameters": [f"{place}.weight"]}
+    ours = prune(whole, density, method="channels", **options)
+    importance = {
+        "l1": lambda: peer.importance.MagnitudeImportance(p=1, group_reduction="first", bias=False),
+        "l2": lambda: peer.importance.MagnitudeImportance(p=2, group_reduction="first", bias=False),
+        "scale": peer.importance.BNScaleImportance,
+    }[criterion]()
+    others = [
+        layer for number, layer in enumerate(theirs) if number != place and isinstance(layer, nn.Conv2d)
+    ]
+    peer.pruner.BasePruner(
         theirs,
         torch.zeros(1, 1, 8, 8),
-        importance=pruning.importance.MagnitudeImportance(p=1, group_reduction="first"),
-        pruning_ratio=0.5,
-        ignored_layers=[theirs[2]],
-    )
-    pruner.step()
-    chosen = kept.flatten(1).any(1)
-    assert torch.allclose(theirs[0].weight, whole[0].weight[chosen])
+        importance=importance,
+        pruning_ratio=1 - density,
+        ignored_layers=others,
+    ).step()
+    chosen = masks_of(ours)[f"{place}.weight"].flatten(1).any(1)
+    assert int(chosen.sum()) == theirs[place].out_channels == round(density * len(chosen))
+    assert torch.equal(theirs[place].weight, whole[place].weight[chosen])
+    images = torch.randn(5, 1, 8, 8)
+    torch.testing.assert_close(ours.eval()(images), theirs.eval()(images))
 
 
 def test_masks_of_torch_are_taken_over(module):
