@@ -210,7 +210,13 @@ def test_claims_hold_or_not_as_the_numbers_say(done):
 
 def test_everything_is_written_to_read_and_to_load(done):
     assert (done.folder / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (done.folder / "accuracy.svg").read_text()
     text = (done.folder / "table.md").read_text()
+    row = done.table.set_index(["label", "density"]).loc[("blind", 0.05)]
+    half = 100 * max(row["after_high"] - row["after"], row["after"] - row["after_low"])
+    line = next(line for line in text.splitlines() if line.startswith("| blind | ") and "±" in line)
+    assert line.count("|") == 2 + done.table["density"].nunique()
+    assert f"| {100 * row['after']:.2f} ± {half:.2f} |" in line
     assert text.startswith("# tiny\n\nmlp:12 on digits; means over seeds with 95% intervals")
     for part in ("## Comparisons", "## Largest share that may go", "## Expected", "| sr-ste | 50% |"):
         assert part in text

@@ -169,6 +169,7 @@ def _claims(recipe: PruningRecipe, table: pd.DataFrame, comparisons: pd.DataFram
 
 
 def _write(run: PruningRun, title: str) -> None:
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     from nnstruct.benchmark.files import write_atomically
@@ -185,6 +186,8 @@ def _write(run: PruningRun, title: str) -> None:
     # So many names would cover the lines.
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5)
     figure.savefig(run.folder / "accuracy.png", dpi=150)
+    with mpl.rc_context({"svg.hashsalt": "nnstruct"}):
+        figure.savefig(run.folder / "accuracy.svg", metadata={"Date": None})
 
 
 def as_markdown(run: PruningRun, title: str) -> str:
@@ -194,6 +197,11 @@ def as_markdown(run: PruningRun, title: str) -> str:
     intro = [
         f"{first.network} on {first.task}; means over seeds with 95% intervals (Student's t); "
         f"{minutes:.1f} CPU minutes.",
+        "",
+        "Test accuracy after re-training in percent, and half its interval, by the share of weights left:",
+        *_at_a_glance(run.table),
+        "",
+        "The same in full:",
         *_grid(
             ("method", "density", "weights", "seeds", "epochs", "test before", "test after", "above dense"),
             (
@@ -223,6 +231,25 @@ def as_markdown(run: PruningRun, title: str) -> str:
         rows = ((claim.text, claim.found, "yes" if claim.holds else "no") for claim in run.claims)
         parts.append("\n".join(["## Expected", *_grid(("expected", "found", "holds"), rows)]))
     return "\n\n".join(parts) + "\n"
+
+
+def _at_a_glance(table: pd.DataFrame) -> list[str]:
+    """A row a method, a column a density."""
+    densities = sorted(set(table["density"]), reverse=True)
+    cells = {
+        (row["label"], row["density"]): f"{100 * row['after']:.2f}"
+        + (
+            f" ± {100 * max(row['after_high'] - row['after'], row['after'] - row['after_low']):.2f}"
+            if row["seeds"] > 1
+            else ""
+        )
+        for row in table.to_dict("records")
+    }
+    rows = (
+        (label, *(cells.get((label, density), "") for density in densities))
+        for label in dict.fromkeys(table["label"])
+    )
+    return _grid(("method", *(f"{100 * density:.4g}%" for density in densities)), rows)
 
 
 def _comparison_lines(comparisons: pd.DataFrame) -> list[str]:
