@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
 
+# The ``kind`` in the origin of structures that pruning has left; they may have units that are cut off.
+PRUNED = "pruning"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Structure:
@@ -55,8 +58,8 @@ class Structure:
     ------
     StructureError
         If forward edges form a cycle, an edge is out of range or given twice, an output unit
-        has no path from an input unit (except in family ``module``, which reports it in
-        :attr:`dead_units`), or the family has no state for a recurrent edge.
+        has no path from an input unit (except in family ``module`` and in pruned networks, of which
+        :attr:`dead_units` tells it), or the family has no state for a recurrent edge.
 
     Examples
     --------
@@ -118,7 +121,8 @@ class Structure:
         if not inputs.any():
             raise StructureError("inputs", "mark at least one unit", inputs.tolist())
         # Every unit has a path from one without incoming edges; if those are inputs, all are reached.
-        if self.family != "module" and not (inputs | has_incoming).all():
+        found_so = self.family == "module" or self.origin.get("kind") == PRUNED
+        if not found_so and not (inputs | has_incoming).all():
             cut_off = np.flatnonzero(outputs & ~self.reachability.from_input)
             if len(cut_off):
                 raise StructureError(

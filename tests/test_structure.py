@@ -16,6 +16,7 @@ from strategies import any_structures, structures, with_permutation
 
 from nnstruct.errors import InvalidInputError, StructureError, UnknownNameError
 from nnstruct.families import FAMILIES
+from nnstruct.interchange import from_arrow, to_arrow
 from nnstruct.structure import Structure
 
 DIAMOND = np.array([[0, 0, 1, 2], [1, 2, 3, 3]])
@@ -134,6 +135,18 @@ def test_an_isolated_output_is_named() -> None:
     inputs = np.array([True, False, False, False])
     with pytest.raises(StructureError, match="path from an input unit, got 'isolated unit 3'"):
         Structure([[0, 1], [1, 2]], 4, inputs=inputs)
+
+
+@pytest.mark.parametrize("family", ["mlp", "cnn", "gru"])
+def test_a_pruned_network_keeps_its_family_where_units_are_cut_off(family: str) -> None:
+    inputs = np.array([True, False, False, False])
+    options = {"family": family, "inputs": inputs, "origin": {"kind": "pruning"}}
+    structure = Structure([[0, 1], [1, 2]], 4, **options)
+    assert structure.dead_units.tolist() == [3]
+    assert structure.relabel([3, 2, 1, 0]).fingerprint == structure.fingerprint
+    (again,) = from_arrow(to_arrow([structure]))
+    assert again.fingerprint == structure.fingerprint
+    assert Structure([[], []], 2, **(options | {"inputs": inputs[:2]})).num_edges == 0
 
 
 def test_a_module_reports_what_is_cut_off_instead() -> None:

@@ -11,7 +11,7 @@ from nnstruct.benchmark.compared import compared_configs
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import STATUS_DIVERGED
-from nnstruct.structure import Structure
+from nnstruct.structure import PRUNED, Structure
 
 if TYPE_CHECKING:
     from nnstruct.benchmark.bench import Benchmark
@@ -59,7 +59,7 @@ def facts(bench: Benchmark) -> dict[str, Any]:
 def prior_of(structure: Structure) -> str:
     """The prior that drew a structure, the method that pruned it, or what else it says of its origin."""
     origin = structure.origin
-    if origin.get("kind") == "pruning" and origin.get("step"):
+    if origin.get("kind") == PRUNED and origin.get("step"):
         return f"pruned: {origin.get('method')}"
     return str(origin.get("prior") or origin.get("kind") or "unknown")
 

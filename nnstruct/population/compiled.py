@@ -12,15 +12,13 @@ from nnstruct.tasks import Task
 
 
 def compiled_network(
-    structure: Structure, cell: str, parameters: dict[str, np.ndarray], task: Task, config: TrainConfig
+    structure: Structure, parameters: dict[str, np.ndarray], task: Task, config: TrainConfig
 ) -> CompiledNetwork:
     """A network of the clean protocol in a compiled loop, to go on from the weights that it has.
 
     Parameters
     ----------
     structure : Structure
-    cell : str
-        The recurrent family, also where the structure is of the family ``module``.
     parameters : mapping of str to float32 array
         By :func:`nnstruct.networks.parameter_shapes`.
     task : Task
@@ -29,7 +27,7 @@ def compiled_network(
     """
     from nnstruct.population import native
 
-    layout = CleanLayout(structure, task, cell)
+    layout = CleanLayout(structure, task)
     if native.available():
         from nnstruct.population.native.bridge import NativeEpochs
 

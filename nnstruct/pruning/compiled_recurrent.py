@@ -37,8 +37,7 @@ class CompiledRecurrent(CompiledModule):
             return None
         parameters = module.parameters_by_name()
         parameters["weight"] = parameters["weight"][keep]
-        structure, cell = with_edges(module.structure, keep), module.structure.family
-        network = compiled_network(structure, cell, parameters, task, config)
+        network = compiled_network(with_edges(module.structure, keep), parameters, task, config)
         return cls(module, keep, network, task, config)
 
     def give_back(self) -> None:

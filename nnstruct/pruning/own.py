@@ -10,10 +10,10 @@ import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
-from nnstruct.errors import StructureError
 from nnstruct.network import Network
 from nnstruct.networks.cnn_blocks import CellBlock
-from nnstruct.structure import Structure
+from nnstruct.networks.cnn_layout import CellLayout
+from nnstruct.structure import PRUNED, Structure
 
 
 def is_own(module: nn.Module) -> bool:
@@ -63,11 +63,7 @@ class PrunedModule:
     """Adds to a module of nnstruct that its Network has no edge where every weight is zero."""
 
     def to_network(self) -> Network:
-        """The Network of the edges that are left.
-
-        Its family is the module's own, or ``module`` where an output unit is cut off from every
-        input, which only that family may have.
-        """
+        """The Network of the edges that are left; its Structure says so in the origin."""
         return without_zero_edges(super().to_network())  # type: ignore[misc]
 
 
@@ -92,26 +88,34 @@ def _pruned_class(kind: type) -> type:
 
 
 def without_zero_edges(network: Network) -> Network:
-    """The Network without the edges all of whose weights are zero."""
-    keep = (network.weight != 0).any(axis=1)
+    """The Network without the edges all of whose weights are zero; edges that have none stay.
+
+    Whether an edge of a convolutional network has weights may depend on the others that enter its unit.
+    Where it would change for one that stays, the Structure is of the family ``module``.
+    """
+    old = network.structure
+    carries = _carries(old)
+    keep = (network.weight != 0).any(axis=1) | ~carries
     if keep.all():
         return network
-    structure = with_edges(network.structure, keep)
+    structure = with_edges(old, keep)
+    if (_carries(structure) != carries[keep]).any():
+        structure = replace(structure, family="module")
     return Network(structure, np.asarray(network.weight)[keep], network.bias, dict(network.tensors))
 
 
-def with_edges(structure: Structure, keep: np.ndarray) -> Structure:
-    """The Structure with some of its edges, bool [E].
+def _carries(structure: Structure) -> np.ndarray:
+    """Whether each edge has weights, bool [E]."""
+    if structure.family == "cnn":
+        return CellLayout(structure).carries
+    return np.ones(structure.num_edges, dtype=bool)
 
-    Its family is the same, or ``module`` where an output unit is cut off from every input, which only
-    that family may have.
-    """
-    kept = {
-        "edge_index": structure.edge_index[:, keep],
-        "recurrent": structure.recurrent[keep],
-        "origin": dict(structure.origin),
-    }
-    try:
-        return replace(structure, **kept)
-    except StructureError:
-        return replace(structure, **kept, family="module")
+
+def with_edges(structure: Structure, keep: np.ndarray) -> Structure:
+    """The pruned Structure with some of another's edges, bool [E]."""
+    return replace(
+        structure,
+        edge_index=structure.edge_index[:, keep],
+        recurrent=structure.recurrent[keep],
+        origin=dict(structure.origin) | {"kind": PRUNED},
+    )

@@ -29,7 +29,7 @@ from nnstruct.pruning.training import evaluate, train_in_place
 from nnstruct.pruning.trajectory import CURVES, SCORES, Step, Trajectory
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
-from nnstruct.structure import Structure
+from nnstruct.structure import PRUNED, Structure
 from nnstruct.tasks import Task
 
 # What a step's structure keeps of where its network came from.
@@ -321,7 +321,7 @@ class _Run:
         found = extract(module, example).structure
         stepwise = self.schedule.schedule in ("iterative", "rewind")
         origin = {
-            "kind": "pruning", **self.pruner.to_dict(), "schedule": self.schedule.schedule,
+            "kind": PRUNED, **self.pruner.to_dict(), "schedule": self.schedule.schedule,
             "amount": density, "step": number, "seed": self.seed,
             "parent": self.parent if stepwise else self.dense_fingerprint,
         }  # fmt: skip

@@ -108,8 +108,6 @@ class Slot:
     @property
     def alive(self) -> Tensor:
         """Units that are left, bool [*unit_shape]."""
-        if self.gates == 1:
-            return self.mask.mask & self.domain
         return self.gated(self.mask.mask).any(0) & self.domain
 
     @property
@@ -163,7 +161,8 @@ class Slot:
 
     def magnitude(self, tensor: Tensor) -> Tensor:
         """The absolute value of each unit, or the Euclidean norm of its gates, [*unit_shape]."""
-        return torch.linalg.vector_norm(self.gated(tensor), dim=0) if self.gates > 1 else tensor.abs()
+        gated = self.gated(tensor)
+        return torch.linalg.vector_norm(gated, dim=0) if self.gates > 1 else gated[0].abs()
 
     def keep(self, units: Tensor, *, clear: bool = True) -> None:
         """Mask everything but some units; the module is changed.

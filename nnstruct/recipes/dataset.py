@@ -294,7 +294,7 @@ def _prune(
     workers: int | None,
     announce: Announce | None,
 ) -> tuple[dict[str, list[Any]], str]:
-    """Prune and re-train; the structures of all steps that can be trained anew, and the records' config."""
+    """Prune and re-train; the structures of all steps by family, and the configuration of their records."""
     from nnstruct.benchmark.generate import num_cpus
 
     if announce is not None:
@@ -305,7 +305,6 @@ def _prune(
         by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
     runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or num_cpus())
     steps = {s.fingerprint: s for run in runs for s in run.structures}.values()
-    # One whose output is cut off from every input has lost its family.
     return {family: [s for s in steps if s.family == family] for family in drawn}, runs[0].config.id
 
 

@@ -11,7 +11,7 @@ from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
 from nnstruct.families import FAMILIES, RNN_FAMILIES
-from nnstruct.networks import build_module
+from nnstruct.networks import build_module, module_from_network
 from nnstruct.population import train_network
 from nnstruct.pruning import evaluate, fit, masks_of, prune
 
@@ -104,9 +104,13 @@ def test_units_that_nothing_reaches_are_reported_not_dropped():
         build_module(Structure.from_layers([4, 4], family="rnn_tanh"), strings()), 0.0, part="input"
     )
     network = sparse.to_network()
-    assert network.structure.family == "module"
+    assert network.structure.family == "rnn_tanh"
+    assert network.structure.origin["kind"] == "pruning"
     assert network.dead_units.tolist() == [4, 5, 6, 7] or len(network.dead_units) == 8
-    assert 0 <= evaluate(sparse, strings())["accuracy"] <= 1
+    found = evaluate(sparse, strings())
+    assert 0 <= found["accuracy"] <= 1
+    again = evaluate(module_from_network(network), strings())
+    assert again["loss"] == pytest.approx(found["loss"])
 
 
 def test_a_part_that_is_not_there_is_told():

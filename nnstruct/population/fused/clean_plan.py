@@ -27,15 +27,11 @@ class CleanLayout:
     structure : Structure
     task : Task
         Of sequences.
-    cell : str, optional
-        The recurrent family; by default the structure's. A pruned network keeps its cells where its
-        structure has lost its family, since an output is cut off from every input.
     """
 
-    def __init__(self, structure: Structure, task: Task, cell: str | None = None) -> None:
+    def __init__(self, structure: Structure, task: Task) -> None:
         self.structure = structure
-        cell = cell or structure.family
-        family = FAMILIES[cell]
+        family = FAMILIES[structure.family]
         self.symbols = np.arange(int(task.num_symbols or 0))
         self.order = np.argsort(structure.layer, kind="stable")
         edges = np.argsort(self.order)[structure.edge_index]
@@ -47,10 +43,10 @@ class CleanLayout:
         self._output_order = np.argsort(np.argsort(self.order[outputs]))
         units = structure.num_units
         self.plan = Plan(
-            CELL_CODES[cell],
+            CELL_CODES[structure.family],
             EdgeRows.of([edges[:, self._forward_edge]], units),
             EdgeRows.of([edges[:, self._recurrent_edge]], units),
-            *channels(cell, family.gates),
+            *channels(structure.family, family.gates),
             rows_of(inputs),
             rows_of(outputs),
             np.flatnonzero(outputs).astype(np.int32),
