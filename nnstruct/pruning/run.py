@@ -16,6 +16,7 @@ from nnstruct.extract import extract
 from nnstruct.network import Network
 from nnstruct.networks import build_module
 from nnstruct.pruning.base import Pruner, as_module, check_density
+from nnstruct.pruning.dense import Dense, Keeper, remembered
 from nnstruct.pruning.door import as_pruner
 from nnstruct.pruning.gradients import Batch, device_of
 from nnstruct.pruning.gradual import Gradual
@@ -229,6 +230,8 @@ class _Run:
             plan.config,
         )
         self.seed, self.example, self.structures = plan.seed, plan.example, plan.structures
+        # What the dense network follows from, together with task, configuration and seed.
+        self.start = plan.network if isinstance(plan.network, str) else None
         self.steps = 0
         self.parent: str | None = None
         self.dense_fingerprint: str | None = None
@@ -236,20 +239,31 @@ class _Run:
     def dense(self, module: nn.Module, budget: int) -> Step:
         started = time.process_time()
         pretrain = self.schedule.pretraining(self.config)
-        self.early = copy_module(module)
-        self.origin = copy_module(module)
         before = self._scores(module)
+        self.origin = self.early = trained = module
         rows: list[Row] = []
+        if pretrain or budget:
+            found = self._trained(module, pretrain or budget)
+            trained, rows = found.trained, found.rows
         if pretrain:
-            keeper = _Keeper(self.origin, self.schedule.rewind_epoch)
-            rows = self._train(self.origin, pretrain, "pretrain", [keeper])
-            self.early = keeper.kept
-            trained = self.origin
-        else:
-            trained = copy_module(module)
-            rows = self._train(trained, budget, "pretrain", []) if budget else []
+            self.origin, self.early = found.trained, found.early
         self.present = self.origin
         return self._step(trained, 1.0, before, rows, started)
+
+    def _trained(self, module: nn.Module, epochs: int) -> Dense:
+        """The dense network after its training."""
+
+        def make() -> Dense:
+            trained = copy_module(module)
+            keeper = Keeper(trained, self.schedule.rewind_epoch)
+            rows = self._train(trained, epochs, "pretrain", [keeper])
+            return Dense(trained, keeper.kept, rows)
+
+        key = None
+        if self.start is not None:
+            rest = self.config.model_copy(update={"epochs": epochs}).model_dump_json()
+            key = (self.start, self.task.fingerprint, rest, self.seed, self.schedule.rewind_epoch)
+        return remembered(key, make)
 
     def next(self, density: float, epochs: int) -> Step:
         started = time.process_time()
@@ -330,19 +344,6 @@ class _Run:
         self.parent = structure.fingerprint
         self.dense_fingerprint = self.dense_fingerprint or self.parent
         return structure
-
-
-class _Keeper(Hook):
-    """Keeps a copy of a network as it is after some epochs of its training."""
-
-    every_update = False
-
-    def __init__(self, module: nn.Module, epoch: int) -> None:
-        self.module, self.epoch, self.kept = module, epoch, copy_module(module)
-
-    def before_evaluation(self, epoch: int) -> None:
-        if epoch + 1 == self.epoch:
-            self.kept = copy_module(self.module)
 
 
 def count_units(module: nn.Module, pruner: Pruner) -> tuple[int, int]:

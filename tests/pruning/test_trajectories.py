@@ -17,6 +17,7 @@ from nnstruct.pruning import (
     Schedule,
     Trajectory,
     compare,
+    dense,
     load_trajectories,
     masks_of,
     plot_accuracy,
@@ -27,6 +28,7 @@ from nnstruct.pruning import (
     to_benchmark,
     trajectory_table,
 )
+from nnstruct.pruning import run as run_module
 from nnstruct.pruning.movement import cubic
 from nnstruct.pruning.run import plan_trajectory
 from nnstruct.pruning.selection import apportion, largest
@@ -315,3 +317,42 @@ def test_the_cubic_density_falls_from_start_to_end(early, late):
     assert cubic(0, 1.0, 0.1) == 1.0
     assert cubic(1, 1.0, 0.1) == pytest.approx(0.1)
     assert cubic(early, 1.0, 0.1) >= cubic(late, 1.0, 0.1)
+
+
+def test_trajectories_from_the_same_dense_network_train_it_once(monkeypatch):
+    dense._kept.clear()
+    trained = []
+    real = run_module.train_in_place
+
+    def counted(module, task, config, **options):
+        trained.append(config.epochs)
+        return real(module, task, config, **options)
+
+    monkeypatch.setattr(run_module, "train_in_place", counted)
+    options = {"config": TrainConfig(epochs=2), "retrain": 1, "structures": False}
+    first = run_trajectory("mlp:6", digits(), [0.5], method="random", seed=3, **options)
+    assert trained == [2, 1]
+    second = run_trajectory("mlp:6", digits(), [0.5], method="magnitude-class-blind", seed=3, **options)
+    assert trained == [2, 1, 1]
+    assert second.dense.after == first.dense.after
+    assert second.dense.curves["val"].tolist() == first.dense.curves["val"].tolist()
+    dense._kept.clear()
+    alone = run_trajectory("mlp:6", digits(), [0.5], method="magnitude-class-blind", seed=3, **options)
+    pd.testing.assert_frame_equal(
+        alone.table.drop(columns="seconds"), second.table.drop(columns="seconds"), check_exact=True
+    )
+    for other in ({"seed": 4}, {"seed": 3, "config": TrainConfig(epochs=2, learning_rate=0.1)}):
+        trained.clear()
+        run_trajectory("mlp:6", digits(), [0.5], method="random", **(options | other))
+        assert trained == [2, 1]
+    trained.clear()
+    fresh = {"pretrain": 0, "retrain": 2, "schedule": "one-shot"}
+    run_trajectory("mlp:6", digits(), [0.5], method="random", seed=3, **(options | fresh))
+    assert trained == [2]  # the re-training: its dense network is that of the first
+
+
+def test_only_a_few_dense_networks_are_kept():
+    dense._kept.clear()
+    for seed in range(dense.MOST_KEPT + 3):
+        run_trajectory("mlp:4", digits(), [0.5], seed=seed, config=TrainConfig(epochs=1), structures=False)
+    assert len(dense._kept) == dense.MOST_KEPT
