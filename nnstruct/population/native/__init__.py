@@ -20,6 +20,8 @@ makes for AVX-512:
 The order of work is another gain, and not numba's fault: units that need each other's last state form a
 block, blocks follow each other and time runs inside, so that what a block works with stays in the nearest
 cache over all time steps.
+
+Sparse perceptrons have a loop of their own, :mod:`nnstruct.population.native.perceptron`, which pruning uses.
 """
 
 from __future__ import annotations
