@@ -1,7 +1,7 @@
 """Which families of graph measures carry the signal: cross-validated scores by family and predictor.
 
 Run: python tests/benchmarks/family_scores.py datasets/reber-rnn [--network rnn_tanh] [--target test]
-     [--predictors bayesian-ridge extra-trees] [--repeats 2] [--most 1000] [--trees 200]
+     [--config ID] [--predictors bayesian-ridge extra-trees] [--repeats 2] [--most 1000] [--trees 200]
 
 Each predictor sees one family of measures, then all families; the same folds for all. R2 and Kendall's
 tau with 95% intervals by a bootstrap over structures, and the noise ceiling.
@@ -22,12 +22,15 @@ def main() -> None:
     parser.add_argument("benchmark")
     parser.add_argument("--network", help="only structures of this family of networks")
     parser.add_argument("--target", default="test")
+    parser.add_argument("--config", help="only records of this configuration")
     parser.add_argument("--predictors", nargs="+", default=["bayesian-ridge", "extra-trees"])
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--most", type=int, default=1000, help="structures, the first of the benchmark")
     parser.add_argument("--trees", type=int, default=200, help="of predictors that have trees")
     options = parser.parse_args()
     bench = Benchmark.load(options.benchmark, target=options.target)
+    if options.config:
+        bench = bench.select_config(options.config)
     if options.network:
         bench = bench.select_family(options.network)
     bench = bench.select(bench.fingerprints[: options.most])
