@@ -72,12 +72,17 @@ def compiled_module(module: nn.Module, task: Task, config: TrainConfig) -> Compi
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether a module is on a CPU, all of it is trained, and nobody looks into it while it computes."""
-    parts = list(module.modules())
-    return not any(
-        part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks
-        for part in parts
-    ) and all(
-        p.requires_grad and p.device.type == "cpu" and p.dtype == torch.float32 for p in module.parameters()
+    watched = any(
+        getattr(part, name)
+        for part in module.modules()
+        for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    )
+    return not watched and all(
+        p.requires_grad
+        and p.device.type == "cpu"
+        and p.dtype == torch.float32
+        and not (p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None))
+        for p in module.parameters()
     )
 
 

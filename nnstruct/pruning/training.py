@@ -36,6 +36,11 @@ def fit(
 ) -> tuple[nn.Module, list[Row]]:
     """Train a copy of a module on a task, as the engines train: cross-entropy, clipped gradients.
 
+    On a CPU, nnstruct's recurrent modules, and linear layers in a row of which half of the weights or more
+    are pruned, are trained in a compiled loop over the weights that are left, with the same numbers but for
+    rounding. Hooks on the module or its parameters, an optimiser of one's own and options that the loops do
+    not know leave it to PyTorch.
+
     Parameters
     ----------
     module : torch.nn.Module

@@ -117,7 +117,12 @@ def _hooked(module):
     return module
 
 
-@pytest.mark.parametrize("change", [_gates_apart, _readout, _frozen, _double, _hooked])
+def _gradient_hooked(module):
+    module.bias.register_hook(lambda gradient: gradient)
+    return module
+
+
+@pytest.mark.parametrize("change", [_gates_apart, _readout, _frozen, _double, _hooked, _gradient_hooked])
 def test_what_the_loop_cannot_do_is_left_to_pytorch(change):
     module = change(clean("gru"))
     assert compiled_module(module, strings(), QUICK) is None
