@@ -13,7 +13,6 @@ from nnstruct import Space, load_predictor
 from nnstruct.benchmark import Benchmark, check_card
 from nnstruct.errors import InvalidInputError, MissingDataError, NnstructError, RecipeError
 from nnstruct.predictors import Mean, RandomForest, evaluate
-from nnstruct.priors import stier2021
 from nnstruct.recipes import (
     DatasetRecipe,
     PredictorRecipe,
@@ -364,66 +363,3 @@ def test_every_recipe_error_is_an_nnstruct_error():
         ).expected.bounds()
         == {}
     )
-
-
-VARIANTS = """
-[task]
-name = "reber"
-options = { train = 60, val = 20, test = 20 }
-[space]
-families = ["rnn_tanh", "gru"]
-[sample]
-study = "stier2021"
-count = 2
-[train]
-protocol = "faithful"
-epochs = 1
-[[variants]]
-protocol = "corrected"
-[[variants]]
-learning_rate = 0.01
-"""
-
-
-def test_a_variant_may_have_its_own_number_of_seeds(tmp_path):
-    text = (
-        VARIANTS.replace("learning_rate = 0.01", "learning_rate = 0.01\nseeds = 2")
-        + "[seeds]\ngru = 3\ndefault = 1"
-    )
-    recipe = read_recipe(write(tmp_path, text), DatasetRecipe)
-    assert [recipe.seeds_of("gru", variant) for variant in (None, 0, 1)] == [3, 3, 2]
-    assert [recipe.seeds_of("rnn_tanh", variant) for variant in (None, 0, 1)] == [1, 1, 2]
-    assert recipe.configs[2] == recipe.train.model_copy(update={"learning_rate": 0.01})
-    run_dataset_recipe(write(tmp_path, text))
-    counts = Benchmark.load(tmp_path).table.groupby(["config_id", "family"]).size()
-    assert [counts[config.id, "gru"] for config in recipe.configs] == [6, 6, 4]
-    assert [counts[config.id, "rnn_tanh"] for config in recipe.configs] == [2, 2, 4]
-
-
-def test_variants_train_the_same_structures_again(tmp_path):
-    file = write(tmp_path, VARIANTS)
-    recipe = read_recipe(file, DatasetRecipe)
-    assert [config.protocol for config in recipe.configs] == ["faithful", "corrected", "faithful"]
-    assert read_recipe(write(tmp_path, to_toml(recipe), "again.toml"), DatasetRecipe) == recipe
-    bench = run_dataset_recipe(file)
-    assert set(bench.table["config_id"]) == {recipe.train.id}
-    whole = Benchmark.load(tmp_path)
-    assert whole.table.groupby("config_id").size().to_dict() == {c.id: 4 for c in recipe.configs}
-    drawn = {s.fingerprint for f in ("rnn_tanh", "gru") for s in stier2021(2, seed=0, family=f)}
-    assert {s.fingerprint for s in whole.structures} == drawn
-    assert check_card(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('protocol = "corrected"', 'protocol = "faithful"', r"each differ from \[train\]"),
-        ("count = 2", 'count = 2\npriors = ["watts-strogatz"]', "priors must be left out with a study"),
-        ("learning_rate = 0.01", "learning_rat = 0.01", "learning_rat"),
-        ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = 0", "seeds must be a positive integer"),
-        ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = true", "seeds must be a positive integer"),
-    ],
-)
-def test_wrong_variants_and_studies_are_refused(tmp_path, old, new, message):
-    with pytest.raises(NnstructError, match=message):
-        read_recipe(write(tmp_path, VARIANTS.replace(old, new)), DatasetRecipe)
