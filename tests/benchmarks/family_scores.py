@@ -2,6 +2,7 @@
 
 Run: python tests/benchmarks/family_scores.py datasets/reber-rnn [--network rnn_tanh] [--target test]
      [--config ID] [--predictors bayesian-ridge extra-trees] [--repeats 2] [--most 1000] [--trees 200]
+     [--families paper layered paper,layered]
 
 Each predictor sees one family of measures, then all families; the same folds for all. R2 and Kendall's
 tau with 95% intervals by a bootstrap over structures, and the noise ceiling.
@@ -27,6 +28,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--most", type=int, default=1000, help="structures, the first of the benchmark")
     parser.add_argument("--trees", type=int, default=200, help="of predictors that have trees")
+    parser.add_argument(
+        "--families", nargs="+", help="of measures, several by commas; by default each, then all together"
+    )
     options = parser.parse_args()
     bench = Benchmark.load(options.benchmark, target=options.target)
     if options.config:
@@ -34,8 +38,10 @@ def main() -> None:
     if options.network:
         bench = bench.select_family(options.network)
     bench = bench.select(bench.fingerprints[: options.most])
-    choices = {family: (family,) for family in PROPERTY_FAMILIES}
-    choices["all"] = tuple(PROPERTY_FAMILIES)
+    if options.families:
+        choices = {names: tuple(names.split(",")) for names in options.families}
+    else:
+        choices = {name: (name,) for name in PROPERTY_FAMILIES} | {"all": tuple(PROPERTY_FAMILIES)}
     predictors = {}
     for family, families in choices.items():
         for name in options.predictors:
