@@ -108,8 +108,8 @@ void backward(const Layers& layers, const float* weights, const Vec* values, Vec
 
 extern "C" {
 
-// One pass over a split. Returns the sum of the examples' losses, not finite as soon as training diverges or
-// memory is short; adds to `hits`. `rates` has the learning rate of each training step, from the first on.
+// One pass over a split. Returns the sum of the examples' losses, not finite as soon as training diverges, or -1
+// where memory is short; adds to `hits`. `rates` has the learning rate of each training step, from the first on.
 double nnstruct_perceptron_epoch(int32_t training, const Layers* given, const Flat* flat, const double* rates,
                                  int64_t* steps_taken, const Examples* examples, int64_t* hits) {
     FlushSubnormals quick;
@@ -121,7 +121,7 @@ double nnstruct_perceptron_epoch(int32_t training, const Layers* given, const Fl
     const int64_t edges = layers.starts[units - first];
     Buffer values, deltas;
     if (!values.allocate((size_t)units * VECTORS) || (training && !deltas.allocate((size_t)units * VECTORS)))
-        return std::nan("");
+        return -1.0;
     float* scores = (float*)(values.vectors() + (size_t)(units - classes) * VECTORS);
     int32_t lengths[LANES], targets[LANES];
     double total = 0;

@@ -58,6 +58,7 @@ class NativePerceptron:
     ------
     RuntimeError
         If there is no compiled kernel; :func:`nnstruct.population.native.available` tells.
+    MemoryError
 
     Examples
     --------
@@ -112,6 +113,8 @@ class NativePerceptron:
             ctypes.c_void_p(self._rates.ctypes.data), ctypes.c_void_p(self._steps_taken.ctypes.data),
             ctypes.byref(view), ctypes.byref(hits),
         )  # fmt: skip
+        if loss < 0:
+            raise MemoryError("there is not enough memory to train the network")
         return loss, hits.value
 
     @property
