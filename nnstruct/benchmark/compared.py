@@ -31,7 +31,8 @@ def compared_configs(bench: Benchmark) -> list[dict[str, Any]]:
         interval by Student's t over structures; and Pearson's ``correlation`` of the two labels. What
         too few structures leave undefined is NaN.
     """
-    first, *others = sorted(bench.configs) or [""]
+    # A configuration that was begun may have no record yet, and one of an old record be unknown.
+    first, *others = sorted(set(bench.configs) & set(bench.table["config_id"])) or [""]
     return [row for other in others for row in _rows(bench, first, other)]
 
 

@@ -58,6 +58,15 @@ def test_one_configuration_has_nothing_to_compare(tmp_path):
     assert "side by side" not in write_card(Benchmark.load(folder), folder).read_text()
 
 
+def test_a_configuration_without_records_is_left_out(tmp_path):
+    task = make_task()
+    records = [make_record(s, 0, task) for s in STRUCTURES]
+    begun = Benchmark.from_records(STRUCTURES, records, [CONFIG, OTHER])
+    assert compared_configs(begun) == []
+    folder = begun.save(tmp_path / "b")
+    assert check_card(folder) == []
+
+
 def test_one_structure_has_no_interval():
     (row,) = compared_configs(bench(STRUCTURES[:1], STRUCTURES))
     assert row["structures"] == 1
