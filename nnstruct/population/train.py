@@ -14,6 +14,7 @@ from nnstruct.network import Network
 from nnstruct.networks.parameters import check_trainable
 from nnstruct.population.devices import check_device
 from nnstruct.population.engines import choose_engine
+from nnstruct.population.orphans import end_with_parent
 from nnstruct.random import check_seed
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
@@ -207,6 +208,7 @@ def _train_all(jobs: Iterable[Job], task: Task, config: TrainConfig, engine: str
 
 
 def _train_chunk(jobs: list[Job], task: Task, config: TrainConfig, engine: str) -> list[Record]:
+    end_with_parent()
     return list(_train_all(jobs, task, config, engine))
 
 

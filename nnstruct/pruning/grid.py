@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.population.orphans import end_with_parent
 from nnstruct.population.train import seed_list
 from nnstruct.pruning.base import Pruner
 from nnstruct.pruning.run import Plan, Source, plan_trajectory
@@ -125,7 +126,12 @@ def _run_all(plans: Sequence[Plan], folder: Path | None, workers: int) -> Any:
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
-    return parallel(delayed(_run)(plan, folder) for plan in plans)
+    return parallel(delayed(_run_in_worker)(plan, folder) for plan in plans)
+
+
+def _run_in_worker(plan: Plan, folder: Path | None) -> Trajectory:
+    end_with_parent()
+    return _run(plan, folder)
 
 
 def _run(plan: Plan, folder: Path | None) -> Trajectory:
