@@ -35,10 +35,10 @@ def test_every_structure_has_its_records(path):
         # A study's draws are independent, so that two of them may be one structure.
         drawn = {structure.fingerprint for structure in recipe.structures(family)}
         assert counts[family] == len(drawn) > 0.95 * recipe.sample.count
-        for config in recipe.configs:
+        for config, variant in zip(recipe.configs, [None, *range(len(recipe.variants))], strict=True):
             rows = bench.table[(bench.table["family"] == family) & (bench.table["config_id"] == config.id)]
             assert rows.groupby("fingerprint").size().to_dict() == dict.fromkeys(
-                drawn, recipe.seeds_of(family)
+                drawn, recipe.seeds_of(family, variant)
             )
     assert not bench.table.duplicated(["fingerprint", "task_fingerprint", "config_id", "seed"]).any()
 
