@@ -52,13 +52,15 @@ def test_training_again_brings_back_the_records(path):
     except MissingDataError as error:
         pytest.skip(str(error))
     assert set(bench.table["task_fingerprint"]) == {task.fingerprint}
-    # The smallest and the largest of a family; rounding may differ between kinds of processors.
+    # The smallest and the largest of a family; rounding may differ between kinds of processors, and more in
+    # PyTorch's convolutions than in the compiled loops: 2e-4 was seen after one epoch.
     for family in recipe.space.families:
         own = sorted((s for s in bench.structures if s.family == family), key=lambda s: s.num_edges)
         for structure in (own[0], own[-1]):
             stored = bench.table[bench.table["fingerprint"] == structure.fingerprint].iloc[0]
             (again,) = ns.train([structure], task, seeds=[int(stored["seed"])], config=recipe.train)
-            np.testing.assert_allclose(again.train_loss[0], stored["train_loss"][0], rtol=1e-4)
+            tolerance = 1e-3 if family == "cnn" else 1e-4
+            np.testing.assert_allclose(again.train_loss[0], stored["train_loss"][0], rtol=tolerance)
             assert abs(again.test - stored["test"]) < 0.05
 
 
