@@ -55,7 +55,7 @@ def test_the_reader_of_a_pipe_may_leave(bench_folder):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_an_interrupt_keeps_what_is_finished(tmp_path):
-    text = RECIPE.replace("count = 16", "count = 60").replace("epochs = 2", "epochs = 200")
+    text = RECIPE.replace("count = 16", "count = 60").replace("epochs = 2", "epochs = 2000")
     (tmp_path / "recipe.toml").write_text(text)
     process = subprocess.Popen(
         [*COMMAND, "build", str(tmp_path), "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -59,7 +59,7 @@ def test_training_again_brings_back_the_records(path):
         for structure in (own[0], own[-1]):
             stored = bench.table[bench.table["fingerprint"] == structure.fingerprint].iloc[0]
             (again,) = ns.train([structure], task, seeds=[int(stored["seed"])], config=recipe.train)
-            tolerance = 1e-3 if family == "cnn" else 1e-4
+            tolerance = 1e-2 if family == "cnn" else 1e-4
             np.testing.assert_allclose(again.train_loss[0], stored["train_loss"][0], rtol=tolerance)
             assert abs(again.test - stored["test"]) < 0.05
 
