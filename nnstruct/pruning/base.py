@@ -15,6 +15,7 @@ from nnstruct.network import Network
 from nnstruct.networks import module_from_network
 from nnstruct.networks.program_module import ProgramModule, program_module
 from nnstruct.program import ModuleNetwork
+from nnstruct.pruning.hooks import Row
 from nnstruct.pruning.masks import copy_module
 from nnstruct.pruning.own import as_pruned, is_own
 from nnstruct.pruning.selection import largest, largest_in_each
@@ -28,7 +29,6 @@ PRUNERS: Registry[type[Pruner]] = Registry("pruning method")
 
 CLASSES = ("blind", "uniform")
 N = TypeVar("N", nn.Module, Network)
-Row = dict[str, float]
 
 
 @dataclass(eq=False)

@@ -19,7 +19,6 @@ struct Layers {
     const int32_t* inputs;      // [sizes[0]]: columns of the data that have a weight at all
 };
 
-// Weights, then the biases of the units behind the input.
 struct Examples {
     const float* inputs;  // [n, width]
     const int32_t* targets;
@@ -108,8 +107,9 @@ void backward(const Layers& layers, const float* weights, const Vec* values, Vec
 
 extern "C" {
 
-// One pass over a split. Returns the sum of the examples' losses, not finite as soon as training diverges, or -1
-// where memory is short; adds to `hits`. `rates` has the learning rate of each training step, from the first on.
+// One pass over a split. `flat` holds the weights, then the biases of the units behind the input. Returns the
+// sum of the examples' losses, not finite as soon as training diverges, or -1 where memory is short; adds to
+// `hits`. `rates` has the learning rate of each training step, from the first on.
 double nnstruct_perceptron_epoch(int32_t training, const Layers* given, const Flat* flat, const double* rates,
                                  int64_t* steps_taken, const Examples* examples, int64_t* hits) {
     FlushSubnormals quick;
