@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from nnstruct.population.fused.clean_plan import CleanLayout
-from nnstruct.population.fused.engine import CompiledNetwork, numba_epochs
+from nnstruct.population.fused.engine import AdamState, CompiledNetwork, numba_epochs
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
 
 def compiled_network(
-    structure: Structure, parameters: dict[str, np.ndarray], task: Task, config: TrainConfig
+    structure: Structure,
+    parameters: dict[str, np.ndarray],
+    task: Task,
+    config: TrainConfig,
+    state: AdamState | None = None,
 ) -> CompiledNetwork:
     """A network of the clean protocol in a compiled loop, to go on from the weights that it has.
 
@@ -24,6 +28,8 @@ def compiled_network(
     task : Task
     config : TrainConfig
         Without options that the compiled loops do not know.
+    state : AdamState, optional
+        To go on with.
     """
     from nnstruct.population import native
 
@@ -31,5 +37,5 @@ def compiled_network(
     if native.available():
         from nnstruct.population.native.bridge import NativeEpochs
 
-        return CompiledNetwork(NativeEpochs, layout, parameters, task, config)
-    return CompiledNetwork(numba_epochs, layout, parameters, task, config)
+        return CompiledNetwork(NativeEpochs, layout, parameters, task, config, state)
+    return CompiledNetwork(numba_epochs, layout, parameters, task, config, state)

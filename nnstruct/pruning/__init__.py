@@ -4,6 +4,7 @@ from nnstruct.pruning.base import PRUNERS, Pruner, ScoringPruner, Workpiece
 from nnstruct.pruning.channels import Channels
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.door import load_pruner, prune
+from nnstruct.pruning.evaluation import evaluate
 from nnstruct.pruning.grasp import Grasp
 from nnstruct.pruning.grid import run_trajectories
 from nnstruct.pruning.gumbel import GumbelSoftmax
@@ -23,7 +24,7 @@ from nnstruct.pruning.sr_ste import SrSte
 from nnstruct.pruning.starting import starting_network
 from nnstruct.pruning.synflow import SynFlow
 from nnstruct.pruning.thresholds import compare, thresholds
-from nnstruct.pruning.training import evaluate, fit
+from nnstruct.pruning.training import fit
 from nnstruct.pruning.trajectory import Step, Trajectory, to_benchmark, trajectory_table
 from nnstruct.pruning.trajectory_file import load_trajectories, save_trajectories
 from nnstruct.pruning.uniform_random import Random

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import nn
 
-from nnstruct.population.batches import epoch_batches, evaluation_batches
+from nnstruct.population.batches import evaluation_batches
+from nnstruct.pruning.hooks import Memory
 from nnstruct.pruning.masks import Mask, parametrization
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -42,10 +44,17 @@ class CompiledModule(ABC):
     def give_back(self) -> None:
         """Put the weights, as they are now, into the module."""
 
-    def epoch(self, seed: int, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
-        loss, _ = self._pass("train", epoch_batches(self.task.train, self.config, seed, number), True)
-        return loss
+    @abstractmethod
+    def memory(self) -> Memory:
+        """What the optimiser remembers now, of each weight that the module has."""
+
+    @abstractmethod
+    def anew(self, memory: Any) -> CompiledModule:
+        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+
+    def train(self, batches: Sequence[np.ndarray]) -> float:
+        """Some updates; the sum of the examples' losses, not finite once training diverges."""
+        return self._pass("train", batches, True)[0] if len(batches) else 0.0
 
     def evaluate(self, split: str) -> dict[str, float]:
         """Mean loss and accuracy on a split."""
@@ -53,7 +62,7 @@ class CompiledModule(ABC):
         loss, hits = self._pass(split, evaluation_batches(chosen, self.config), False)
         return {"loss": loss / len(chosen), "accuracy": hits / len(chosen)}
 
-    def _pass(self, split: str, batches: list[np.ndarray], training: bool) -> tuple[float, float]:
+    def _pass(self, split: str, batches: Sequence[np.ndarray], training: bool) -> tuple[float, float]:
         starts = np.cumsum([0, *map(len, batches)])
         return self.loop.run(split, np.concatenate(batches), starts, training)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeGuard
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nnstruct.population import native
-from nnstruct.population.native.perceptron import NativePerceptron, SparseLayer
+from nnstruct.population.native.perceptron import NativePerceptron, PerceptronState, SparseLayer
 from nnstruct.pruning.compiled import CompiledModule, plain_masks
+from nnstruct.pruning.masks import identity
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
@@ -21,14 +23,39 @@ _ACTIVATIONS = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Identity: "identity"}
 _OPTIONS = {"schedule"}
 
 
+@dataclass(frozen=True)
+class PerceptronMemory:
+    """What Adam remembers of a perceptron; a :class:`nnstruct.pruning.hooks.Memory`.
+
+    Attributes
+    ----------
+    layers : dict of int to int
+        The number of each layer by the identity of its weight.
+    state : PerceptronState
+    """
+
+    layers: dict[int, int]
+    state: PerceptronState
+
+    def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
+        """Clear what is remembered of all weights of a parameter but some."""
+        for moments in (self.state.first, self.state.second):
+            moments[self.layers[id(parameter)]].weight[~kept.numpy()] = 0.0
+
+
 class CompiledPerceptron(CompiledModule):
     """A :class:`torch.nn.Sequential` of linear layers and activations in a compiled loop."""
 
     def __init__(
-        self, linear: Sequence[nn.Linear], network: NativePerceptron, task: Task, config: TrainConfig
+        self,
+        module: nn.Module,
+        linear: Sequence[nn.Linear],
+        network: NativePerceptron,
+        task: Task,
+        config: TrainConfig,
     ) -> None:
         super().__init__(network, task, config)
-        self._linear, self._network = linear, network
+        self._module, self._linear, self._network = module, linear, network
 
     @classmethod
     def of(cls, module: nn.Module, task: Task, config: TrainConfig) -> CompiledPerceptron | None:
@@ -42,7 +69,18 @@ class CompiledPerceptron(CompiledModule):
         )
         if kept > MOST_DENSITY * total:
             return None
-        return cls(linear, NativePerceptron(layers, task, config), task, config)
+        return cls(module, linear, NativePerceptron(layers, task, config), task, config)
+
+    def memory(self) -> PerceptronMemory:
+        """What Adam remembers now, of each weight that the module has."""
+        layers = {identity(part, "weight"): number for number, part in enumerate(self._linear)}
+        return PerceptronMemory(layers, self._network.state())
+
+    def anew(self, memory: PerceptronMemory) -> CompiledPerceptron:
+        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+        layers = [layer for _, layer in _layers_of(self._module) or []]
+        network = NativePerceptron(layers, self.task, self.config, memory.state)
+        return CompiledPerceptron(self._module, self._linear, network, self.task, self.config)
 
     @torch.no_grad()
     def give_back(self) -> None:

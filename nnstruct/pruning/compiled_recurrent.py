@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from nnstruct.networks.clean import CleanRNN
 from nnstruct.population.compiled import compiled_network
-from nnstruct.population.fused.engine import CompiledNetwork
+from nnstruct.population.fused.engine import AdamState, CompiledNetwork
 from nnstruct.pruning.compiled import CompiledModule, plain_masks
+from nnstruct.pruning.masks import identity
 from nnstruct.pruning.own import with_edges
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
 _EDGE_WEIGHTS = ("forward_weight", "recurrent_weight")
+
+
+@dataclass(frozen=True)
+class RecurrentMemory:
+    """What Adam remembers of a recurrent network; a :class:`nnstruct.pruning.hooks.Memory`.
+
+    Attributes
+    ----------
+    module : CleanRNN
+    state : AdamState
+        With the moments of all edges, zero where one is pruned.
+    """
+
+    module: CleanRNN
+    state: AdamState
+
+    def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
+        """Clear what is remembered of all weights of a parameter but some."""
+        (name,) = (name for name in _EDGE_WEIGHTS if identity(self.module, name) == id(parameter))
+        own, places = _edges_in(self.module, name)
+        for moment in self.state.moments:
+            moment["weight"][own] *= kept.numpy()[:, *places].T
+
+    def of_edges(self, keep: np.ndarray) -> AdamState:
+        """The state of a network that has some of the edges only."""
+        first, second = (moment | {"weight": moment["weight"][keep]} for moment in self.state.moments)
+        return AdamState(self.state.steps_taken, first, second)
 
 
 class CompiledRecurrent(CompiledModule):
@@ -33,19 +63,49 @@ class CompiledRecurrent(CompiledModule):
         if config.protocol != "clean" or config.options:
             return None
         keep = _kept_edges(module)
-        if keep is None:
-            return None
+        return None if keep is None else cls._over(module, keep, task, config)
+
+    @classmethod
+    def _over(
+        cls,
+        module: CleanRNN,
+        keep: np.ndarray,
+        task: Task,
+        config: TrainConfig,
+        state: AdamState | None = None,
+    ) -> CompiledRecurrent:
         parameters = module.parameters_by_name()
         parameters["weight"] = parameters["weight"][keep]
-        network = compiled_network(with_edges(module.structure, keep), parameters, task, config)
+        network = compiled_network(with_edges(module.structure, keep), parameters, task, config, state)
         return cls(module, keep, network, task, config)
+
+    def memory(self) -> RecurrentMemory:
+        """What Adam remembers now, of each weight that the module has."""
+        state = self._network.state()
+        first, second = (self._with_all_edges(moment) for moment in state.moments)
+        return RecurrentMemory(self._module, AdamState(state.steps_taken, first, second))
+
+    def anew(self, memory: RecurrentMemory) -> CompiledRecurrent:
+        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+        keep = _kept_edges(self._module)
+        assert keep is not None, "no method masks some gates of an edge where it began with whole edges"
+        return self._over(self._module, keep, self.task, self.config, memory.of_edges(keep))
 
     def give_back(self) -> None:
         """Put the weights, as they are now, into the module."""
-        parameters = self._network.parameters()
-        weight = np.zeros((len(self._keep), parameters["weight"].shape[1]), dtype=np.float32)
-        weight[self._keep] = parameters["weight"]
-        self._module.assign(parameters | {"weight": weight})
+        self._module.assign(self._with_all_edges(self._network.parameters()))
+
+    def _with_all_edges(self, named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        weight = np.zeros((len(self._keep), named["weight"].shape[1]), dtype=np.float32)
+        weight[self._keep] = named["weight"]
+        return named | {"weight": weight}
+
+
+def _edges_in(module: CleanRNN, name: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Which edges stand in one of the two dense weights, bool [E], and their targets and sources there."""
+    own = module.structure.recurrent == (name == "recurrent_weight")
+    source, target = module.edge_places[:, own]
+    return own, (target, source)
 
 
 def _kept_edges(module: CleanRNN) -> np.ndarray | None:
@@ -53,11 +113,10 @@ def _kept_edges(module: CleanRNN) -> np.ndarray | None:
     masks = plain_masks(module)
     if masks is None or not all(place[0] is module and place[1] in _EDGE_WEIGHTS for place in masks):
         return None
-    source, target = module.edge_places
     keep = np.ones(module.structure.num_edges, dtype=bool)
     for (_, name), mask in masks.items():
-        own = module.structure.recurrent == (name == "recurrent_weight")
-        by_gate = mask[:, target[own], source[own]]  # [g, edges]
+        own, places = _edges_in(module, name)
+        by_gate = mask[:, *places]  # [g, edges]
         if (by_gate != by_gate[:1]).any():
             return None
         keep[own] = by_gate[0]

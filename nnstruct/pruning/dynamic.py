@@ -14,7 +14,7 @@ from torch import Tensor
 from nnstruct.pruning.base import Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.checks import among, share
 from nnstruct.pruning.divergence import mask_divergence
-from nnstruct.pruning.hooks import Hook, Progress
+from nnstruct.pruning.hooks import Hook, Memory, Progress
 from nnstruct.pruning.selection import apportion, erdos_renyi_shares, largest_in_each
 from nnstruct.pruning.training import train_in_place
 from nnstruct.random import generator
@@ -70,7 +70,7 @@ class DynamicPruner(Pruner):
 
 
 class Rewiring(Hook):
-    """Moves weights while a network is trained.
+    """Moves weights now and then while a network is trained.
 
     Parameters
     ----------
@@ -79,20 +79,22 @@ class Rewiring(Hook):
         Units of each slot that may be there.
     """
 
+    every_update = False
+
     def __init__(self, work: Workpiece, allowed: list[Tensor]) -> None:
         self.work, self.allowed = work, allowed
         self.moves = 0
         self.last = self._masks()
 
-    def move(self, dropped: list[Tensor], gains: list[Tensor], optimizer: torch.optim.Optimizer) -> None:
+    def move(self, dropped: list[Tensor], gains: list[Tensor], memory: Memory) -> None:
         """Drop some units and gain as many, those with the largest gain; they start from zero.
 
         Parameters
         ----------
         dropped : list of bool Tensor
         gains : list of Tensor
-        optimizer : torch.optim.Optimizer
-            Its memory of the units that moved is cleared.
+        memory : Memory
+            Of the optimiser, which forgets the units that moved.
         """
         for slot, drop, gain, allowed in zip(self.work.slots, dropped, gains, self.allowed, strict=True):
             kept = slot.alive & ~drop
@@ -100,10 +102,7 @@ class Rewiring(Hook):
             # Cleared first, so that a weight that comes back starts from zero too.
             slot.keep(kept)
             slot.keep(kept | grown)
-            same = slot.spread(kept)
-            for value in optimizer.state.get(slot.parameter, {}).values():
-                if isinstance(value, Tensor) and value.shape == same.shape:
-                    value.mul_(same)
+            memory.forget(slot.parameter, slot.spread(kept))
         self.moves += 1
 
     def columns(self) -> Row:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from nnstruct.pruning.base import Pruner, Workpiece
-from nnstruct.pruning.hooks import Hook, Progress, Row
+from nnstruct.pruning.hooks import Hook, Memory, Progress, Row
 from nnstruct.pruning.movement import cubic
 
 _MOST_PRUNINGS = 50
@@ -35,6 +33,8 @@ class Gradual(Hook):
         Evaluates the network; called once, when the density is reached.
     """
 
+    every_update = False
+
     def __init__(
         self, work: Workpiece, pruner: Pruner, density: float, until: float, scores: Callable[[], Row]
     ) -> None:
@@ -42,15 +42,20 @@ class Gradual(Hook):
         self.start = sum(int(alive.sum()) for alive in work.alive) / sum(work.totals)
         self.before_rest: Row = {}
 
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
-        if self.before_rest:
-            return
-        steps = max(1, round(self.until * progress.steps))
-        done = progress.step + 1
+    def takes_part(self, progress: Progress) -> bool:
+        """At most 50 times, and the last time at ``until``."""
+        done, steps = progress.step + 1, self._steps(progress)
+        return not self.before_rest and (done >= steps or done % max(1, steps // _MOST_PRUNINGS) == 0)
+
+    def after(self, progress: Progress, memory: Memory) -> None:
+        done, steps = progress.step + 1, self._steps(progress)
         if done >= steps:
             self.finish()
-        elif done % max(1, steps // _MOST_PRUNINGS) == 0:
+        else:
             self.pruner.apply(self.work, cubic(done / steps, self.start, self.density))
+
+    def _steps(self, progress: Progress) -> int:
+        return max(1, round(self.until * progress.steps))
 
     def finish(self) -> None:
         """Prune to the density asked for, if that has not been done."""

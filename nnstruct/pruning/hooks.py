@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Row = dict[str, float]
 
@@ -29,10 +28,22 @@ class Progress:
     epoch: int
     epoch_ends: bool
 
+    @classmethod
+    def at(cls, epoch: int, place: int, per_epoch: int, epochs: int) -> Progress:
+        """At the update of a place in an epoch."""
+        return cls(epoch * per_epoch + place, epochs * per_epoch, epoch, place == per_epoch - 1)
+
     @property
     def share(self) -> float:
         """Share of the training that is done, in [0, 1)."""
         return self.step / self.steps
+
+
+class Memory(Protocol):
+    """What an optimiser remembers of the weights that it trains."""
+
+    def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
+        """Clear what is remembered of all weights of a parameter but those in ``kept``, bool of its shape."""
 
 
 class Hook:
@@ -41,11 +52,15 @@ class Hook:
     Attributes
     ----------
     every_update : bool
-        Whether it takes part in the single updates; one that does not leaves them to a compiled loop
-        where there is one.
+        Whether it takes part in every update. One that does not says by :meth:`takes_part` in which, and
+        leaves the others to a compiled loop where there is one.
     """
 
     every_update: ClassVar[bool] = True
+
+    def takes_part(self, progress: Progress) -> bool:
+        """Whether its parts are called in an update."""
+        return self.every_update
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters of the method's own that the optimiser shall update."""
@@ -65,7 +80,7 @@ class Hook:
     def gradients(self, progress: Progress) -> None:
         """Called after the backward pass, before gradients are clipped."""
 
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
+    def after(self, progress: Progress, memory: Memory) -> None:
         """Called after the update."""
 
     def before_evaluation(self, epoch: int) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.checks import share
-from nnstruct.pruning.hooks import Hook, Progress
+from nnstruct.pruning.hooks import Hook, Memory, Progress
 from nnstruct.pruning.selection import largest
 from nnstruct.pruning.training import train_in_place
 
@@ -102,7 +101,7 @@ class _Movement(Hook):
                 if weight.grad is not None:
                     score -= slot.total_over_gates(weight.grad * slot.value)
 
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
+    def after(self, progress: Progress, memory: Memory) -> None:
         options = self.options
         if self.final or progress.share < options.warm_up:
             return

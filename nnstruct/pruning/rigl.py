@@ -16,7 +16,7 @@ from torch import Tensor
 from nnstruct.pruning.base import PRUNERS, Workpiece
 from nnstruct.pruning.checks import positive, share
 from nnstruct.pruning.dynamic import DynamicPruner, Rewiring, cosine_fraction
-from nnstruct.pruning.hooks import Progress
+from nnstruct.pruning.hooks import Memory, Progress
 from nnstruct.pruning.selection import largest_in_each
 
 
@@ -72,29 +72,26 @@ class _Rigged(Rewiring):
         self.options = options
         self.seen: list[list[Tensor]] = []
         self.gains: list[Tensor] = []
-        self.due = False
 
-    def before(self, progress: Progress) -> None:
+    def takes_part(self, progress: Progress) -> bool:
         every = min(100, max(1, int(self.options.end * progress.steps) // self.options.moves))
-        self.due = progress.step % every == every - 1 and progress.share < self.options.end
+        return progress.step % every == every - 1 and progress.share < self.options.end
 
     def watched(self) -> list[Tensor]:
-        self.seen = [slot.effective() for slot in self.work.slots] if self.due else []
+        self.seen = [slot.effective() for slot in self.work.slots]
         return [weight for places in self.seen for weight in places]
 
     def gradients(self, progress: Progress) -> None:
         self.gains = [
             slot.magnitude(sum((w.grad for w in places if w.grad is not None), torch.zeros_like(places[0])))
-            for slot, places in zip(self.work.slots, self.seen, strict=False)
+            for slot, places in zip(self.work.slots, self.seen, strict=True)
         ]
 
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
-        if not self.due:
-            return
+    def after(self, progress: Progress, memory: Memory) -> None:
         fraction = cosine_fraction(self.options.fraction, progress, self.options.end)
         dropped = []
         for slot in self.work.slots:
             alive = slot.alive
             count = round(fraction * int(alive.sum()))
             dropped += largest_in_each([-slot.magnitude(slot.weight.detach())], [alive], [count])
-        self.move(dropped, [gain.detach() for gain in self.gains], optimizer)
+        self.move(dropped, [gain.detach() for gain in self.gains], memory)

@@ -18,6 +18,7 @@ from nnstruct.networks import build_module
 from nnstruct.pruning.base import Pruner, as_module, check_density
 from nnstruct.pruning.dense import Dense, Keeper, remembered
 from nnstruct.pruning.door import as_pruner
+from nnstruct.pruning.evaluation import evaluate
 from nnstruct.pruning.gradients import Batch, device_of
 from nnstruct.pruning.gradual import Gradual
 from nnstruct.pruning.hooks import Hook, Row
@@ -26,7 +27,7 @@ from nnstruct.pruning.own import is_own
 from nnstruct.pruning.schedules import Schedule
 from nnstruct.pruning.slots import slots_of
 from nnstruct.pruning.starting import starting_network
-from nnstruct.pruning.training import evaluate, train_in_place
+from nnstruct.pruning.training import train_in_place
 from nnstruct.pruning.trajectory import CURVES, SCORES, Step, Trajectory
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from nnstruct.pruning.base import PRUNERS, Workpiece
 from nnstruct.pruning.dynamic import DynamicPruner, Rewiring, random_scores
-from nnstruct.pruning.hooks import Progress
+from nnstruct.pruning.hooks import Memory, Progress
 from nnstruct.pruning.selection import largest_in_each
 
 
@@ -57,10 +56,11 @@ class _Evolution(Rewiring):
         super().__init__(work, allowed)
         self.fraction = fraction
 
-    def after(self, progress: Progress, optimizer: torch.optim.Optimizer) -> None:
-        if progress.epoch_ends and progress.step + 1 < progress.steps:
-            gains = random_scores(self.work, "grow", progress.epoch)
-            self.move(self._weakest(), gains, optimizer)
+    def takes_part(self, progress: Progress) -> bool:
+        return progress.epoch_ends and progress.step + 1 < progress.steps
+
+    def after(self, progress: Progress, memory: Memory) -> None:
+        self.move(self._weakest(), random_scores(self.work, "grow", progress.epoch), memory)
 
     def _weakest(self) -> list[Tensor]:
         dropped = []

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import torch
-import torch.nn.utils.parametrize as parametrize
-from torch import Tensor, nn
+from torch import nn
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.population.augmentation import augmented, check_augmentation
-from nnstruct.population.batches import epoch_batches, evaluation_batches
-from nnstruct.population.optimisers import make_optimizer, rate_at
+from nnstruct.population.augmentation import check_augmentation
 from nnstruct.pruning.compiled import compiled_module
-from nnstruct.pruning.gradients import Batch, device_of
-from nnstruct.pruning.hooks import Hook, Progress, Row
+from nnstruct.pruning.compiled_epochs import CompiledEpochs
+from nnstruct.pruning.evaluation import check_output
+from nnstruct.pruning.gradients import device_of
+from nnstruct.pruning.hooks import Hook, Row
 from nnstruct.pruning.masks import copy_module
-from nnstruct.random import check_seed, derive_seed, generator
+from nnstruct.pruning.updates import MakeOptimizer, Updates
+from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
-
-MakeOptimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
 
 
 def fit(
@@ -99,10 +96,7 @@ def train_in_place(
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InvalidInputError("patience", "be a positive integer or None", patience)
     check_output(module, task)
-    compiled = None
-    if optimizer is None and not any(hook.every_update for hook in hooks):
-        compiled = compiled_module(module, task, config)
-    epochs: _Epochs = compiled or _Updates(module, task, config, seed, optimizer, hooks)
+    epochs = _epochs(module, task, config, seed, optimizer, hooks)
     rows: list[Row] = []
     best, best_state, since = -math.inf, None, 0
     was_training = module.training
@@ -111,8 +105,7 @@ def train_in_place(
         torch.manual_seed(derive_seed(seed, "fit"))
         for epoch in range(config.epochs):
             module.train()
-            total = epochs.epoch(seed, epoch)
-            epochs.give_back()
+            total = epochs.epoch(epoch)
             if not math.isfinite(total):
                 break
             for hook in hooks:
@@ -137,157 +130,17 @@ def train_in_place(
     return rows
 
 
-class _Epochs(Protocol):
-    """What trains and evaluates a module for :func:`train_in_place`."""
-
-    def epoch(self, seed: int, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
-
-    def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
-
-    def give_back(self) -> None:
-        """Put the weights, as they are now, into the module."""
-
-
-class _Updates:
-    """Trains a module itself, one update after the other."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        task: Task,
-        config: TrainConfig,
-        seed: int,
-        optimizer: MakeOptimizer | None,
-        hooks: Sequence[Hook],
-    ) -> None:
-        self.module, self.task, self.config, self.hooks = module, task, config, hooks
-        self.data = Batch.of(task.train, device_of(module))
-        self.trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        self.optimizer = optimizer(self.trained) if optimizer else make_optimizer(module, config, fused=True)
-        for hook in hooks:
-            for group in hook.parameter_groups():
-                self.optimizer.add_param_group(group)
-        self.first_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.per_epoch = len(epoch_batches(task.train, config, seed, 0))
-
-    def epoch(self, seed: int, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
-        rng = generator(seed, "augmentation", number)
-        steps = self.config.epochs * self.per_epoch
-        total = 0.0
-        for place, chosen in enumerate(epoch_batches(self.task.train, self.config, seed, number)):
-            done = number * self.per_epoch + place
-            progress = Progress(done, steps, number, place == self.per_epoch - 1)
-            batch = self.data.part(chosen)
-            if self.config.augmentation != "none":
-                batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
-            share = rate_at(self.config, done, steps) / self.config.learning_rate
-            for group, rate in zip(self.optimizer.param_groups, self.first_rates, strict=True):
-                group["lr"] = rate * share
-            total += len(chosen) * self._update(batch, progress)
-            if not math.isfinite(total):
-                break
-        return total
-
-    def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
-        return evaluate(self.module, self.task, split=split, config=self.config)
-
-    def give_back(self) -> None:
-        """The module has the weights already."""
-
-    def _update(self, batch: Batch, progress: Progress) -> float:
-        device = batch.inputs.device
-        for hook in self.hooks:
-            hook.before(progress)
-        self.optimizer.zero_grad()
-        with parametrize.cached():
-            for tensor in [tensor for hook in self.hooks for tensor in hook.watched()]:
-                tensor.retain_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-                scores = batch.scores(self.module)
-            loss = nn.functional.cross_entropy(
-                scores.float(), batch.targets, label_smoothing=self.config.label_smoothing
-            )
-            total = loss
-            for hook in self.hooks:
-                term = hook.penalty()
-                total = total if term is None else total + term
-            total.backward()
-            for hook in self.hooks:
-                hook.gradients(progress)
-        nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
-        self.optimizer.step()
-        for hook in self.hooks:
-            hook.after(progress, self.optimizer)
-        return float(loss.detach())
-
-
-def evaluate(
-    module: nn.Module, task: Task, *, split: str = "test", config: TrainConfig | None = None
-) -> dict[str, float]:
-    """Loss and accuracy of a module on a split, in evaluation mode.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    task : Task
-    split : {"train", "val", "test"}
-    config : TrainConfig, optional
-        Its batch size and protocol decide the batches.
-
-    Returns
-    -------
-    dict
-        ``loss``, the mean cross-entropy, and ``accuracy``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from nnstruct import load_task
-    >>> from nnstruct.pruning import evaluate
-    >>> sorted(evaluate(torch.nn.Linear(64, 10), load_task("digits")))
-    ['accuracy', 'loss']
-    """
-    if split not in ("train", "val", "test"):
-        raise InvalidInputError("split", "be 'train', 'val' or 'test'", split)
-    config = config or TrainConfig()
-    # Vectors have no companions in a batch; so many are quick, and their channels fit into a cache.
-    quick = config if task.is_sequence else config.model_copy(update={"batch_size": 256})
-    chosen = getattr(task, split)
-    if compiled := compiled_module(module, task, config):
-        return compiled.evaluate(split)
-    data = Batch.of(chosen, device_of(module))
-    before = [(part, part.training) for part in module.modules()]
-    module.eval()
-    loss = correct = 0.0
-    with torch.no_grad(), parametrize.cached():
-        for places in evaluation_batches(chosen, quick):
-            batch = data.part(places)
-            scores = batch.scores(module)
-            loss += float(nn.functional.cross_entropy(scores, batch.targets, reduction="sum"))
-            correct += float((scores.argmax(1) == batch.targets).sum())
-    for part, training in before:
-        part.training = training
-    return {"loss": loss / len(chosen), "accuracy": correct / len(chosen)}
-
-
-def check_output(module: nn.Module, task: Task) -> None:
-    """Raise :class:`InvalidInputError` unless the module gives class scores for the task."""
-    first = Batch.of(task.train, device_of(module)).part(torch.arange(1))
-    before = [(part, part.training) for part in module.modules()]
-    module.eval()
-    with torch.no_grad():
-        try:
-            scores = first.scores(module)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            what = "symbols and lengths" if task.is_sequence else f"inputs {list(task.input_shape)}"
-            raise InvalidInputError("network", f"take {what}", f"{type(error).__name__}: {error}") from error
-        finally:
-            for part, training in before:
-                part.training = training
-    if not isinstance(scores, Tensor) or scores.shape != (1, task.num_classes):
-        found = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InvalidInputError("network", f"give scores of shape [B, {task.num_classes}]", found)
+def _epochs(
+    module: nn.Module,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+    optimizer: MakeOptimizer | None,
+    hooks: Sequence[Hook],
+) -> CompiledEpochs | Updates:
+    """What trains a module, the quickest that can."""
+    if optimizer is None and not any(hook.every_update for hook in hooks):
+        compiled = compiled_module(module, task, config)
+        if compiled is not None:
+            return CompiledEpochs(module, task, config, seed, compiled, hooks)
+    return Updates(module, task, config, seed, optimizer, hooks)

@@ -35,6 +35,19 @@ class RunEpoch(Protocol):
         """
 
 
+class AdamState(NamedTuple):
+    """What Adam remembers between two updates: its moments, each by the names of the parameters."""
+
+    steps_taken: int
+    first: dict[str, np.ndarray]
+    second: dict[str, np.ndarray]
+
+    @property
+    def moments(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Both, to change them alike."""
+        return self.first, self.second
+
+
 class Preparation(NamedTuple):
     """What a compiled loop needs before its first epoch."""
 
@@ -74,6 +87,8 @@ class CompiledNetwork:
         Named parameters to start from.
     task : Task
     config : TrainConfig
+    state : AdamState, optional
+        To go on with; by default nothing is learned yet.
     """
 
     def __init__(
@@ -83,11 +98,16 @@ class CompiledNetwork:
         initial: dict[str, np.ndarray],
         task: Task,
         config: TrainConfig,
+        state: AdamState | None = None,
     ) -> None:
         self._layout, self._initial, self._task = layout, initial, task
-        self._flat = layout.pack(initial)
         longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
-        self._run_epoch = prepare(Preparation.of(layout, self._flat, config, longest))
+        self._prepared = Preparation.of(layout, layout.pack(initial), config, longest)
+        if state is not None:
+            self._prepared.steps_taken[0] = state.steps_taken
+            for flat, named in zip(self._prepared.flat[2:], state.moments, strict=True):
+                flat[:] = layout.pack(named)
+        self._run_epoch = prepare(self._prepared)
         self._data: dict[str, Data] = {}
 
     def run(
@@ -100,7 +120,12 @@ class CompiledNetwork:
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Named parameters as they are now."""
-        return self._layout.unpack(self._flat, self._initial)
+        return self._layout.unpack(self._prepared.flat[0], self._initial)
+
+    def state(self) -> AdamState:
+        """What Adam remembers now."""
+        first, second = (self._layout.unpack(flat, self._initial) for flat in self._prepared.flat[2:])
+        return AdamState(int(self._prepared.steps_taken[0]), first, second)
 
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:

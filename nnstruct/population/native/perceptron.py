@@ -26,6 +26,21 @@ class SparseLayer(NamedTuple):
     activation: str  # a key of ACTIVATION_CODES
 
 
+class LayerMoment(NamedTuple):
+    """A moment that Adam remembers of a layer, zero where a weight is masked."""
+
+    weight: np.ndarray  # float32 [out, in]
+    bias: np.ndarray  # float32 [out]
+
+
+class PerceptronState(NamedTuple):
+    """What Adam remembers between two updates, by layer."""
+
+    steps_taken: int
+    first: list[LayerMoment]
+    second: list[LayerMoment]
+
+
 class _Layers(ctypes.Structure):
     _fields_ = [
         ("count", ctypes.c_int32),
@@ -53,6 +68,8 @@ class NativePerceptron:
         Of vectors or images, which are flattened.
     config : TrainConfig
         With no other options than a schedule.
+    state : PerceptronState, optional
+        To go on with; by default nothing is learned yet.
 
     Raises
     ------
@@ -75,20 +92,26 @@ class NativePerceptron:
     ...     assert abs(loss - 5 * np.log(10)) < 1e-5
     """
 
-    def __init__(self, layers: Sequence[SparseLayer], task: Task, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        layers: Sequence[SparseLayer],
+        task: Task,
+        config: TrainConfig,
+        state: PerceptronState | None = None,
+    ) -> None:
         loaded = library()
         if loaded is None:
             raise RuntimeError("the native engine is not available on this machine")
         self._epoch = loaded.nnstruct_perceptron_epoch
         self._epoch.restype = ctypes.c_double
         self._layers, self._task = list(layers), task
-        weights = np.concatenate([layer.weight[layer.mask] for layer in layers])
-        biases = np.concatenate([layer.bias for layer in layers])
-        parameters = np.concatenate([weights, biases]).astype(np.float32)
+        parameters = self._packed(layers)
         self._flat = [parameters, *(np.zeros_like(parameters) for _ in range(3))]
+        if state is not None:
+            self._flat[2:] = self._packed(state.first), self._packed(state.second)
         steps = config.epochs * -(-len(task.train) // config.batch_size)
         self._rates = np.array([rate_at(config, step, steps) for step in range(steps)])
-        self._steps_taken = np.zeros(1, dtype=np.int64)
+        self._steps_taken = np.array([state.steps_taken if state else 0], dtype=np.int64)
         self._pointers = Flat(
             *(array.ctypes.data for array in self._flat), len(parameters),
             config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON,
@@ -124,15 +147,30 @@ class NativePerceptron:
 
     def layers(self) -> list[SparseLayer]:
         """The layers as they are now; masked weights are zero."""
-        sizes = [int(layer.mask.sum()) for layer in self._layers] + [
-            len(layer.bias) for layer in self._layers
+        return [
+            layer._replace(weight=weight, bias=bias)
+            for layer, (weight, bias) in zip(self._layers, self._unpacked(self._flat[0]), strict=True)
         ]
-        parts = np.split(self._flat[0], np.cumsum(sizes)[:-1])
+
+    def state(self) -> PerceptronState:
+        """What Adam remembers now."""
+        first, second = (self._unpacked(moment) for moment in self._flat[2:])
+        return PerceptronState(int(self._steps_taken[0]), first, second)
+
+    def _packed(self, values: Sequence[SparseLayer | LayerMoment]) -> np.ndarray:
+        """The weights that no mask is on, layer by layer, then the biases."""
+        weights = [value.weight[layer.mask] for value, layer in zip(values, self._layers, strict=True)]
+        return np.concatenate([*weights, *(value.bias for value in values)]).astype(np.float32)
+
+    def _unpacked(self, flat: np.ndarray) -> list[LayerMoment]:
+        sizes = [int(layer.mask.sum()) for layer in self._layers]
+        sizes += [len(layer.bias) for layer in self._layers]
+        parts = np.split(flat.copy(), np.cumsum(sizes)[:-1])
         found = []
-        for number, layer in enumerate(self._layers):
-            weight = np.zeros(layer.mask.shape, dtype=np.float32)
-            weight[layer.mask] = parts[number]
-            found.append(layer._replace(weight=weight, bias=parts[len(self._layers) + number].copy()))
+        for layer, weight, bias in zip(self._layers, parts, parts[len(self._layers) :], strict=False):
+            dense = np.zeros(layer.mask.shape, dtype=np.float32)
+            dense[layer.mask] = weight
+            found.append(LayerMoment(dense, bias))
         return found
 
     def _wire(self) -> _Layers:

@@ -1,0 +1,92 @@
+"""Training in a compiled loop that methods interrupt where they take part in an update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from torch import nn
+
+from nnstruct.population.batches import epoch_batches
+from nnstruct.pruning.compiled import CompiledModule
+from nnstruct.pruning.gradients import Batch, device_of
+from nnstruct.pruning.hooks import Hook, Progress
+from nnstruct.pruning.updates import backward
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Task
+
+
+class CompiledEpochs:
+    """Trains a module whose weights a compiled loop has taken over.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    task : Task
+    config : TrainConfig
+    seed : int
+        Decides the order of the batches.
+    compiled : CompiledModule
+        Of the module.
+    hooks : sequence of Hook
+        Such as take part in some updates; they may mask weights of the module, and unmask others.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        task: Task,
+        config: TrainConfig,
+        seed: int,
+        compiled: CompiledModule,
+        hooks: Sequence[Hook],
+    ) -> None:
+        self.module, self.task, self.config, self.seed, self.hooks = module, task, config, seed, hooks
+        self.compiled = compiled
+
+    @cached_property
+    def data(self) -> Batch:
+        """The training split as PyTorch takes it."""
+        return Batch.of(self.task.train, device_of(self.module))
+
+    def epoch(self, number: int) -> float:
+        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+        batches = epoch_batches(self.task.train, self.config, self.seed, number)
+        total, first = 0.0, 0
+        for place in range(len(batches)):
+            progress = Progress.at(number, place, len(batches), self.config.epochs)
+            hooks = [hook for hook in self.hooks if hook.takes_part(progress)]
+            if not hooks:
+                continue
+            total += self.compiled.train(batches[first:place])
+            if math.isfinite(total):
+                total += self._update(batches[place], hooks, progress)
+            if not math.isfinite(total):
+                break
+            first = place + 1
+        else:
+            total += self.compiled.train(batches[first:])
+        self.compiled.give_back()
+        return total
+
+    def _update(self, chosen: np.ndarray, hooks: list[Hook], progress: Progress) -> float:
+        self.compiled.give_back()
+        for hook in hooks:
+            hook.before(progress)
+        # The loop knows no gradients of what is pruned, which a hook may want to see.
+        backward(self.module, self.data.part(chosen), self.config, hooks, progress)
+        self.module.zero_grad()
+        loss = self.compiled.train([chosen])
+        if math.isfinite(loss):
+            self.compiled.give_back()
+            memory = self.compiled.memory()
+            for hook in hooks:
+                hook.after(progress, memory)
+            self.compiled = self.compiled.anew(memory)
+        return loss
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Mean loss and accuracy on a split."""
+        return self.compiled.evaluate(split)
