@@ -75,9 +75,10 @@ class CompiledEpochs:
         self.compiled.give_back()
         for hook in hooks:
             hook.before(progress)
-        # The loop knows no gradients of what is pruned, which a hook may want to see.
-        backward(self.module, self.data.part(chosen), self.config, hooks, progress)
-        self.module.zero_grad()
+        if any(hook.sees_gradients for hook in hooks):
+            # The loop knows no gradients of what is pruned.
+            backward(self.module, self.data.part(chosen), self.config, hooks, progress)
+            self.module.zero_grad()
         loss = self.compiled.train([chosen])
         if math.isfinite(loss):
             self.compiled.give_back()

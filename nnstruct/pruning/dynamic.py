@@ -80,6 +80,7 @@ class Rewiring(Hook):
     """
 
     every_update = False
+    sees_gradients = False
 
     def __init__(self, work: Workpiece, allowed: list[Tensor]) -> None:
         self.work, self.allowed = work, allowed

@@ -34,6 +34,7 @@ class Gradual(Hook):
     """
 
     every_update = False
+    sees_gradients = False
 
     def __init__(
         self, work: Workpiece, pruner: Pruner, density: float, until: float, scores: Callable[[], Row]

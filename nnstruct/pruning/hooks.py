@@ -54,9 +54,12 @@ class Hook:
     every_update : bool
         Whether it takes part in every update. One that does not says by :meth:`takes_part` in which, and
         leaves the others to a compiled loop where there is one.
+    sees_gradients : bool
+        Whether :meth:`watched` or :meth:`gradients` does anything; a compiled loop saves them otherwise.
     """
 
     every_update: ClassVar[bool] = True
+    sees_gradients: ClassVar[bool] = True
 
     def takes_part(self, progress: Progress) -> bool:
         """Whether its parts are called in an update."""

@@ -67,6 +67,8 @@ class RigL(DynamicPruner):
 
 
 class _Rigged(Rewiring):
+    sees_gradients = True
+
     def __init__(self, work: Workpiece, allowed: list[Tensor], options: RigL) -> None:
         super().__init__(work, allowed)
         self.options = options

@@ -4,7 +4,8 @@ Run: python tests/benchmarks/pruning_speed.py [--data DIR] [--densities 0.5 0.05
 
 CPU seconds an epoch with one thread, medians of runs in alternation, and the ratio. Perceptrons learn MNIST
 (55,000 images, batches of 128) where a data directory has it, else the digits of 8 x 8 pixels; recurrent
-networks learn the Reber grammar (4,000 strings, batches of 64).
+networks learn the Reber grammar (4,000 strings, batches of 64). The masks are fixed, or move now and then by
+SET or RigL.
 """
 
 from __future__ import annotations
@@ -14,28 +15,38 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
+from unittest import mock
 
 import torch
-from torch import nn
 
 from nnstruct import TrainConfig, load_task
-from nnstruct.pruning import fit, prune, starting_network
+from nnstruct.pruning import fit, load_pruner, prune, starting_network, training
 from nnstruct.pruning.compiled import compiled_module
-from nnstruct.pruning.hooks import Hook
-from nnstruct.pruning.masks import copy_module
-from nnstruct.pruning.training import train_in_place
-from nnstruct.tasks import Task
 
 
-def by_pytorch(module: nn.Module, task: Task, config: TrainConfig) -> None:
-    """A hook that wants to see each update keeps the compiled loop away."""
-    train_in_place(copy_module(module), task, config, hooks=[Hook()])
+def by_pytorch(train: Callable[[], object]) -> None:
+    """A training without a compiled loop."""
+    with mock.patch.object(training, "compiled_module", return_value=None):
+        train()
 
 
-def seconds(train: Callable[..., object], *arguments: object) -> float:
+def seconds(train: Callable[[], object]) -> float:
     started = time.process_time()
-    train(*arguments)
+    train()
     return time.process_time() - started
+
+
+def compare(case: str, train: Callable[[], object], options: argparse.Namespace) -> None:
+    """Print the medians of a training's two ways, run in turns."""
+    train()  # compiles, and fills the caches
+    ours, theirs = [], []
+    for _ in range(options.repeats):
+        ours.append(seconds(train))
+        theirs.append(seconds(partial(by_pytorch, train)))
+    loop, plain = (statistics.median(times) / options.epochs for times in (ours, theirs))
+    print(f"| {case} | {loop:.3f} | {plain:.3f} | {plain / loop:.1f} |", flush=True)
 
 
 def main() -> None:
@@ -48,26 +59,23 @@ def main() -> None:
     torch.set_num_threads(1)
     images = load_task("mnist", data=options.data) if options.data else load_task("digits")
     strings = load_task("reber")
-    cases = [("lenet-300-100", images, 128), ("mlp:100", images, 128)]
-    cases += [(f"{cell}:50-50-50", strings, 64) for cell in ("rnn_tanh", "rnn_relu", "gru", "lstm")]
-    print("| network | task | density | loop, s an epoch | PyTorch | ratio |")
-    print("|---|---|---|---|---|---|")
-    for name, task, batch_size in cases:
+    networks = [("lenet-300-100", images, 128), ("mlp:100", images, 128)]
+    networks += [(f"{cell}:50-50-50", strings, 64) for cell in ("rnn_tanh", "rnn_relu", "gru", "lstm")]
+    print("| network | task | masks | density | loop, s an epoch | PyTorch | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for name, task, batch_size in networks:
         config = TrainConfig(epochs=options.epochs, batch_size=batch_size)
         start = starting_network(name, task, config=config)
-        for density in options.densities:
+        for density, masks in product(options.densities, ("fixed", "set", "rigl")):
+            case = f"{name} | {task.name} | {masks} | {100 * density:g}%"
             sparse = prune(start, density, method="magnitude-class-blind")
             if compiled_module(sparse, task, config) is None:
-                print(f"| {name} | {task.name} | {100 * density:g}% | none here | | |")
-                continue
-            fit(sparse, task, config)  # compiles, and fills the caches
-            ours, theirs = [], []
-            for _ in range(options.repeats):
-                ours.append(seconds(fit, sparse, task, config))
-                theirs.append(seconds(by_pytorch, sparse, task, config))
-            loop, plain = (statistics.median(times) / options.epochs for times in (ours, theirs))
-            times = f"{loop:.3f} | {plain:.3f} | {plain / loop:.1f}"
-            print(f"| {name} | {task.name} | {100 * density:g}% | {times} |", flush=True)
+                print(f"| {case} | none here | | |")
+            elif masks == "fixed":
+                compare(case, partial(fit, sparse, task, config), options)
+            else:
+                moving = load_pruner(masks)
+                compare(case, partial(moving.run, start, density, task=task, config=config), options)
 
 
 if __name__ == "__main__":
