@@ -86,6 +86,19 @@ def test_a_recipe_says_what_each_label_is_run_with(tmp_path):
     assert recipe.pairs() == {("blind", "random"): None}
 
 
+def test_a_label_has_its_own_training_where_it_says_so(tmp_path):
+    own = 'random = { train = { optimizer = "adamw", epochs = 4 }, retrain_rate = 0.1 }'
+    text = RECIPE.replace("random = {}", own).replace("epochs = 1\n", "epochs = 1\nlearning_rate = 0.02\n")
+    text = text.replace("pretrain = 0, retrain = 1", "pretrain = 0, retrain = 1, finish = 3")
+    recipe = read_recipe(write(tmp_path, text), PruningRecipe)
+    changed, plain = recipe.settings_of("random"), recipe.settings_of("sr-ste")
+    assert (changed["config"].optimizer, changed["config"].epochs) == ("adamw", 4)
+    assert (changed["config"].learning_rate, changed["config"].batch_size) == (0.01, 64)
+    assert plain["config"] == recipe.train
+    assert (changed["schedule"].retrain_rate, plain["schedule"].retrain_rate) == (0.1, 0.02)
+    assert (changed["schedule"].finish, plain["schedule"].finish) == (0, 3)
+
+
 def test_parts_and_options_reach_the_method(tmp_path):
     text = RECIPE.replace("random = {}", 'random = { part = "hidden", options = { gates = "apart" } }')
     pruner = read_recipe(write(tmp_path, text), PruningRecipe).settings_of("random")["method"]
@@ -108,9 +121,24 @@ WRONG = [
     (
         "random = {}",
         "random = { retran = 1 }",
-        "each key of [methods] random must be one of densities, method, options, part",
+        "each key of [methods] random must be one of densities, finish, method, options, part",
         "Did you mean 'retrain'?",
     ),
+    ("random = {}", "random = { train = { epoch = 1 } }", "[methods] random: each key of train", "'epochs'?"),
+    ("random = {}", "random = { train = { epochs = 0 } }", "[methods] random: train epochs must be", "got 0"),
+    (
+        "random = {}",
+        "random = { train = { epochs = 2.5 } }",
+        "random: train epochs must be a valid int",
+        "2.5",
+    ),
+    (
+        "random = {}",
+        "random = { retrain_rate = 0.0 }",
+        "[methods] random.retrain_rate must be greater",
+        "0.0",
+    ),
+    ("random = {}", "random = { finish = -1 }", "[methods] random.finish must be", "-1"),
     ("random = {}", 'random = { part = "inner" }', "[methods] random: part must be one of input", "'inner'"),
     ("random = {}", "random = { options = { rate = 1 } }", "[methods] random: option of method", "'rate'"),
     ("random = {}", "random = { retrain = [1, 2, 3] }", "hold one number for each of 2 densities", "random"),
@@ -134,7 +162,7 @@ WRONG = [
     ('["blind"]', '["sr-ste"]', "significantly_below must be one of those of 'sr-ste', [0.5]", "got 0.05"),
     ("epochs = 1", "epochs = -1", "[retrain] epochs must be an integer or a list of integers", "got -1"),
     ("epochs = 1", "epochs = [1, true]", "[retrain] epochs must be an integer or a list", "[1, True]"),
-    ("epochs = 1", "epoch = 1", "each key of [retrain] must be one of epochs, patience", "'epochs'"),
+    ("epochs = 1", "epoch = 1", "each key of [retrain] must be one of epochs, learning_rate, pa", "'epochs'"),
 ]
 
 

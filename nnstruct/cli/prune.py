@@ -61,6 +61,10 @@ def prune(
     retrain: Annotated[
         int | None, typer.Option(min=0, help="Passes after each pruning.", show_default="as --epochs")
     ] = None,
+    retrain_rate: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Learning rate of those passes.", show_default="as --learning-rate"),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -100,7 +104,7 @@ def prune(
     --strict, --data and --quiet can be given.
     """
     from nnstruct.cli.tables import console
-    from nnstruct.pruning import run_trajectories, thresholds, trajectory_table
+    from nnstruct.pruning import Schedule, run_trajectories, thresholds, trajectory_table
     from nnstruct.record import TrainConfig
 
     screen = console(quiet=quiet)
@@ -114,19 +118,21 @@ def prune(
         keeps(ctx, out)
     chosen_task = _task(task)
     settings: dict[str, Any] = {"part": part} if part else {}
+    shared: dict[str, Any] = {"retrain": retrain, "patience": patience, "retrain_rate": retrain_rate}
+    pretrain = 0 if fresh else None
     runs = run_trajectories(
         _network(network),
         chosen_task,
         sorted(set(density or _DENSITIES) - {1.0}, reverse=True),
-        {name: {"method": name, "schedule": _fitting(schedule, name)} for name in method or [_FIRST]},
+        {
+            name: {"method": name, "schedule": Schedule(_fitting(schedule, name), pretrain, **shared)}
+            for name in method or [_FIRST]
+        },
         seeds=seeds,
         out=None if out is None else out / "trajectories",
         workers=workers,
         on_trajectory=lambda run: screen.print(f"{run.label}, seed {run.seed}: done"),
         config=TrainConfig(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size),
-        pretrain=0 if fresh else None,
-        retrain=retrain,
-        patience=patience,
         **settings,
     )
     table = trajectory_table(runs)

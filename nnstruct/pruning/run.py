@@ -203,6 +203,9 @@ def plan_trajectory(
     if pruner.trains and schedule.schedule not in ("one-shot", "iterative"):
         rule = f"be one-shot or iterative for {pruner.name!r}, which trains on the way"
         raise InvalidInputError("schedule", rule, schedule.schedule)
+    if schedule.finish and not (pruner.trains or schedule.schedule == "gradual"):
+        rule = f"be 0 for {pruner.name!r}, which prunes before it trains; retrain says for how long"
+        raise InvalidInputError("finish", rule, schedule.finish)
     chosen = label or pruner.name
     return Plan(network, task, falling, pruner, schedule, config, seed, chosen, example, structures)
 
@@ -284,6 +287,9 @@ class _Run:
             if self.schedule.schedule == "rewind":
                 module = with_masks(self.early, masks_of(module))
             rows = self._train(module, epochs, number, []) if epochs else []
+        if self.schedule.finish:
+            before = self._scores(module)
+            rows = rows + self._train(module, self.schedule.finish, f"finish {number}", [])
         self.present = module
         return self._step(module, density, before, rows, started)
 
@@ -298,6 +304,8 @@ class _Run:
 
     def _train(self, module: nn.Module, epochs: int, key: int | str, hooks: Sequence[Hook]) -> list[Row]:
         config = self.config.model_copy(update={"epochs": epochs})
+        if key != "pretrain" and self.schedule.retrain_rate is not None:
+            config = config.model_copy(update={"learning_rate": self.schedule.retrain_rate})
         seed = self.seed if key == "pretrain" else derive_seed(self.seed, "retrain", key)
         patience = None if key == "pretrain" else self.schedule.patience
         return train_in_place(module, self.task, config, seed=seed, patience=patience, hooks=hooks)

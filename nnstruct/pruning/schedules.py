@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.pruning.checks import among
+from nnstruct.pruning.checks import above_zero, among
 from nnstruct.record import TrainConfig
 
 SCHEDULES = ("one-shot", "iterative", "gradual", "rewind")
@@ -44,6 +44,13 @@ class Schedule:
         For ``rewind``; 0 for the initial values.
     prune_share : float
         For ``gradual``: share of the re-training at which the density is reached.
+    finish : int
+        Where a method prunes while it trains: epochs that follow with the masks that it has left. They take
+        little time where few weights are left.
+    retrain_rate : float, optional
+        Learning rate of the re-training and of ``finish``; the config's by default. Networks with few weights
+        learn best at a higher one than dense networks. A method that trains on the way does so at the
+        config's.
     """
 
     schedule: str = "iterative"
@@ -52,10 +59,16 @@ class Schedule:
     patience: int | None = None
     rewind_epoch: int = 0
     prune_share: float = 0.7
+    finish: int = 0
+    retrain_rate: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values that name the schedule and its settings."""
         settings = asdict(self)
+        # These came later; files from before do not have them.
+        for name, default in (("finish", 0), ("retrain_rate", None)):
+            if settings[name] == default:
+                del settings[name]
         if not isinstance(self.retrain, int | None):
             settings["retrain"] = list(self.retrain)
         return settings
@@ -64,7 +77,8 @@ class Schedule:
         """Raise :class:`InvalidInputError` where a setting breaks its rule."""
         among("schedule", self.schedule, SCHEDULES)
         pretrain = self.pretraining(config)
-        for name, value in (("pretrain", pretrain), ("rewind_epoch", self.rewind_epoch)):
+        epochs = {"pretrain": pretrain, "rewind_epoch": self.rewind_epoch, "finish": self.finish}
+        for name, value in epochs.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InvalidInputError(name, "be an integer, at least 0", value)
         budgets = self.budgets(len(densities), config)
@@ -74,6 +88,8 @@ class Schedule:
             raise InvalidInputError("retrain", "be at least 1 to prune by and by", budgets)
         if not 0 < self.prune_share <= 1:
             raise InvalidInputError("prune_share", "be a share in (0, 1]", self.prune_share)
+        if self.retrain_rate is not None:
+            above_zero("retrain_rate", self.retrain_rate)
         if self.rewind_epoch > pretrain:
             raise InvalidInputError("rewind_epoch", f"be at most pretrain, {pretrain}", self.rewind_epoch)
 

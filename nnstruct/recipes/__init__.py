@@ -87,14 +87,16 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
     random = {}
     magnitude-class-blind = { retrain = 5 }
     fresh = { method = "magnitude-class-blind", pretrain = 0, schedule = "one-shot" }
-    learned = { method = "gumbel-softmax", densities = [0.05], options = { search = 0.6 } }
-                                       # also patience, rewind_epoch, prune_share, part = "hidden"
+    learned = { method = "gumbel-softmax", densities = [0.05], options = { search = 0.6 }, finish = 10 }
+    decayed = { method = "random", train = { optimizer = "adamw", weight_decay = 0.1 } }
+                                       # also retrain_rate, patience, rewind_epoch, prune_share, part
 
     [train]                            # fields of TrainConfig
     epochs = 10
 
     [retrain]                          # after each pruning
     epochs = 5                         # or one number for each density
+    learning_rate = 0.003
     patience = 3
 
     [[compare]]                        # a paired test at each density

@@ -12,7 +12,15 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.families import FAMILIES
 from nnstruct.ports import with_ports
 from nnstruct.recipes.pruned import PrunedSection, build_pruned
-from nnstruct.recipes.reading import FILE_NAME, Section, check_known, naming, read_recipe, recipe_file
+from nnstruct.recipes.reading import (
+    FILE_NAME,
+    Section,
+    changed_config,
+    check_known,
+    naming,
+    read_recipe,
+    recipe_file,
+)
 from nnstruct.record import TrainConfig
 from nnstruct.recurrence import RECURRENCES
 from nnstruct.space import SPACE_ATTRIBUTES, Space, has_attribute
@@ -192,7 +200,7 @@ class DatasetRecipe(Section):
     def configs(self) -> list[TrainConfig]:
         """``[train]``, then each of ``[[variants]]``: the keys in which it differs from that."""
         changes = [{key: value for key, value in v.items() if key != SEEDS} for v in self.variants]
-        return [self.train, *(TrainConfig(**(self.train.as_dict() | change)) for change in changes)]
+        return [self.train, *(changed_config(self.train, change, "[[variants]]") for change in changes)]
 
     @model_validator(mode="after")
     def _has_seeds(self) -> Self:

@@ -10,7 +10,14 @@ from pydantic import Field, field_validator, model_validator
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.dataset import RUNS, Announce, TaskSection
 from nnstruct.recipes.predictor import Bounds
-from nnstruct.recipes.reading import Section, check_known, naming, read_recipe, recipe_file
+from nnstruct.recipes.reading import (
+    Section,
+    changed_config,
+    check_known,
+    naming,
+    read_recipe,
+    recipe_file,
+)
 from nnstruct.recipes.schedules import MethodSection, RetrainSection, check_densities
 from nnstruct.record import TrainConfig
 
@@ -143,11 +150,11 @@ class PruningRecipe(Section):
     def settings_of(self, label: str) -> dict[str, Any]:
         """The arguments of :func:`nnstruct.pruning.run_trajectory` under one label."""
         section, shared = self.methods[label], self.pruning
-        densities = self.densities_of(label)
+        densities, config = self.densities_of(label), changed_config(self.train, section.train, "train")
         return {
-            **section.settings(densities, shared.schedule, self.train, self.retrain),
+            **section.settings(densities, shared.schedule, config, self.retrain),
             "densities": densities,
-            "config": self.train,
+            "config": config,
             "structures": shared.structures,
         }
 

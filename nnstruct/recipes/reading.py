@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
+from nnstruct.record import TrainConfig
 
 FILE_NAME = "recipe.toml"
 
@@ -99,6 +100,25 @@ def check_known(name: str, known: Iterable[str], what: str) -> None:
     names = sorted(known)
     if name not in names:
         raise InvalidInputError(what, f"be one of {', '.join(names)}", name, _nearest(name, names))
+
+
+def changed_config(config: TrainConfig, changes: Mapping[str, Any], place: str) -> TrainConfig:
+    """A configuration with other values for some of its keys.
+
+    Raises
+    ------
+    InvalidInputError
+        If a key is unknown or a value breaks its rule; the place in the recipe is named.
+    """
+    for name in changes:
+        check_known(name, TrainConfig.model_fields, f"each key of {place}")
+    try:
+        return TrainConfig.model_validate(config.as_dict() | dict(changes), strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InvalidInputError(
+            f"{place} {problem['loc'][0]}", _rule(problem["msg"]), problem["input"]
+        ) from error
 
 
 def to_toml(recipe: Section) -> str:

@@ -33,12 +33,13 @@ def check_densities(densities: list[float]) -> list[float]:
 
 
 class RetrainSection(Section):
-    """``[retrain]``: epochs after each pruning (as in ``[train]`` by default), all else is as in ``[train]``.
+    """``[retrain]``: epochs after each pruning and their learning rate, by default those of ``[train]``.
 
     With ``patience`` re-training ends when the validation accuracy has not risen for so many epochs.
     """
 
     epochs: Budget | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -47,8 +48,10 @@ class MethodSection(Section):
 
     ``options`` are those of the method, ``part`` one of them; ``pretrain = 0`` prunes a fresh network.
     The schedule is that of ``[pruning]``, but a method that trains on the way starts from the dense
-    network each time (``one-shot``) where that one is gradual or rewinds. ``densities``, ``retrain``
-    and ``patience`` take the place of those of ``[pruning]`` and ``[retrain]``.
+    network each time (``one-shot``) where that one is gradual or rewinds. ``densities``, ``retrain``,
+    ``retrain_rate`` and ``patience`` take the place of those of ``[pruning]`` and ``[retrain]``, and the
+    keys of ``train`` that of those in ``[train]``, for the dense networks of this entry too. ``finish``
+    adds epochs with fixed masks where a method prunes while it trains.
     """
 
     method: str
@@ -56,7 +59,10 @@ class MethodSection(Section):
     part: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     pretrain: Epochs | None = None
+    train: dict[str, Any] = Field(default_factory=dict)
     retrain: Budget | None = None
+    retrain_rate: Annotated[float, Field(gt=0)] | None = None
+    finish: Epochs = 0
     patience: Annotated[int, Field(ge=1)] | None = None
     rewind_epoch: Epochs = 0
     prune_share: float = 0.7
@@ -92,6 +98,8 @@ class MethodSection(Section):
             patience=retrain.patience if self.patience is None else self.patience,
             rewind_epoch=self.rewind_epoch,
             prune_share=self.prune_share,
+            finish=self.finish,
+            retrain_rate=retrain.learning_rate if self.retrain_rate is None else self.retrain_rate,
         )
         chosen.check(densities, config)
         return {"method": pruner, "schedule": chosen}

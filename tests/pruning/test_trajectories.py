@@ -42,8 +42,8 @@ def make(seed: int) -> torch.nn.Module:
     return mlp()
 
 
-def run(schedule: str = "iterative", **settings) -> Trajectory:
-    given = {"config": CONFIG, "retrain": 2} | settings
+def run(schedule: str | Schedule = "iterative", **settings) -> Trajectory:
+    given = {"config": CONFIG} | ({"retrain": 2} if isinstance(schedule, str) else {}) | settings
     return run_trajectory(make, digits(), DENSITIES, schedule=schedule, **given)
 
 
@@ -121,6 +121,34 @@ def test_a_variable_budget_stops_where_nothing_comes_any_more():
     for step in trajectory.steps[1:]:
         assert step.after["val"] == pytest.approx(step.curves["val"].max())
     assert run(retrain=[1, 2, 3]).table["epochs"].tolist() == [3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("options", [{"method": "rigl"}, {"schedule": "gradual"}])
+def test_what_a_method_leaves_is_trained_to_the_finish(options):
+    schedule, method = options.get("schedule", "one-shot"), options.get("method", "random")
+    plain = run(Schedule(schedule, retrain=2), method=method)
+    longer = run(Schedule(schedule, retrain=2, finish=3), method=method)
+    assert longer.table["epochs"].tolist() == [3, 5, 5, 5]
+    for step, other in zip(longer.steps[1:], plain.steps[1:], strict=True):
+        assert step.kept == other.kept
+        assert step.before == pytest.approx(other.after)
+        assert step.after["train_loss"] < step.before["train_loss"]
+
+
+def test_re_training_has_its_own_rate():
+    slow = run(Schedule(retrain=2, retrain_rate=1e-7))
+    quick = run(Schedule(retrain=2, retrain_rate=1e-2))
+    assert slow.dense.after == quick.dense.after
+    assert slow.steps[1].after["train_loss"] == pytest.approx(slow.steps[1].before["train_loss"], rel=1e-3)
+    assert quick.steps[1].after["train_loss"] < 0.9 * quick.steps[1].before["train_loss"]
+    same = run(Schedule(retrain=2, retrain_rate=CONFIG.learning_rate))
+    assert [step.after for step in same.steps] == [step.after for step in run(retrain=2).steps]
+
+
+def test_settings_that_came_later_are_not_in_files_that_do_without_them():
+    assert {"finish", "retrain_rate"}.isdisjoint(Schedule().to_dict())
+    chosen = Schedule("gradual", finish=1, retrain_rate=0.1)
+    assert Schedule(**chosen.to_dict()) == chosen
 
 
 @pytest.mark.parametrize("method", ["movement", "gumbel-softmax", "set", "rigl"])
@@ -281,6 +309,12 @@ def test_a_grid_is_resumed(tmp_path):
         ({"schedule": "gradual", "retrain": 0}, "retrain must be at least 1"),
         ({"schedule": Schedule("rewind", rewind_epoch=9)}, "rewind_epoch must be at most"),
         ({"schedule": Schedule(), "retrain": 1}, "be given in the Schedule"),
+        ({"schedule": Schedule(finish=-1)}, "finish must be an integer, at least 0, got -1"),
+        (
+            {"schedule": Schedule(finish=1)},
+            "finish must be 0 for 'magnitude-class-blind', which prunes",
+        ),
+        ({"schedule": Schedule(retrain_rate=0.0)}, "retrain_rate must be a positive number, got 0.0"),
     ],
 )
 def test_wrong_settings_are_told(settings, message):
