@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.utils.parametrize as parametrize
-from torch import nn
+from torch import Tensor, nn
 
 from nnstruct.population.batches import evaluation_batches
 from nnstruct.pruning.hooks import Memory
@@ -25,6 +25,35 @@ class Loop(Protocol):
         self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
     ) -> tuple[float, float]:
         """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+
+
+class AdamOf:
+    """What an Adam of PyTorch remembers of the parameters that it has updated.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Adam
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._state = optimizer.state
+
+    @property
+    def steps_taken(self) -> int:
+        """Updates so far."""
+        return max((int(held["step"]) for held in self._state.values()), default=0)
+
+    def first(self, parameter: Tensor) -> Tensor:
+        """The mean of a parameter's gradient, of its shape."""
+        return self._of(parameter, "exp_avg")
+
+    def second(self, parameter: Tensor) -> Tensor:
+        """The mean of its square."""
+        return self._of(parameter, "exp_avg_sq")
+
+    def _of(self, parameter: Tensor, name: str) -> Tensor:
+        held = self._state.get(parameter)
+        return held[name] if held else torch.zeros_like(parameter)
 
 
 class CompiledModule(ABC):
@@ -43,6 +72,10 @@ class CompiledModule(ABC):
     @abstractmethod
     def give_back(self) -> None:
         """Put the weights, as they are now, into the module."""
+
+    @abstractmethod
+    def memory_from(self, state: AdamOf) -> Memory:
+        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
 
     @abstractmethod
     def memory(self) -> Memory:

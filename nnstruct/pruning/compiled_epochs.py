@@ -11,9 +11,8 @@ from torch import nn
 
 from nnstruct.population.batches import epoch_batches
 from nnstruct.pruning.compiled import CompiledModule
-from nnstruct.pruning.gradients import Batch, device_of
+from nnstruct.pruning.gradients import Batch, backward, device_of
 from nnstruct.pruning.hooks import Hook, Progress
-from nnstruct.pruning.updates import backward
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 

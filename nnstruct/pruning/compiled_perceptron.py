@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.population import native
-from nnstruct.population.native.perceptron import NativePerceptron, PerceptronState, SparseLayer
-from nnstruct.pruning.compiled import CompiledModule, plain_masks
-from nnstruct.pruning.masks import identity
+from nnstruct.population.native.perceptron import LayerMoment, NativePerceptron, PerceptronState, SparseLayer
+from nnstruct.pruning.compiled import AdamOf, CompiledModule, plain_masks
+from nnstruct.pruning.masks import beneath
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
@@ -73,8 +73,22 @@ class CompiledPerceptron(CompiledModule):
 
     def memory(self) -> PerceptronMemory:
         """What Adam remembers now, of each weight that the module has."""
-        layers = {identity(part, "weight"): number for number, part in enumerate(self._linear)}
-        return PerceptronMemory(layers, self._network.state())
+        return self._memory(self._network.state())
+
+    def memory_from(self, state: AdamOf) -> PerceptronMemory:
+        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
+        moments = (
+            [
+                LayerMoment(of(beneath(part, "weight")).numpy().copy(), of(part.bias).numpy().copy())
+                for part in self._linear
+            ]
+            for of in (state.first, state.second)
+        )
+        return self._memory(PerceptronState(state.steps_taken, *moments))
+
+    def _memory(self, state: PerceptronState) -> PerceptronMemory:
+        layers = {id(beneath(part, "weight")): number for number, part in enumerate(self._linear)}
+        return PerceptronMemory(layers, state)
 
     def anew(self, memory: PerceptronMemory) -> CompiledPerceptron:
         """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""

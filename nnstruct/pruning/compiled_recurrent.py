@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from nnstruct.networks.clean import CleanRNN
 from nnstruct.population.compiled import compiled_network
 from nnstruct.population.fused.engine import AdamState, CompiledNetwork
-from nnstruct.pruning.compiled import CompiledModule, plain_masks
-from nnstruct.pruning.masks import identity
+from nnstruct.pruning.compiled import AdamOf, CompiledModule, plain_masks
+from nnstruct.pruning.masks import beneath, copy_module
 from nnstruct.pruning.own import with_edges
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -35,7 +37,7 @@ class RecurrentMemory:
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
         """Clear what is remembered of all weights of a parameter but some."""
-        (name,) = (name for name in _EDGE_WEIGHTS if identity(self.module, name) == id(parameter))
+        (name,) = (name for name in _EDGE_WEIGHTS if beneath(self.module, name) is parameter)
         own, places = _edges_in(self.module, name)
         for moment in self.state.moments:
             moment["weight"][own] *= kept.numpy()[:, *places].T
@@ -78,6 +80,19 @@ class CompiledRecurrent(CompiledModule):
         parameters["weight"] = parameters["weight"][keep]
         network = compiled_network(with_edges(module.structure, keep), parameters, task, config, state)
         return cls(module, keep, network, task, config)
+
+    def memory_from(self, state: AdamOf) -> RecurrentMemory:
+        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
+        moments = (self._by_name(of) for of in (state.first, state.second))
+        return RecurrentMemory(self._module, AdamState(state.steps_taken, *moments))
+
+    @torch.no_grad()
+    def _by_name(self, of: Callable[[nn.Parameter], Tensor]) -> dict[str, np.ndarray]:
+        twin = copy_module(self._module)
+        assert isinstance(twin, CleanRNN)
+        for held, parameter in zip(twin.parameters(), self._module.parameters(), strict=True):
+            held.copy_(of(parameter))
+        return twin.parameters_by_name()
 
     def memory(self) -> RecurrentMemory:
         """What Adam remembers now, of each weight that the module has."""

@@ -11,8 +11,10 @@ import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
+from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.pruning.slots import Slot
 from nnstruct.random import derive_seed, generator
+from nnstruct.record import TrainConfig
 from nnstruct.tasks import Split, Task
 
 
@@ -121,3 +123,26 @@ def effective_gradients(
         given = [gradient for gradient in own if gradient is not None]
         gradients.append(torch.stack(given).sum(0) if given else torch.zeros_like(places[0]))
     return gradients, weights
+
+
+def backward(
+    module: nn.Module, batch: Batch, config: TrainConfig, hooks: Sequence[Hook], progress: Progress
+) -> float:
+    """The loss of a batch, its gradient added to those of the parameters; hooks see what they watch."""
+    device = batch.inputs.device
+    with parametrize.cached():
+        for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
+            tensor.retain_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            scores = batch.scores(module)
+        loss = nn.functional.cross_entropy(
+            scores.float(), batch.targets, label_smoothing=config.label_smoothing
+        )
+        total = loss
+        for hook in hooks:
+            term = hook.penalty()
+            total = total if term is None else total + term
+        total.backward()
+        for hook in hooks:
+            hook.gradients(progress)
+    return float(loss.detach())

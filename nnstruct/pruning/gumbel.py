@@ -103,6 +103,10 @@ class _Logits(Hook):
         updates = config.epochs * math.ceil(examples / config.batch_size) * options.search
         self.haste = max(1.0, _FEWEST_UPDATES / updates)
 
+    @property
+    def is_over(self) -> bool:
+        return self.settled
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": self.logits, "lr": self.options.rate * self.haste, "weight_decay": 0.0}]
 

@@ -61,9 +61,14 @@ class Hook:
     every_update: ClassVar[bool] = True
     sees_gradients: ClassVar[bool] = True
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it will take part in no update any more."""
+        return False
+
     def takes_part(self, progress: Progress) -> bool:
         """Whether its parts are called in an update."""
-        return self.every_update
+        return self.every_update and not self.is_over
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters of the method's own that the optimiser shall update."""

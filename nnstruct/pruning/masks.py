@@ -121,6 +121,13 @@ def parametrization(owner: nn.Module, name: str) -> Any:
     return owner.parametrizations[name]  # type: ignore[index]
 
 
+def beneath(owner: nn.Module, name: str) -> nn.Parameter:
+    """The parameter at a place, the one under the mask where there is a mask and nothing else."""
+    return owner.get_parameter(
+        f"parametrizations.{name}.original" if parametrize.is_parametrized(owner, name) else name
+    )
+
+
 def identity(owner: nn.Module, name: str) -> int:
     """Equal for places that hold one and the same tensor."""
     if parametrize.is_parametrized(owner, name):

@@ -91,6 +91,10 @@ class _Movement(Hook):
         self.seen: list[list[Tensor]] = []
         self.final = False
 
+    @property
+    def is_over(self) -> bool:
+        return self.final
+
     def watched(self) -> list[Tensor]:
         self.seen = [slot.effective() for slot in self.work.slots]
         return [weight for places in self.seen for weight in places]
@@ -103,7 +107,7 @@ class _Movement(Hook):
 
     def after(self, progress: Progress, memory: Memory) -> None:
         options = self.options
-        if self.final or progress.share < options.warm_up:
+        if progress.share < options.warm_up:
             return
         span = max(options.settled - options.warm_up, 1e-9)
         done = (progress.step + 1) / progress.steps

@@ -105,6 +105,8 @@ def train_in_place(
         torch.manual_seed(derive_seed(seed, "fit"))
         for epoch in range(config.epochs):
             module.train()
+            if isinstance(epochs, Updates):
+                epochs = epochs.handed_over() or epochs
             total = epochs.epoch(epoch)
             if not math.isfinite(total):
                 break

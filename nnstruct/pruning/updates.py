@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.population.augmentation import augmented
 from nnstruct.population.batches import epoch_batches
 from nnstruct.population.optimisers import make_optimizer, rate_at
+from nnstruct.pruning.compiled import AdamOf, compiled_module
+from nnstruct.pruning.compiled_epochs import CompiledEpochs
 from nnstruct.pruning.evaluation import evaluate
-from nnstruct.pruning.gradients import Batch, device_of
+from nnstruct.pruning.gradients import Batch, backward, device_of
 from nnstruct.pruning.hooks import Hook, Progress
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
@@ -63,6 +64,7 @@ class Updates:
         self.module, self.task, self.config, self.seed, self.hooks = module, task, config, seed, hooks
         self.data = Batch.of(task.train, device_of(module))
         self.trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.is_own = optimizer is not None
         self.optimizer = optimizer(self.trained) if optimizer else make_optimizer(module, config, fused=True)
         for hook in hooks:
             for group in hook.parameter_groups():
@@ -87,6 +89,18 @@ class Updates:
                 break
         return total
 
+    def handed_over(self) -> CompiledEpochs | None:
+        """What goes on with the training in a compiled loop; None while that cannot be."""
+        if self.is_own or any(hook.every_update and not hook.is_over for hook in self.hooks):
+            return None
+        compiled = compiled_module(self.module, self.task, self.config)
+        if compiled is None:
+            return None
+        memory = compiled.memory_from(AdamOf(self.optimizer))
+        return CompiledEpochs(
+            self.module, self.task, self.config, self.seed, compiled.anew(memory), self.hooks
+        )
+
     def evaluate(self, split: str) -> dict[str, float]:
         """Mean loss and accuracy on a split."""
         return evaluate(self.module, self.task, split=split, config=self.config)
@@ -102,26 +116,3 @@ class Updates:
         for hook in hooks:
             hook.after(progress, OptimizerMemory(self.optimizer))
         return loss
-
-
-def backward(
-    module: nn.Module, batch: Batch, config: TrainConfig, hooks: Sequence[Hook], progress: Progress
-) -> float:
-    """The loss of a batch, its gradient added to those of the parameters; hooks see what they watch."""
-    device = batch.inputs.device
-    with parametrize.cached():
-        for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
-            tensor.retain_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            scores = batch.scores(module)
-        loss = nn.functional.cross_entropy(
-            scores.float(), batch.targets, label_smoothing=config.label_smoothing
-        )
-        total = loss
-        for hook in hooks:
-            term = hook.penalty()
-            total = total if term is None else total + term
-        total.backward()
-        for hook in hooks:
-            hook.gradients(progress)
-    return float(loss.detach())

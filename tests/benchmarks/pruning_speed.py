@@ -22,13 +22,14 @@ from unittest import mock
 import torch
 
 from nnstruct import TrainConfig, load_task
-from nnstruct.pruning import fit, load_pruner, prune, starting_network, training
+from nnstruct.pruning import fit, load_pruner, prune, starting_network, training, updates
 from nnstruct.pruning.compiled import compiled_module
 
 
 def by_pytorch(train: Callable[[], object]) -> None:
     """A training without a compiled loop."""
-    with mock.patch.object(training, "compiled_module", return_value=None):
+    places = [mock.patch.object(place, "compiled_module", return_value=None) for place in (training, updates)]
+    with places[0], places[1]:
         train()
 
 

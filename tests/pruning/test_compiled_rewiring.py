@@ -13,13 +13,16 @@ from torch import nn
 from nnstruct import TrainConfig
 from nnstruct.families import RNN_FAMILIES
 from nnstruct.population import native
-from nnstruct.pruning import load_pruner, masks_of, prune, run_trajectory, training
+from nnstruct.pruning import load_pruner, made_permanent, masks_of, prune, run_trajectory, training, updates
 from nnstruct.pruning.compiled import CompiledModule, compiled_module
 from nnstruct.pruning.hooks import Hook, Memory, Progress
 
 CONFIG = TrainConfig(epochs=4, batch_size=48, learning_rate=3e-3)
 # Weights that have just come differ by rounding alone, so that RigL shall give them some updates' time.
 REWIRING = {"set": {}, "rigl": {"moves": 4}}
+
+# Where a loop or PyTorch is chosen: before a training, and in its course.
+CHOICES = (training, updates)
 
 needs_kernel = pytest.mark.skipif(not native.available(), reason=f"no kernel: {native.unavailable_reason()}")
 
@@ -33,7 +36,8 @@ def loops(monkeypatch) -> list[CompiledModule | None]:
         used.append(compiled_module(*arguments))
         return used[-1]
 
-    monkeypatch.setattr(training, "compiled_module", spied)
+    for place in CHOICES:
+        monkeypatch.setattr(place, "compiled_module", spied)
     return used
 
 
@@ -41,12 +45,14 @@ def both(monkeypatch, train: Callable[[], Any]) -> tuple[Any, Any]:
     """The result with a compiled loop, and without any."""
     ours = train()
     with monkeypatch.context() as patch:
-        patch.setattr(training, "compiled_module", lambda *_: None)
+        for place in CHOICES:
+            patch.setattr(place, "compiled_module", lambda *_: None)
         return ours, train()
 
 
 def assert_alike(ours: nn.Module, theirs: nn.Module) -> None:
-    found, wanted = ours.state_dict(), theirs.state_dict()
+    """What the modules compute with; what lies beneath their masks does not matter."""
+    found, wanted = made_permanent(ours).state_dict(), made_permanent(theirs).state_dict()
     assert set(found) == set(wanted)
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, rtol=1e-2, atol=1e-4, msg=name)
@@ -147,6 +153,41 @@ def test_a_loss_that_is_not_finite_ends_the_training_between_updates(loops):
 
 
 @needs_kernel
+@pytest.mark.parametrize("method", ["movement", "gumbel-softmax"])
+@pytest.mark.parametrize(("make", "task"), [(mlp, digits), (lambda: clean("gru"), strings)])
+def test_a_loop_takes_over_once_the_mask_is_final(method, make, task, loops, monkeypatch):
+    """With what Adam has learned until then."""
+    torch.manual_seed(1)
+    module, pruner = make(), load_pruner(method)
+    config = CONFIG.model_copy(update={"epochs": 6})
+    (ours, rows), (theirs, expected) = both(
+        monkeypatch, lambda: pruner.run(module, 0.2, task=task(), config=config)
+    )
+    assert len(loops) == 1
+    assert loops[0] is not None
+    assert_alike(ours, theirs)
+    assert_rows_alike(rows, expected)
+
+
 def test_methods_that_see_every_update_are_left_to_pytorch(loops):
-    load_pruner("movement").run(mlp(), 0.2, task=digits(), config=CONFIG)
+    load_pruner("sr-ste").run(mlp(), 0.25, task=digits(), config=CONFIG)
+    assert loops == []
+
+
+@needs_kernel
+def test_a_loop_takes_over_once_gradual_pruning_has_left_little(loops, monkeypatch):
+    torch.manual_seed(1)
+    options = {"schedule": "gradual", "config": CONFIG, "pretrain": 0, "retrain": 6}
+    module = mlp()
+    found, wanted = both(monkeypatch, lambda: run_trajectory(module, digits(), [0.1], **options).steps)
+    assert loops[-1] is not None
+    assert loops[-2] is None
+    assert found[1].kept == wanted[1].kept
+    assert found[1].after == pytest.approx(wanted[1].after, abs=0.02)
+
+
+@needs_kernel
+def test_an_own_optimizer_is_kept(loops):
+    sparse = prune(mlp(), 0.1)
+    training.fit(sparse, digits(), CONFIG, optimizer=torch.optim.Adagrad)
     assert loops == []
