@@ -103,7 +103,7 @@ class CompiledRecurrent(CompiledModule):
     def anew(self, memory: RecurrentMemory) -> CompiledRecurrent:
         """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
         keep = _kept_edges(self._module)
-        assert keep is not None, "no method masks some gates of an edge where it began with whole edges"
+        assert keep is not None, "a hook that splits edges needs PyTorch"
         return self._over(self._module, keep, self.task, self.config, memory.of_edges(keep))
 
     def give_back(self) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from nnstruct.pruning.hooks import Hook, Row
+from nnstruct.pruning.hooks import Hook, Progress, Row
 from nnstruct.pruning.masks import copy_module
 
 MOST_KEPT = 16
@@ -37,10 +37,14 @@ class Dense(NamedTuple):
 class Keeper(Hook):
     """Keeps a copy of a network as it is after some epochs of its training."""
 
-    every_update = False
+    needs_pytorch = False
 
     def __init__(self, module: nn.Module, epoch: int) -> None:
         self.module, self.epoch, self.kept = module, epoch, copy_module(module)
+
+    def takes_part(self, progress: Progress) -> bool:
+        """In no update."""
+        return False
 
     def before_evaluation(self, epoch: int) -> None:
         """Called after the last update of an epoch."""

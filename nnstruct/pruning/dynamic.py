@@ -79,11 +79,11 @@ class Rewiring(Hook):
         Units of each slot that may be there.
     """
 
-    every_update = False
     sees_gradients = False
 
     def __init__(self, work: Workpiece, allowed: list[Tensor]) -> None:
         self.work, self.allowed = work, allowed
+        self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
         self.moves = 0
         self.last = self._masks()
 

@@ -33,7 +33,6 @@ class Gradual(Hook):
         Evaluates the network; called once, when the density is reached.
     """
 
-    every_update = False
     sees_gradients = False
 
     def __init__(
@@ -42,6 +41,7 @@ class Gradual(Hook):
         self.work, self.pruner, self.density, self.until, self.scores = work, pruner, density, until, scores
         self.start = sum(int(alive.sum()) for alive in work.alive) / sum(work.totals)
         self.before_rest: Row = {}
+        self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
 
     def takes_part(self, progress: Progress) -> bool:
         """At most 50 times, and the last time at ``until``."""

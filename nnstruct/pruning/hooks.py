@@ -51,14 +51,14 @@ class Hook:
 
     Attributes
     ----------
-    every_update : bool
-        Whether it takes part in every update. One that does not says by :meth:`takes_part` in which, and
-        leaves the others to a compiled loop where there is one.
+    needs_pytorch : bool
+        Whether no compiled loop may train the network: the hook takes part in every update, or masks what a
+        loop cannot leave out. One without that need says by :meth:`takes_part` in which updates it does.
     sees_gradients : bool
         Whether :meth:`watched` or :meth:`gradients` does anything; a compiled loop saves them otherwise.
     """
 
-    every_update: ClassVar[bool] = True
+    needs_pytorch: bool = True
     sees_gradients: ClassVar[bool] = True
 
     @property
@@ -68,7 +68,7 @@ class Hook:
 
     def takes_part(self, progress: Progress) -> bool:
         """Whether its parts are called in an update."""
-        return self.every_update and not self.is_over
+        return not self.is_over
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters of the method's own that the optimiser shall update."""

@@ -111,6 +111,11 @@ class Slot:
         return self.gated(self.mask.mask).any(0) & self.domain
 
     @property
+    def splits_edges(self) -> bool:
+        """Whether some weights of an edge can be pruned and others not, as with gates apart."""
+        return self.gates == 1 and self.mask.mask.dim() > 2 and len(self.mask.mask) > 1
+
+    @property
     def weight(self) -> Tensor:
         """The weight that the module computes with, masks applied."""
         owner, name = self.places[0]

@@ -141,7 +141,7 @@ def _epochs(
     hooks: Sequence[Hook],
 ) -> CompiledEpochs | Updates:
     """What trains a module, the quickest that can."""
-    if optimizer is None and not any(hook.every_update for hook in hooks):
+    if optimizer is None and not any(hook.needs_pytorch for hook in hooks):
         compiled = compiled_module(module, task, config)
         if compiled is not None:
             return CompiledEpochs(module, task, config, seed, compiled, hooks)

@@ -91,7 +91,7 @@ class Updates:
 
     def handed_over(self) -> CompiledEpochs | None:
         """What goes on with the training in a compiled loop; None while that cannot be."""
-        if self.is_own or any(hook.every_update and not hook.is_over for hook in self.hooks):
+        if self.is_own or any(hook.needs_pytorch and not hook.is_over for hook in self.hooks):
             return None
         compiled = compiled_module(self.module, self.task, self.config)
         if compiled is None:

@@ -120,7 +120,7 @@ def test_adam_forgets_what_moved_and_nothing_else(make, task):
     config = CONFIG.model_copy(update={"epochs": 2})
 
     class Swap(Hook):
-        every_update = False
+        needs_pytorch = False
 
         def takes_part(self, progress: Progress) -> bool:
             return progress.step in (1, 3)
@@ -184,6 +184,16 @@ def test_a_loop_takes_over_once_gradual_pruning_has_left_little(loops, monkeypat
     assert loops[-2] is None
     assert found[1].kept == wanted[1].kept
     assert found[1].after == pytest.approx(wanted[1].after, abs=0.02)
+
+
+def test_gates_apart_are_left_to_pytorch(loops):
+    """Also where all gates are there in the beginning."""
+    options = {"schedule": "gradual", "config": CONFIG, "pretrain": 0, "retrain": 2, "gates": "apart"}
+    for family, compiled in (("gru", 1), ("rnn_tanh", 3)):  # the dense network is always
+        loops.clear()
+        steps = run_trajectory(clean(family), strings(), [0.5, 0.3], **options).steps
+        assert [loop is not None for loop in loops] == compiled * [True]
+        assert steps[-1].kept == round(0.3 * steps[-1].total)
 
 
 @needs_kernel
