@@ -53,6 +53,7 @@ def compare(case: str, train: Callable[[], object], options: argparse.Namespace)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("NNSTRUCT_DATA"))
+    parser.add_argument("--networks", nargs="+", help="some of them only")
     parser.add_argument("--densities", type=float, nargs="+", default=[0.5, 0.2, 0.1, 0.05, 0.01, 0.0015])
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
@@ -64,7 +65,7 @@ def main() -> None:
     networks += [(f"{cell}:50-50-50", strings, 64) for cell in ("rnn_tanh", "rnn_relu", "gru", "lstm")]
     print("| network | task | masks | density | loop, s an epoch | PyTorch | ratio |")
     print("|---|---|---|---|---|---|---|")
-    for name, task, batch_size in networks:
+    for name, task, batch_size in [x for x in networks if x[0] in (options.networks or x)]:
         config = TrainConfig(epochs=options.epochs, batch_size=batch_size)
         start = starting_network(name, task, config=config)
         for density, masks in product(options.densities, ("fixed", "set", "rigl")):
