@@ -95,6 +95,8 @@ class Pruner(ABC):
         Whether the method looks at data.
     trains : bool
         Whether it trains the network on the way, so that no schedule applies to it.
+    counts_channels : bool
+        Whether densities are shares of the channels.
 
     Examples
     --------
@@ -119,6 +121,7 @@ class Pruner(ABC):
     source: ClassVar[str]
     needs_task: ClassVar[bool] = False
     trains: ClassVar[bool] = False
+    counts_channels: ClassVar[bool] = False
 
     parameters: Sequence[str] | None = None
     part: str | None = None

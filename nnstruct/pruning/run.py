@@ -25,8 +25,8 @@ from nnstruct.pruning.hooks import Hook, Row
 from nnstruct.pruning.masks import Mask, copy_module, masks_of, with_masks
 from nnstruct.pruning.own import is_own
 from nnstruct.pruning.schedules import Schedule
-from nnstruct.pruning.slots import slots_of
 from nnstruct.pruning.starting import starting_network
+from nnstruct.pruning.synflow import SynFlow
 from nnstruct.pruning.training import train_in_place
 from nnstruct.pruning.trajectory import CURVES, SCORES, Step, Trajectory
 from nnstruct.random import check_seed, derive_seed
@@ -318,7 +318,7 @@ class _Run:
         return found
 
     def _step(self, module: nn.Module, density: float, before: Row, rows: list[Row], started: float) -> Step:
-        kept, total = count_units(module, self.pruner)
+        kept, total = count_units(module, self.pruner, self.task)
         masked = sum(int((~mask).sum()) for mask in _distinct_masks(module))
         number, self.steps = self.steps, self.steps + 1
         after = self._scores(module)
@@ -355,10 +355,17 @@ class _Run:
         return structure
 
 
-def count_units(module: nn.Module, pruner: Pruner) -> tuple[int, int]:
-    """Units of pruning that are left, and that there were before any pruning."""
-    slots = slots_of(copy_module(module), pruner.scope)
-    return sum(int(slot.alive.sum()) for slot in slots), sum(slot.total for slot in slots)
+def count_units(module: nn.Module, pruner: Pruner, task: Task) -> tuple[int, int]:
+    """Units of pruning that are left, and that there were before any pruning.
+
+    A channel that has gone takes with it the weights that read it, though no mask is on them.
+    """
+    work = pruner.workpiece(module, task, None, 0)
+    left = work.alive
+    if pruner.counts_channels:
+        # Synaptic flow is positive on the ways from the inputs to the outputs.
+        left = [flow > 0 for flow in SynFlow().scores(work)]
+    return sum(int(units.sum()) for units in left), sum(work.totals)
 
 
 def example_of(task: Task, module: nn.Module) -> Any:

@@ -35,7 +35,8 @@ class Step:
     density : float
         Asked for.
     kept, total : int
-        Units of pruning that are left, and that there were before any pruning.
+        Units of pruning that are left, and that there were before any pruning; weights that read a channel
+        that has gone are not left.
     parameters : int
         Trainable scalars that are not masked.
     epochs : int

@@ -135,6 +135,15 @@ def test_what_a_method_leaves_is_trained_to_the_finish(options):
         assert step.after["train_loss"] < step.before["train_loss"]
 
 
+def test_weights_that_read_a_pruned_channel_are_not_counted():
+    torch.manual_seed(0)
+    trajectory = run_trajectory(
+        cnn(), images(), [0.25], method="channels", config=CONFIG, pretrain=0, retrain=0, structures=False
+    )
+    assert trajectory.table["kept"].tolist() == [8 * 9 + 12 * 8 * 9 + 480, 2 * 9 + 3 * 2 * 9 + 3 * 4 * 10]
+    assert trajectory.table["total"].tolist() == 2 * [1416]
+
+
 def test_re_training_has_its_own_rate():
     slow = run(Schedule(retrain=2, retrain_rate=1e-7))
     quick = run(Schedule(retrain=2, retrain_rate=1e-2))
