@@ -125,7 +125,10 @@ def _run_all(plans: Sequence[Plan], folder: Path | None, workers: int) -> Any:
         return (_run(plan, folder) for plan in plans)
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
+    # Workers share large arrays, which PyTorch wants to be writable.
+    parallel = Parallel(
+        n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs", mmap_mode="c"
+    )
     return parallel(delayed(_run_in_worker)(plan, folder) for plan in plans)
 
 
