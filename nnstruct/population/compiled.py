@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnstruct.population.fused.clean_plan import CleanLayout
-from nnstruct.population.fused.engine import AdamState, CompiledNetwork, numba_epochs
+from nnstruct.population.fused.engine import CompiledNetwork, NamedState, numba_epochs
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
@@ -16,7 +16,7 @@ def compiled_network(
     parameters: dict[str, np.ndarray],
     task: Task,
     config: TrainConfig,
-    state: AdamState | None = None,
+    state: NamedState | None = None,
 ) -> CompiledNetwork:
     """A network of the clean protocol in a compiled loop, to go on from the weights that it has.
 
@@ -28,7 +28,7 @@ def compiled_network(
     task : Task
     config : TrainConfig
         Without options that the compiled loops do not know.
-    state : AdamState, optional
+    state : AdamState of dicts by name, optional
         To go on with.
     """
     from nnstruct.population import native

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from nnstruct.record import TrainConfig
 
@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 SGD_MOMENTUM = 0.9
+
+Moment = TypeVar("Moment")
+
+
+class AdamState(NamedTuple, Generic[Moment]):
+    """What Adam remembers between two updates; a moment holds an array for each parameter."""
+
+    steps_taken: int
+    first: Moment
+    second: Moment
+
+    @property
+    def moments(self) -> tuple[Moment, Moment]:
+        """Both, to change them alike."""
+        return self.first, self.second
 
 
 def make_optimizer(

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.utils.parametrize as parametrize
-from torch import Tensor, nn
+from torch import nn
 
 from nnstruct.population.batches import evaluation_batches
 from nnstruct.pruning.hooks import Memory
 from nnstruct.pruning.masks import Mask, parametrization
+from nnstruct.pruning.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
@@ -25,35 +26,6 @@ class Loop(Protocol):
         self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
     ) -> tuple[float, float]:
         """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
-
-
-class AdamOf:
-    """What an Adam of PyTorch remembers of the parameters that it has updated.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Adam
-    """
-
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self._state = optimizer.state
-
-    @property
-    def steps_taken(self) -> int:
-        """Updates so far."""
-        return max((int(held["step"]) for held in self._state.values()), default=0)
-
-    def first(self, parameter: Tensor) -> Tensor:
-        """The mean of a parameter's gradient, of its shape."""
-        return self._of(parameter, "exp_avg")
-
-    def second(self, parameter: Tensor) -> Tensor:
-        """The mean of its square."""
-        return self._of(parameter, "exp_avg_sq")
-
-    def _of(self, parameter: Tensor, name: str) -> Tensor:
-        held = self._state.get(parameter)
-        return held[name] if held else torch.zeros_like(parameter)
 
 
 class CompiledModule(ABC):
@@ -72,10 +44,6 @@ class CompiledModule(ABC):
     @abstractmethod
     def give_back(self) -> None:
         """Put the weights, as they are now, into the module."""
-
-    @abstractmethod
-    def memory_from(self, state: AdamOf) -> Memory:
-        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
 
     @abstractmethod
     def memory(self) -> Memory:
@@ -100,16 +68,21 @@ class CompiledModule(ABC):
         return self.loop.run(split, np.concatenate(batches), starts, training)
 
 
-def compiled_module(module: nn.Module, task: Task, config: TrainConfig) -> CompiledModule | None:
-    """The module in a compiled loop that computes the same; None where only PyTorch can train it."""
+def compiled_module(
+    module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None = None
+) -> CompiledModule | None:
+    """The module in a compiled loop that computes the same; None where only PyTorch can train it.
+
+    The loop goes on with what Adam has ``learned``, with nothing by default.
+    """
     from nnstruct.pruning.compiled_perceptron import CompiledPerceptron
     from nnstruct.pruning.compiled_recurrent import CompiledRecurrent
 
     if not _is_plain(module):
         return None
     if task.is_sequence:
-        return CompiledRecurrent.of(module, task, config)
-    return CompiledPerceptron.of(module, task, config)
+        return CompiledRecurrent.of(module, task, config, learned)
+    return CompiledPerceptron.of(module, task, config, learned)
 
 
 def _is_plain(module: nn.Module) -> bool:

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
 from nnstruct.population.batches import epoch_batches
 from nnstruct.pruning.compiled import CompiledModule
-from nnstruct.pruning.gradients import Batch, backward, device_of
+from nnstruct.pruning.epochs import Epochs
+from nnstruct.pruning.gradients import backward
 from nnstruct.pruning.hooks import Hook, Progress
-from nnstruct.record import TrainConfig
-from nnstruct.tasks import Task
 
 
-class CompiledEpochs:
+@dataclass(eq=False)
+class CompiledEpochs(Epochs):
     """Trains a module whose weights a compiled loop has taken over.
+
+    Its hooks take part in some updates; they may mask weights of the module, and unmask others.
 
     Parameters
     ----------
-    module : torch.nn.Module
-    task : Task
-    config : TrainConfig
-    seed : int
-        Decides the order of the batches.
+    module, task, config, seed, hooks
+        As for :class:`nnstruct.pruning.epochs.Epochs`.
     compiled : CompiledModule
         Of the module.
-    hooks : sequence of Hook
-        Such as take part in some updates; they may mask weights of the module, and unmask others.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        task: Task,
-        config: TrainConfig,
-        seed: int,
-        compiled: CompiledModule,
-        hooks: Sequence[Hook],
-    ) -> None:
-        self.module, self.task, self.config, self.seed, self.hooks = module, task, config, seed, hooks
-        self.compiled = compiled
-
-    @cached_property
-    def data(self) -> Batch:
-        """The training split as PyTorch takes it."""
-        return Batch.of(self.task.train, device_of(self.module))
+    compiled: CompiledModule
 
     def epoch(self, number: int) -> float:
         """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""

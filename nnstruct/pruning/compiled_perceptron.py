@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from nnstruct.population import native
 from nnstruct.population.native.perceptron import LayerMoment, NativePerceptron, PerceptronState, SparseLayer
-from nnstruct.pruning.compiled import AdamOf, CompiledModule, plain_masks
-from nnstruct.pruning.masks import beneath
+from nnstruct.population.optimisers import AdamState
+from nnstruct.pruning.compiled import CompiledModule, plain_masks
+from nnstruct.pruning.masks import beneath, identity
+from nnstruct.pruning.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
@@ -39,7 +41,7 @@ class PerceptronMemory:
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
         """Clear what is remembered of all weights of a parameter but some."""
-        for moments in (self.state.first, self.state.second):
+        for moments in self.state.moments:
             moments[self.layers[id(parameter)]].weight[~kept.numpy()] = 0.0
 
 
@@ -58,7 +60,9 @@ class CompiledPerceptron(CompiledModule):
         self._module, self._linear, self._network = module, linear, network
 
     @classmethod
-    def of(cls, module: nn.Module, task: Task, config: TrainConfig) -> CompiledPerceptron | None:
+    def of(
+        cls, module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None
+    ) -> CompiledPerceptron | None:
         """The module in a compiled loop; None where PyTorch alone can train it, or is quicker."""
         found = _layers_of(module)
         if found is None or set(config.options) - _OPTIONS or not native.available():
@@ -69,26 +73,13 @@ class CompiledPerceptron(CompiledModule):
         )
         if kept > MOST_DENSITY * total:
             return None
-        return cls(module, linear, NativePerceptron(layers, task, config), task, config)
+        state = None if learned is None else _state_of(linear, learned)
+        return cls(module, linear, NativePerceptron(layers, task, config, state), task, config)
 
     def memory(self) -> PerceptronMemory:
         """What Adam remembers now, of each weight that the module has."""
-        return self._memory(self._network.state())
-
-    def memory_from(self, state: AdamOf) -> PerceptronMemory:
-        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
-        moments = (
-            [
-                LayerMoment(of(beneath(part, "weight")).numpy().copy(), of(part.bias).numpy().copy())
-                for part in self._linear
-            ]
-            for of in (state.first, state.second)
-        )
-        return self._memory(PerceptronState(state.steps_taken, *moments))
-
-    def _memory(self, state: PerceptronState) -> PerceptronMemory:
-        layers = {id(beneath(part, "weight")): number for number, part in enumerate(self._linear)}
-        return PerceptronMemory(layers, state)
+        layers = {identity(part, "weight"): number for number, part in enumerate(self._linear)}
+        return PerceptronMemory(layers, self._network.state())
 
     def anew(self, memory: PerceptronMemory) -> CompiledPerceptron:
         """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
@@ -106,6 +97,15 @@ class CompiledPerceptron(CompiledModule):
             else:
                 part.weight = weight  # what lies beneath the mask
             part.bias.copy_(torch.from_numpy(layer.bias))
+
+
+def _state_of(linear: Sequence[nn.Linear], learned: OptimizerMemory) -> PerceptronState:
+    """What PyTorch's Adam remembers of the layers."""
+    first, second = (
+        [LayerMoment(of(beneath(part, "weight")).numpy(), of(part.bias).numpy()) for part in linear]
+        for of in (learned.first, learned.second)
+    )
+    return AdamState(learned.steps_taken, first, second)
 
 
 def _layers_of(module: nn.Module) -> list[tuple[nn.Linear, SparseLayer]] | None:

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from nnstruct.networks.clean import CleanRNN
 from nnstruct.population.compiled import compiled_network
-from nnstruct.population.fused.engine import AdamState, CompiledNetwork
-from nnstruct.pruning.compiled import AdamOf, CompiledModule, plain_masks
+from nnstruct.population.fused.engine import CompiledNetwork, NamedState
+from nnstruct.population.optimisers import AdamState
+from nnstruct.pruning.compiled import CompiledModule, plain_masks
 from nnstruct.pruning.masks import beneath, copy_module
+from nnstruct.pruning.memory import OptimizerMemory
 from nnstruct.pruning.own import with_edges
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -33,7 +35,13 @@ class RecurrentMemory:
     """
 
     module: CleanRNN
-    state: AdamState
+    state: NamedState
+
+    @classmethod
+    def of(cls, module: CleanRNN, learned: OptimizerMemory) -> RecurrentMemory:
+        """What PyTorch's Adam remembers of a network."""
+        first, second = (_by_name(module, of) for of in (learned.first, learned.second))
+        return cls(module, AdamState(learned.steps_taken, first, second))
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
         """Clear what is remembered of all weights of a parameter but some."""
@@ -42,7 +50,7 @@ class RecurrentMemory:
         for moment in self.state.moments:
             moment["weight"][own] *= kept.numpy()[:, *places].T
 
-    def of_edges(self, keep: np.ndarray) -> AdamState:
+    def of_edges(self, keep: np.ndarray) -> NamedState:
         """The state of a network that has some of the edges only."""
         first, second = (moment | {"weight": moment["weight"][keep]} for moment in self.state.moments)
         return AdamState(self.state.steps_taken, first, second)
@@ -58,14 +66,19 @@ class CompiledRecurrent(CompiledModule):
         self._module, self._keep, self._network = module, keep, network
 
     @classmethod
-    def of(cls, module: nn.Module, task: Task, config: TrainConfig) -> CompiledRecurrent | None:
+    def of(
+        cls, module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None
+    ) -> CompiledRecurrent | None:
         """The module in a compiled loop; None where only PyTorch can train it."""
         if not isinstance(module, CleanRNN) or type(module).forward is not CleanRNN.forward:
             return None
         if config.protocol != "clean" or config.options:
             return None
         keep = _kept_edges(module)
-        return None if keep is None else cls._over(module, keep, task, config)
+        if keep is None:
+            return None
+        memory = None if learned is None else RecurrentMemory.of(module, learned)
+        return cls._over(module, keep, task, config, memory)
 
     @classmethod
     def _over(
@@ -74,25 +87,13 @@ class CompiledRecurrent(CompiledModule):
         keep: np.ndarray,
         task: Task,
         config: TrainConfig,
-        state: AdamState | None = None,
+        memory: RecurrentMemory | None,
     ) -> CompiledRecurrent:
         parameters = module.parameters_by_name()
         parameters["weight"] = parameters["weight"][keep]
+        state = None if memory is None else memory.of_edges(keep)
         network = compiled_network(with_edges(module.structure, keep), parameters, task, config, state)
         return cls(module, keep, network, task, config)
-
-    def memory_from(self, state: AdamOf) -> RecurrentMemory:
-        """What :meth:`memory` would give, had the loop and not PyTorch trained the module so far."""
-        moments = (self._by_name(of) for of in (state.first, state.second))
-        return RecurrentMemory(self._module, AdamState(state.steps_taken, *moments))
-
-    @torch.no_grad()
-    def _by_name(self, of: Callable[[nn.Parameter], Tensor]) -> dict[str, np.ndarray]:
-        twin = copy_module(self._module)
-        assert isinstance(twin, CleanRNN)
-        for held, parameter in zip(twin.parameters(), self._module.parameters(), strict=True):
-            held.copy_(of(parameter))
-        return twin.parameters_by_name()
 
     def memory(self) -> RecurrentMemory:
         """What Adam remembers now, of each weight that the module has."""
@@ -104,7 +105,7 @@ class CompiledRecurrent(CompiledModule):
         """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
         keep = _kept_edges(self._module)
         assert keep is not None, "a hook that splits edges needs PyTorch"
-        return self._over(self._module, keep, self.task, self.config, memory.of_edges(keep))
+        return self._over(self._module, keep, self.task, self.config, memory)
 
     def give_back(self) -> None:
         """Put the weights, as they are now, into the module."""
@@ -114,6 +115,16 @@ class CompiledRecurrent(CompiledModule):
         weight = np.zeros((len(self._keep), named["weight"].shape[1]), dtype=np.float32)
         weight[self._keep] = named["weight"]
         return named | {"weight": weight}
+
+
+@torch.no_grad()
+def _by_name(module: CleanRNN, of: Callable[[nn.Parameter], Tensor]) -> dict[str, np.ndarray]:
+    """A value for each parameter, of its shape, as the module names its parameters for the loops."""
+    twin = copy_module(module)
+    assert isinstance(twin, CleanRNN)
+    for held, parameter in zip(twin.parameters(), module.parameters(), strict=True):
+        held.copy_(of(parameter))
+    return twin.parameters_by_name()
 
 
 def _edges_in(module: CleanRNN, name: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -66,8 +66,8 @@ class Schedule:
         """JSON values that name the schedule and its settings."""
         settings = asdict(self)
         # These came later; files from before do not have them.
-        for name, default in (("finish", 0), ("retrain_rate", None)):
-            if settings[name] == default:
+        for name in ("finish", "retrain_rate"):
+            if settings[name] == getattr(Schedule, name):
                 del settings[name]
         if not isinstance(self.retrain, int | None):
             settings["retrain"] = list(self.retrain)

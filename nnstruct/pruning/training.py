@@ -10,8 +10,7 @@ from torch import nn
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.population.augmentation import check_augmentation
-from nnstruct.pruning.compiled import compiled_module
-from nnstruct.pruning.compiled_epochs import CompiledEpochs
+from nnstruct.pruning.epochs import Epochs
 from nnstruct.pruning.evaluation import check_output
 from nnstruct.pruning.gradients import device_of
 from nnstruct.pruning.hooks import Hook, Row
@@ -96,7 +95,7 @@ def train_in_place(
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InvalidInputError("patience", "be a positive integer or None", patience)
     check_output(module, task)
-    epochs = _epochs(module, task, config, seed, optimizer, hooks)
+    epochs: Epochs = Updates(module, task, config, seed, hooks, optimizer)
     rows: list[Row] = []
     best, best_state, since = -math.inf, None, 0
     was_training = module.training
@@ -130,19 +129,3 @@ def train_in_place(
     module.train(was_training)
     module.zero_grad(set_to_none=True)
     return rows
-
-
-def _epochs(
-    module: nn.Module,
-    task: Task,
-    config: TrainConfig,
-    seed: int,
-    optimizer: MakeOptimizer | None,
-    hooks: Sequence[Hook],
-) -> CompiledEpochs | Updates:
-    """What trains a module, the quickest that can."""
-    if optimizer is None and not any(hook.needs_pytorch for hook in hooks):
-        compiled = compiled_module(module, task, config)
-        if compiled is not None:
-            return CompiledEpochs(module, task, config, seed, compiled, hooks)
-    return Updates(module, task, config, seed, optimizer, hooks)

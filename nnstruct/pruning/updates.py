@@ -3,73 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nnstruct.population.augmentation import augmented
 from nnstruct.population.batches import epoch_batches
 from nnstruct.population.optimisers import make_optimizer, rate_at
-from nnstruct.pruning.compiled import AdamOf, compiled_module
+from nnstruct.pruning.compiled import compiled_module
 from nnstruct.pruning.compiled_epochs import CompiledEpochs
+from nnstruct.pruning.epochs import Epochs
 from nnstruct.pruning.evaluation import evaluate
-from nnstruct.pruning.gradients import Batch, backward, device_of
-from nnstruct.pruning.hooks import Hook, Progress
+from nnstruct.pruning.gradients import Batch, backward
+from nnstruct.pruning.hooks import Progress
+from nnstruct.pruning.memory import OptimizerMemory
 from nnstruct.random import generator
-from nnstruct.record import TrainConfig
-from nnstruct.tasks import Task
 
 MakeOptimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
 
 
-class OptimizerMemory:
-    """A :class:`nnstruct.pruning.hooks.Memory`: the state of an optimiser of PyTorch."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self.optimizer = optimizer
-
-    def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
-        """Clear what is remembered of all weights of a parameter but some."""
-        for value in self.optimizer.state.get(parameter, {}).values():
-            if isinstance(value, Tensor) and value.shape == kept.shape:
-                value.mul_(kept)
-
-
-class Updates:
-    """Trains a module, with hooks that may take part in any update.
+@dataclass(eq=False)
+class Updates(Epochs):
+    """Trains a module itself, until a compiled loop can go on.
 
     Parameters
     ----------
-    module : torch.nn.Module
-    task : Task
-    config : TrainConfig
-    seed : int
-        Decides the order of the batches.
-    optimizer : callable, optional
-        Makes the optimiser from parameters.
-    hooks : sequence of Hook
+    module, task, config, seed, hooks
+        As for :class:`nnstruct.pruning.epochs.Epochs`.
+    make_own : callable, optional
+        Makes an optimiser from parameters, which no compiled loop can replace.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        task: Task,
-        config: TrainConfig,
-        seed: int,
-        optimizer: MakeOptimizer | None,
-        hooks: Sequence[Hook],
-    ) -> None:
-        self.module, self.task, self.config, self.seed, self.hooks = module, task, config, seed, hooks
-        self.data = Batch.of(task.train, device_of(module))
-        self.trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        self.is_own = optimizer is not None
-        self.optimizer = optimizer(self.trained) if optimizer else make_optimizer(module, config, fused=True)
-        for hook in hooks:
+    make_own: MakeOptimizer | None = None
+
+    def __post_init__(self) -> None:
+        self.trained = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        if self.make_own is not None:
+            self.optimizer = self.make_own(self.trained)
+        else:
+            self.optimizer = make_optimizer(self.module, self.config, fused=True)
+        for hook in self.hooks:
             for group in hook.parameter_groups():
                 self.optimizer.add_param_group(group)
         self.first_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.memory = OptimizerMemory(self.optimizer)
 
     def epoch(self, number: int) -> float:
         """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
@@ -91,15 +71,13 @@ class Updates:
 
     def handed_over(self) -> CompiledEpochs | None:
         """What goes on with the training in a compiled loop; None while that cannot be."""
-        if self.is_own or any(hook.needs_pytorch and not hook.is_over for hook in self.hooks):
+        if self.make_own or any(hook.needs_pytorch and not hook.is_over for hook in self.hooks):
             return None
-        compiled = compiled_module(self.module, self.task, self.config)
+        learned = self.memory if self.optimizer.state else None
+        compiled = compiled_module(self.module, self.task, self.config, learned)
         if compiled is None:
             return None
-        memory = compiled.memory_from(AdamOf(self.optimizer))
-        return CompiledEpochs(
-            self.module, self.task, self.config, self.seed, compiled.anew(memory), self.hooks
-        )
+        return CompiledEpochs(self.module, self.task, self.config, self.seed, self.hooks, compiled)
 
     def evaluate(self, split: str) -> dict[str, float]:
         """Mean loss and accuracy on a split."""
@@ -114,5 +92,5 @@ class Updates:
         nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
         self.optimizer.step()
         for hook in hooks:
-            hook.after(progress, OptimizerMemory(self.optimizer))
+            hook.after(progress, self.memory)
         return loss

@@ -10,14 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.dataset import RUNS, Announce, TaskSection
 from nnstruct.recipes.predictor import Bounds
-from nnstruct.recipes.reading import (
-    Section,
-    changed_config,
-    check_known,
-    naming,
-    read_recipe,
-    recipe_file,
-)
+from nnstruct.recipes.reading import Section, changed_config, check_known, naming, read_recipe, recipe_file
 from nnstruct.recipes.schedules import MethodSection, RetrainSection, check_densities
 from nnstruct.record import TrainConfig
 

@@ -21,9 +21,6 @@ CONFIG = TrainConfig(epochs=4, batch_size=48, learning_rate=3e-3)
 # Weights that have just come differ by rounding alone, so that RigL shall give them some updates' time.
 REWIRING = {"set": {}, "rigl": {"moves": 4}}
 
-# Where a loop or PyTorch is chosen: before a training, and in its course.
-CHOICES = (training, updates)
-
 needs_kernel = pytest.mark.skipif(not native.available(), reason=f"no kernel: {native.unavailable_reason()}")
 
 
@@ -36,8 +33,7 @@ def loops(monkeypatch) -> list[CompiledModule | None]:
         used.append(compiled_module(*arguments))
         return used[-1]
 
-    for place in CHOICES:
-        monkeypatch.setattr(place, "compiled_module", spied)
+    monkeypatch.setattr(updates, "compiled_module", spied)
     return used
 
 
@@ -45,8 +41,7 @@ def both(monkeypatch, train: Callable[[], Any]) -> tuple[Any, Any]:
     """The result with a compiled loop, and without any."""
     ours = train()
     with monkeypatch.context() as patch:
-        for place in CHOICES:
-            patch.setattr(place, "compiled_module", lambda *_: None)
+        patch.setattr(updates, "compiled_module", lambda *_: None)
         return ours, train()
 
 

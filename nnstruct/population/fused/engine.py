@@ -13,11 +13,15 @@ from nnstruct.population.fused.clean_plan import CleanLayout
 from nnstruct.population.fused.faithful_plan import FaithfulPlanLayout
 from nnstruct.population.fused.plan import Layout
 from nnstruct.population.fused.workspace import make_workspace
+from nnstruct.population.optimisers import AdamState
 from nnstruct.population.outcome import Outcome
 from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import SPLIT_NAMES, Split, Task
+
+# By the names of the parameters.
+NamedState = AdamState[dict[str, np.ndarray]]
 
 # Tokens int32 [n, T], lengths int32 [n], targets int32 [n].
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -33,19 +37,6 @@ class RunEpoch(Protocol):
 
         ``batches`` int64 [n] holds positions, ``starts`` int64 [batches + 1] cuts them.
         """
-
-
-class AdamState(NamedTuple):
-    """What Adam remembers between two updates: its moments, each by the names of the parameters."""
-
-    steps_taken: int
-    first: dict[str, np.ndarray]
-    second: dict[str, np.ndarray]
-
-    @property
-    def moments(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Both, to change them alike."""
-        return self.first, self.second
 
 
 class Preparation(NamedTuple):
@@ -87,7 +78,7 @@ class CompiledNetwork:
         Named parameters to start from.
     task : Task
     config : TrainConfig
-    state : AdamState, optional
+    state : AdamState of dicts by name, optional
         To go on with; by default nothing is learned yet.
     """
 
@@ -98,7 +89,7 @@ class CompiledNetwork:
         initial: dict[str, np.ndarray],
         task: Task,
         config: TrainConfig,
-        state: AdamState | None = None,
+        state: NamedState | None = None,
     ) -> None:
         self._layout, self._initial, self._task = layout, initial, task
         longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
@@ -122,7 +113,7 @@ class CompiledNetwork:
         """Named parameters as they are now."""
         return self._layout.unpack(self._prepared.flat[0], self._initial)
 
-    def state(self) -> AdamState:
+    def state(self) -> NamedState:
         """What Adam remembers now."""
         first, second = (self._layout.unpack(flat, self._initial) for flat in self._prepared.flat[2:])
         return AdamState(int(self._prepared.steps_taken[0]), first, second)

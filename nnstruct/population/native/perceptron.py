@@ -10,7 +10,7 @@ import numpy as np
 
 from nnstruct.population.native.bridge import Flat
 from nnstruct.population.native.compiler import library
-from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, rate_at
+from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, AdamState, rate_at
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Split, Task
 
@@ -33,12 +33,7 @@ class LayerMoment(NamedTuple):
     bias: np.ndarray  # float32 [out]
 
 
-class PerceptronState(NamedTuple):
-    """What Adam remembers between two updates, by layer."""
-
-    steps_taken: int
-    first: list[LayerMoment]
-    second: list[LayerMoment]
+PerceptronState = AdamState[list[LayerMoment]]
 
 
 class _Layers(ctypes.Structure):
@@ -68,7 +63,7 @@ class NativePerceptron:
         Of vectors or images, which are flattened.
     config : TrainConfig
         With no other options than a schedule.
-    state : PerceptronState, optional
+    state : AdamState of LayerMoments, optional
         To go on with; by default nothing is learned yet.
 
     Raises
@@ -108,7 +103,7 @@ class NativePerceptron:
         parameters = self._packed(layers)
         self._flat = [parameters, *(np.zeros_like(parameters) for _ in range(3))]
         if state is not None:
-            self._flat[2:] = self._packed(state.first), self._packed(state.second)
+            self._flat[2:] = [self._packed(moment) for moment in state.moments]
         steps = config.epochs * -(-len(task.train) // config.batch_size)
         self._rates = np.array([rate_at(config, step, steps) for step in range(steps)])
         self._steps_taken = np.array([state.steps_taken if state else 0], dtype=np.int64)
@@ -155,7 +150,7 @@ class NativePerceptron:
     def state(self) -> PerceptronState:
         """What Adam remembers now."""
         first, second = (self._unpacked(moment) for moment in self._flat[2:])
-        return PerceptronState(int(self._steps_taken[0]), first, second)
+        return AdamState(int(self._steps_taken[0]), first, second)
 
     def _packed(self, values: Sequence[SparseLayer | LayerMoment]) -> np.ndarray:
         """The weights that no mask is on, layer by layer, then the biases."""
