@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import NnstructError
 from nnstruct.network import Network
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     from nnstruct import (
         encode,
         extract,
-        networks,
+        modules,
         population,
         predictors,
         priors,
@@ -42,7 +42,7 @@ _SUBPACKAGES = (
     "benchmark",
     "encode",
     "extract",
-    "networks",
+    "modules",
     "population",
     "predictors",
     "priors",

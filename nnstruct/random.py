@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from nnstruct.checks import check_integer, is_integer
 from nnstruct.errors import InvalidInputError
 
 
@@ -45,8 +48,70 @@ def generator(*keys: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive_seed(*keys)))
 
 
-def check_seed(seed: int, field: str = "seed") -> int:
-    """Return ``seed`` as a plain int, or raise :class:`InvalidInputError`."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidInputError(field, "be a non-negative integer", seed)
-    return int(seed)
+def check_seed(seed: Any, field: str = "seed") -> int:
+    """A seed as a plain int.
+
+    Parameters
+    ----------
+    seed : int
+    field : str
+        What it is called where the caller wrote it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no integer, or negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct.random import check_seed
+    >>> check_seed(np.int64(3))
+    3
+    """
+    return check_integer(seed, field, low=0)
+
+
+def seed_list(seeds: Any, field: str = "seeds") -> list[int]:
+    """A number of seeds as the seeds 0, 1, ...; a sequence as it is, checked.
+
+    Parameters
+    ----------
+    seeds : int or sequence of int
+    field : str
+        What they are called where the caller wrote them.
+
+    Returns
+    -------
+    list of int
+        At least one, each once.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or one is given twice: it would be trained once and counted twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct.random import seed_list
+    >>> seed_list(np.int64(2)), seed_list([5, 3])
+    ([0, 1], [5, 3])
+    >>> seed_list([0, 0])
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.InvalidInputError: seeds must hold distinct seeds, at least one, got [0, 0].
+    """
+    if is_integer(seeds):
+        return list(range(check_integer(seeds, field, rule="be a positive integer or a sequence of seeds")))
+    if isinstance(seeds, bool | str) or not isinstance(seeds, Iterable):
+        raise InvalidInputError(field, "be a positive integer or a sequence of seeds", seeds)
+    given = list(seeds)
+    checked = [check_seed(seed, f"{field}[{place}]") for place, seed in enumerate(given)]
+    if not checked or len(set(checked)) != len(checked):
+        raise InvalidInputError(field, "hold distinct seeds, at least one", given)
+    return checked

@@ -25,7 +25,7 @@ class TrainConfig(BaseModel):
     protocol : {"clean", "faithful", "corrected"}
         ``clean``: each edge is a weight and each weight an edge; sequences are batched by length
         and read out at their own last token. ``faithful``: the set-up of Stier et al. (2021,
-        arXiv 2107.12917) with its oddities; see :mod:`nnstruct.networks.faithful`. ``corrected``: the
+        arXiv 2107.12917) with its oddities; see :mod:`nnstruct.modules.rnn.faithful`. ``corrected``: the
         same networks with gate masks that fit the gates and a read-out at the own last token.
     epochs : int
     batch_size : int

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from nnstruct.families import FAMILIES
-from nnstruct.recurrence import RECURRENCES
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.recurrence import RECURRENCES
 
 STATEFUL = tuple(name for name in FAMILIES if FAMILIES[name].recurrent)
 STATELESS = tuple(name for name in FAMILIES if not FAMILIES[name].recurrent)

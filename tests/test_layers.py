@@ -1,72 +1,46 @@
-"""Imports lead downward only: a room knows those below it and, from level 2 on, none beside it."""
+"""Imports lead downward only, and no files import each other in a circle but through a noun's own doors."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from import_graph import ImportGraph
 
 import nnstruct
 
 ROOT = Path(nnstruct.__file__).parent
 ROOMS: dict[int, str] = {
-    0: "errors random threads intervals",
-    1: "structure record registry families topology recurrence fingerprint interchange drawing network space"
-    " units ports program",
-    2: "priors tasks properties",
-    3: "networks extract",
-    4: "population",
-    5: "benchmark encode probes",
-    6: "predictors pruning",
-    7: "search",
-    8: "report recipes",
-    9: "quickstart",
-    10: "cli",
+    0: "errors random checks processes intervals record registry",
+    1: "structure",
+    2: "tasks priors program",
+    3: "network",
+    4: "properties modules extract",
+    5: "population search",
+    6: "benchmark encode probes",
+    7: "predictors pruning",
+    8: "report",
+    9: "recipes",
+    10: "quickstart",
+    11: "cli",
 }
 LEVEL = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+GRAPH = ImportGraph(ROOT)
 
-
-def room_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
-def public_names() -> dict[str, str]:
-    """Where each name that the package itself offers comes from, as its ``__init__`` says."""
-    tree = ast.parse((ROOT / "__init__.py").read_text())
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            base = node.module.removeprefix("nnstruct").lstrip(".")
-            for alias in node.names:
-                found[alias.name] = base.split(".")[0] or alias.name
-    return found
-
-
-def imported_rooms(source: str, path: Path, names: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Line and room of every import from this package, in functions and for type checkers too."""
-    package = ["nnstruct", *path.relative_to(ROOT).parts[:-1]]
-    for node in ast.walk(ast.parse(source)):
-        modules: list[str] = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            bare = module == "nnstruct"
-            modules = [f"{module}.{alias.name}" for alias in node.names] if bare else [module]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            modules = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        for module in modules:
-            first, _, rest = module.partition(".")
-            if first == "nnstruct":
-                name = rest.split(".")[0]
-                if name not in ("", "__version__"):
-                    yield node.lineno, name if name in LEVEL else names.get(name, name)
-                elif not name:
-                    yield node.lineno, "nnstruct"
+# A noun's own methods save, load, draw and convert it by files that know the noun: its doors.
+DOORS = {
+    f"nnstruct.{noun}": [f"nnstruct.{door}" for door in doors.split()]
+    for noun, doors in {
+        "structure.structure": "structure.interchange structure.fingerprint structure.drawing",
+        "network.network": "network.interchange network.analysis",
+        "network.module_network": "network.compaction",
+        "benchmark.bench": "benchmark.card",
+        "predictors.base": "predictors.persistence",
+        "pruning.trajectories.trajectory": "pruning.trajectories.trajectory_file",
+    }.items()
+}
+DOOR_EDGES = [(noun, door) for noun, doors in DOORS.items() for door in doors]
 
 
 def breach(importer: str, imported: str) -> str | None:
@@ -75,17 +49,17 @@ def breach(importer: str, imported: str) -> str | None:
         return f"imports {imported!r}, which has no level"
     if importer == imported or LEVEL[imported] < LEVEL[importer]:
         return None
-    if LEVEL[imported] == LEVEL[importer] <= 1:
+    if LEVEL[imported] == LEVEL[importer] == 0:
         return None
     direction = "beside" if LEVEL[imported] == LEVEL[importer] else "above"
     return f"imports {imported!r} (level {LEVEL[imported]}), {direction} it (level {LEVEL[importer]})"
 
 
 def breaches(source: str, path: Path) -> list[str]:
-    room = room_of(path)
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
     if room not in LEVEL:
         return [f"{path}: {room!r} has no level"]
-    found = ((line, breach(room, other)) for line, other in imported_rooms(source, path, public_names()))
+    found = ((line, breach(room, GRAPH.room(other))) for line, other in GRAPH.imports(source, path))
     return [f"{path}:{line} {why}" for line, why in found if why]
 
 
@@ -95,28 +69,48 @@ def test_imports_lead_downward(path: Path) -> None:
 
 
 def test_every_room_on_disk_has_a_level() -> None:
-    rooms = {room_of(path) for path in FILES}
-    assert rooms <= set(LEVEL)
-    assert {"structure", "errors", "fingerprint"} <= rooms
+    assert GRAPH.rooms() == set(LEVEL)
+
+
+def test_no_circle_but_through_the_doors() -> None:
+    assert GRAPH.circles(without=DOOR_EDGES) == []
+
+
+@pytest.mark.parametrize(("noun", "door"), DOOR_EDGES, ids=lambda name: name.removeprefix("nnstruct."))
+def test_every_door_is_used_and_closes_a_circle(noun: str, door: str) -> None:
+    assert (noun, door) in GRAPH.edges
+    others = [edge for edge in DOOR_EDGES if edge != (noun, door)]
+    assert len(GRAPH.circles(without=others)) == 1
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "nnstruct"
+    (package / "room").mkdir(parents=True)
+    (package / "__init__.py").write_text("from nnstruct.a import A")
+    (package / "a.py").write_text("def f():\n    from nnstruct.room import B\nclass A: ...")
+    (package / "room" / "__init__.py").write_text("from nnstruct.room.b import B")
+    (package / "room" / "b.py").write_text("from nnstruct import A\nclass B: ...")
+    assert ImportGraph(package).circles() == [["nnstruct.a", "nnstruct.room.b"]]
+    assert ImportGraph(package).circles(without=[("nnstruct.a", "nnstruct.room.b")]) == []
 
 
 @pytest.mark.parametrize(
     ("room", "source", "why"),
     [
-        ("structure.py", "from nnstruct.priors import sample", "'priors' (level 2), above it (level 1)"),
+        ("structure/a.py", "from nnstruct.priors import sample", "'priors' (level 2), above it (level 1)"),
         ("errors.py", "import nnstruct.structure", "'structure' (level 1), above it (level 0)"),
         (
             "encode/a.py",
             "def f():\n    from nnstruct.benchmark import build",
-            "'benchmark' (level 5), beside it",
+            "'benchmark' (level 6), beside it",
         ),
         ("tasks/a.py", "from ..priors import sample", "'priors' (level 2), beside it"),
         ("tasks/a.py", "from .. import priors", "'priors' (level 2), beside it"),
-        ("tasks/a.py", "from nnstruct import Benchmark", "'benchmark' (level 5), above it"),
+        ("tasks/a.py", "from nnstruct import Benchmark", "'benchmark' (level 6), above it"),
         (
             "tasks/a.py",
             "import importlib\nimportlib.import_module('nnstruct.search')",
-            "'search' (level 7), above",
+            "'search' (level 5), above",
         ),
         ("tasks/a.py", "import nnstruct", "'nnstruct', which has no level"),
         ("tasks/a.py", "from nnstruct.attic import old", "'attic', which has no level"),
@@ -132,8 +126,8 @@ def test_a_breach_is_found(room: str, source: str, why: str) -> None:
     [
         ("tasks/a.py", "from nnstruct.tasks.b import x\nfrom . import b\nfrom .b import c"),
         ("tasks/a.py", "from nnstruct import Structure, __version__"),
-        ("search/a.py", "from nnstruct.predictors import GNN\nimport nnstructure\nimport numpy"),
-        ("structure.py", "from nnstruct.topology import find_cycle"),
+        ("search/a.py", "from nnstruct.priors import sample\nimport nnstructure\nimport numpy"),
+        ("structure/a.py", "from nnstruct.structure.topology import find_cycle"),
         ("random.py", "from nnstruct.errors import InvalidInputError"),
     ],
 )

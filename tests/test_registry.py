@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.families import FAMILIES, RNN_FAMILIES
 from nnstruct.registry import Registry
+from nnstruct.structure.families import FAMILIES, RNN_FAMILIES
 
 
 @pytest.fixture

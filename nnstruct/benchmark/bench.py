@@ -14,10 +14,10 @@ from nnstruct.benchmark.contents import Contents, read_contents
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import CorruptFileError, InvalidInputError
-from nnstruct.interchange import from_arrow
 from nnstruct.random import check_seed, generator
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.interchange import from_arrow
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnstruct.benchmark.facts import QUANTILES, SPLIT_SEED, SPLIT_TEST
 from nnstruct.benchmark.targets import DESCRIPTIONS
-from nnstruct.families import FAMILIES
+from nnstruct.structure.families import FAMILIES
 
 MARKER = "<!-- Text below this line is kept when the card is written again. -->"
 _BAR = 40

@@ -13,7 +13,7 @@ from nnstruct.benchmark import tables
 from nnstruct.benchmark.files import read_verified
 from nnstruct.benchmark.manifest import Manifest, read_manifest
 from nnstruct.errors import CorruptFileError, NnstructError
-from nnstruct.interchange import arrow_schema
+from nnstruct.structure.interchange import arrow_schema
 
 DATA, SHARDS = "data", "shards"
 STRUCTURES = f"{DATA}/structures.parquet"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import write_card_unless_foreign
 from nnstruct.benchmark.store import Store
 from nnstruct.errors import InvalidInputError, NnstructError
-from nnstruct.interchange import from_arrow
-from nnstruct.random import check_seed
+from nnstruct.processes import check_workers
+from nnstruct.random import seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.interchange import from_arrow
 from nnstruct.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -112,15 +110,14 @@ def build(
     settings = _config(config, protocol)
     loaded = _task(task)
     wanted = _distinct(structures)
-    seed_list = _seeds(seeds)
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise InvalidInputError("workers", "be a positive integer", workers)
+    chosen_seeds = seed_list(seeds)
+    most = check_workers(workers)
 
     def start(pairs: list[Pair]) -> Iterator[Record]:
         """Have the engine check every structure; nothing is trained before the first record is taken."""
         if not pairs:
             return iter(())
-        count = min(workers or num_cpus(), len(pairs))
+        count = min(most, len(pairs))
         return _stream(pairs, loaded, settings, engine=engine, device=device, workers=count)
 
     def finish(records: Iterator[Record], pairs: list[Pair], emit: Emit, total: int) -> None:
@@ -137,7 +134,7 @@ def build(
 
     if out is None:
         kept: list[Record] = []
-        pairs = [(structure, seed) for structure in wanted.values() for seed in seed_list]
+        pairs = [(structure, seed) for structure in wanted.values() for seed in chosen_seeds]
         finish(start(pairs), pairs, kept.extend, len(pairs))
         return Benchmark.from_records(list(wanted.values()), kept, [settings])
 
@@ -150,12 +147,12 @@ def build(
         pairs = [
             (structure, seed)
             for structure in chosen
-            for seed in seed_list
+            for seed in chosen_seeds
             if (structure.fingerprint, loaded.fingerprint, settings.id, seed) not in done
         ]
         records = start(pairs)
         store.add_structures(structure for name, structure in wanted.items() if name not in known)
-        finish(records, pairs, store.add_records, len(chosen) * len(seed_list))
+        finish(records, pairs, store.add_records, len(chosen) * len(chosen_seeds))
         store.compact()
         bench = Benchmark.from_contents(store.read())
         write_card_unless_foreign(bench, Path(out))
@@ -251,27 +248,6 @@ def _distinct(structures: Iterable[Structure]) -> dict[str, Structure]:
     if not distinct:
         raise InvalidInputError("structures", "not be empty", [])
     return distinct
-
-
-def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
-        if seeds < 1:
-            raise InvalidInputError("seeds", "be at least 1, or a sequence of seeds", seeds)
-        return list(range(int(seeds)))
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
-        raise InvalidInputError("seeds", "be a number of seeds or a sequence of them", seeds)
-    chosen = list(dict.fromkeys(check_seed(seed, "seeds") for seed in seeds))
-    if not chosen:
-        raise InvalidInputError("seeds", "not be empty", seeds)
-    return chosen
-
-
-def num_cpus() -> int:
-    """CPUs that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _progress(show: bool, total: int, done: int) -> AbstractContextManager[Progress | None]:

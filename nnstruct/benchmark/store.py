@@ -19,7 +19,6 @@ from types import TracebackType
 import filelock
 import pyarrow as pa
 
-from nnstruct import interchange
 from nnstruct.benchmark import files, tables
 from nnstruct.benchmark import manifest as manifests
 from nnstruct.benchmark.contents import (
@@ -42,6 +41,7 @@ from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
 from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.interchange import to_arrow
 
 MAX_SHARDS = 1000
 _LOCK, _HOLDER = ".lock", ".holder"
@@ -158,7 +158,7 @@ class Store:
 
     def add_structures(self, structures: Iterable[Structure]) -> None:
         """Append structures; they are on the disk when this returns."""
-        table = interchange.to_arrow(structures)
+        table = to_arrow(structures)
         if table.num_rows:
             self._write_shard("structures", table)
 

@@ -64,7 +64,7 @@ def features(
     screen = console(quiet=quiet)
     if bench is not None:
         from nnstruct.predictors import RandomForest
-        from nnstruct.report.feature_study import family_importance, label_correlations
+        from nnstruct.predictors.feature_study import family_importance, label_correlations
 
         correlations = label_correlations(table, bench.y)
         forest = RandomForest(families=names, random_state=seed)

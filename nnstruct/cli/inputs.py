@@ -67,7 +67,7 @@ def read_structures(path: Path, family: str | None = None) -> list[Structure]:
     Parameters
     ----------
     path : Path
-        Parquet with the columns of :func:`nnstruct.interchange.arrow_schema`, GraphML, or JSON in
+        Parquet with the columns of :func:`nnstruct.structure.interchange.arrow_schema`, GraphML, or JSON in
         networkx' node-link form (one graph or a list of them).
     family : str, optional
         Of graphs that do not say their own.
@@ -87,7 +87,7 @@ def _from_parquet(path: Path, family: str | None) -> list[Structure]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from nnstruct.interchange import from_arrow
+    from nnstruct.structure.interchange import from_arrow
 
     try:
         table = pq.read_table(path, page_checksum_verification=True)

@@ -12,7 +12,7 @@ import typer
 from nnstruct.cli.options import Config, Data, Debug, Quiet, Target, Workers, keeps
 from nnstruct.errors import InvalidInputError, RecipeError
 from nnstruct.record import TrainConfig
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark

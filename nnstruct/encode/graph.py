@@ -10,7 +10,7 @@ import numpy as np
 from nnstruct.encode.cache import StructureCache
 from nnstruct.encode.positions import path_counts, sinusoids, unit_flow
 from nnstruct.structure import Structure
-from nnstruct.topology import longest_path_layers
+from nnstruct.structure.topology import longest_path_layers
 
 EDGE_KINDS = ("forward", "backward", "delayed", "delayed_backward")
 DEGREE_BINS = (0, 1, 2, 4, 8, 16)  # the last bin is open

@@ -65,8 +65,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from nnstruct.extract.door import extract
-from nnstruct.extract.onnx_door import extract_onnx
+from nnstruct.extract.extract import extract
+from nnstruct.extract.onnx import extract_onnx
 
 __all__ = ["extract", "extract_onnx"]
 

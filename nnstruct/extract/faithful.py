@@ -12,7 +12,7 @@ from nnstruct.program import Program
 
 
 def is_faithful(module: Any) -> bool:
-    """Whether a module is one of :class:`nnstruct.networks.FaithfulRNN`."""
+    """Whether a module is one of :class:`nnstruct.modules.FaithfulRNN`."""
     kind = type(module)
     return kind.__name__ == "FaithfulRNN" and kind.__module__.startswith("nnstruct.")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnstruct.population.fused.clean_plan import CleanLayout
-from nnstruct.population.fused.engine import CompiledNetwork, NamedState, numba_epochs
+from nnstruct.population.fused.engine import numba_epochs
+from nnstruct.population.loop.clean_plan import CleanLayout
+from nnstruct.population.loop.network import CompiledNetwork, NamedState
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
@@ -24,7 +25,7 @@ def compiled_network(
     ----------
     structure : Structure
     parameters : mapping of str to float32 array
-        By :func:`nnstruct.networks.parameter_shapes`.
+        By :func:`nnstruct.modules.parameter_shapes`.
     task : Task
     config : TrainConfig
         Without options that the compiled loops do not know.

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
 
 

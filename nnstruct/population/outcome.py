@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnstruct.networks.parameters import count_parameters
+from nnstruct.modules.parameters import count_parameters
 from nnstruct.record import STATUS_DIVERGED, STATUS_OK, Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
@@ -20,7 +20,7 @@ class Outcome:
     ----------
     train_loss, val_loss, val : list of float
     test, test_loss : float
-    parameters : mapping of str to float32 array, by :func:`nnstruct.networks.parameter_shapes`
+    parameters : mapping of str to float32 array, by :func:`nnstruct.modules.parameter_shapes`
     """
 
     train_loss: list[float] = field(default_factory=list)

@@ -11,11 +11,11 @@ from nnstruct.population.augmentation import augmented, check_augmentation
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, Updates
 from nnstruct.population.outcome import Outcome
+from nnstruct.processes import torch_threads
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Split, Task
-from nnstruct.threads import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -91,8 +91,8 @@ class Training:
     ) -> None:
         import torch
 
-        from nnstruct.networks import build_module
-        from nnstruct.networks.modules import learning_rates
+        from nnstruct.modules import build_module
+        from nnstruct.modules.build import learning_rates
 
         check_augmentation(task, config)
         self.task, self.config, self.seed = task, config, seed

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import FAMILIES
+from nnstruct.modules.parameters import check_trainable
 from nnstruct.network import Network
-from nnstruct.networks.parameters import check_trainable
 from nnstruct.population.devices import check_device
 from nnstruct.population.engines import choose_engine
-from nnstruct.population.orphans import end_with_parent
-from nnstruct.random import check_seed
+from nnstruct.population.job import Job
+from nnstruct.processes import check_workers, end_with_parent
+from nnstruct.random import check_seed, seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
 
 # A worker gets several networks at a time, so that sending them costs little, but few enough
 # that records arrive often and the last worker does not run long alone.
 _MOST_JOBS_A_CHUNK = 8
-
-
-class Job(NamedTuple):
-    """One network to train."""
-
-    structure: Structure
-    seed: int
 
 
 def stream(
@@ -77,7 +69,7 @@ def stream(
         check_seed(job.seed)
         choose_engine(engine, job.structure, task, config, device)
     ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
-    count = _worker_count(workers, len(ordered))
+    count = min(check_workers(workers), max(len(ordered), 1))
     if device != "cpu" or engine == "batched":
         return _stream_on_device(ordered, task, config, engine, check_device(device))
     if count <= 1:
@@ -143,7 +135,7 @@ def train_network(
     Returns
     -------
     (Network, Record)
-        :func:`nnstruct.networks.module_from_network` turns the Network into a PyTorch module.
+        :func:`nnstruct.modules.module_from_network` turns the Network into a PyTorch module.
 
     Raises
     ------
@@ -171,32 +163,12 @@ def train_network(
     return Network(structure, weight, bias, values), record
 
 
-def seed_list(seeds: int | Sequence[int]) -> list[int]:
-    """A number of seeds as the seeds 0, 1, ...; a sequence as it is, checked."""
-    if isinstance(seeds, int):
-        if isinstance(seeds, bool) or seeds < 1:
-            raise InvalidInputError("seeds", "be a positive integer or a sequence of seeds", seeds)
-        return list(range(seeds))
-    checked = [check_seed(seed, "seeds") for seed in seeds]
-    if not checked or len(set(checked)) != len(checked):
-        raise InvalidInputError("seeds", "hold distinct seeds, at least one", list(seeds))
-    return checked
-
-
 def _cost(structure: Structure, task: Task) -> int:
     """What orders networks by time; the weights are those that the compiled loops were measured to have."""
     if structure.family == "mlp":
         from_input = math.prod(task.input_shape) * int(structure.inputs.sum())
         return from_input + 3 * structure.num_edges + 20 * structure.num_units
     return FAMILIES[structure.family].gates * (structure.num_edges + 8 * structure.num_units)
-
-
-def _worker_count(workers: int | None, jobs: int) -> int:
-    if workers is None:
-        workers = os.cpu_count() or 1
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InvalidInputError("workers", "be a positive integer or None", workers)
-    return min(workers, max(jobs, 1))
 
 
 def _train_all(jobs: Iterable[Job], task: Task, config: TrainConfig, engine: str) -> Iterator[Record]:

@@ -14,10 +14,11 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.network import Network
-from nnstruct.predictors.checks import check_labels, check_structures, check_weights
+from nnstruct.predictors.checks import check_labels, check_weights
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 PREDICTORS: Registry[type[Predictor]] = Registry("predictor")
 

@@ -1,4 +1,4 @@
-"""What ``fit`` and ``predict`` accept, checked in one place."""
+"""Which labels and weights ``fit`` accepts."""
 
 from __future__ import annotations
 
@@ -7,39 +7,6 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.network import Network
-from nnstruct.structure import Structure
-
-_WRAP = "Wrap a single one in a list: [structure]."
-
-
-def check_structures(structures: Any, field: str = "structures") -> list[Structure]:
-    """The structures as a list; a Network stands for its structure.
-
-    Raises
-    ------
-    InvalidInputError
-        If a single structure is given, or an item is none.
-
-    Examples
-    --------
-    >>> from nnstruct import Structure
-    >>> check_structures(Structure.from_layers([1, 1]))
-    Traceback (most recent call last):
-    ...
-    nnstruct.errors.InvalidInputError: structures must be a list of Structure, got Structure(...)...
-    """
-    if isinstance(structures, Structure | Network):
-        raise InvalidInputError(field, "be a list of Structure", structures, _WRAP)
-    try:
-        items = list(structures)
-    except TypeError as error:
-        raise InvalidInputError(field, "be a list of Structure", structures) from error
-    checked = [item.structure if isinstance(item, Network) else item for item in items]
-    for position, item in enumerate(checked):
-        if not isinstance(item, Structure):
-            raise InvalidInputError(f"{field}[{position}]", "be a Structure", item)
-    return checked
 
 
 def check_labels(y: Any, length: int, field: str = "y") -> np.ndarray:
@@ -72,32 +39,6 @@ def check_weights(weights: Any, length: int, field: str = "sample_weight") -> np
     if not checked.sum() > 0:
         raise InvalidInputError(field, "have a positive sum", float(checked.sum()))
     return checked
-
-
-def check_positive_int(value: Any, field: str) -> int:
-    """``value`` as an int of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InvalidInputError(field, "be a positive integer", value)
-    return int(value)
-
-
-def check_share(value: Any, field: str) -> float:
-    """``value`` as a float between 0 and 1, neither of them."""
-    number = isinstance(value, float | np.floating)
-    if not number or not 0.0 < value < 1.0:
-        raise InvalidInputError(field, "be a share in (0, 1)", value)
-    return float(value)
-
-
-def check_number(
-    value: Any, field: str, *, low: float, high: float = np.inf, open_low: bool = False
-) -> float:
-    """``value`` as a float in [low, high], or in (low, high] with ``open_low``."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not number or not (low < value if open_low else low <= value) or not value <= high:
-        bracket = "(" if open_low else "["
-        raise InvalidInputError(field, f"be in {bracket}{low:g}, {high:g}]", value)
-    return float(value)
 
 
 def _as_vector(values: Any, length: int, field: str) -> np.ndarray:

@@ -13,9 +13,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.tree import DecisionTreeRegressor
 
+from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS
-from nnstruct.predictors.checks import check_number, check_positive_int
 from nnstruct.predictors.tabular import BaggedPredictor, EnsemblePredictor, TabularPredictor
 from nnstruct.structure import Structure
 
@@ -63,7 +63,7 @@ class BayesianRidge(TabularPredictor):
 
     def _regressor(self) -> Any:
         return linear_model.BayesianRidge(
-            max_iter=check_positive_int(self.max_iter, "max_iter"),
+            max_iter=check_integer(self.max_iter, "max_iter"),
             tol=check_number(self.tol, "tol", low=0.0, open_low=True),
         )
 
@@ -191,8 +191,8 @@ class AdaBoost(EnsemblePredictor):
         if self.loss not in ("linear", "square", "exponential"):
             raise InvalidInputError("loss", "be one of linear, square, exponential", self.loss)
         return ensemble.AdaBoostRegressor(
-            DecisionTreeRegressor(max_depth=check_positive_int(self.max_depth, "max_depth")),
-            n_estimators=check_positive_int(self.n_estimators, "n_estimators"),
+            DecisionTreeRegressor(max_depth=check_integer(self.max_depth, "max_depth")),
+            n_estimators=check_integer(self.n_estimators, "n_estimators"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             loss=self.loss,
             random_state=self._seed("trees"),
@@ -268,13 +268,13 @@ class HistGradientBoosting(BaggedPredictor):
     def _regressor(self) -> Any:
         check_number(self.max_leaf_nodes, "max_leaf_nodes", low=2)
         member = ensemble.HistGradientBoostingRegressor(
-            max_iter=check_positive_int(self.max_iter, "max_iter"),
+            max_iter=check_integer(self.max_iter, "max_iter"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             max_leaf_nodes=int(self.max_leaf_nodes),
-            min_samples_leaf=check_positive_int(self.min_samples_leaf, "min_samples_leaf"),
+            min_samples_leaf=check_integer(self.min_samples_leaf, "min_samples_leaf"),
             l2_regularization=check_number(self.l2_regularization, "l2_regularization", low=0.0),
             early_stopping=False,
         )
         return ensemble.BaggingRegressor(
-            member, check_positive_int(self.members, "members"), random_state=self._seed("bag")
+            member, check_integer(self.members, "members"), random_state=self._seed("bag")
         )

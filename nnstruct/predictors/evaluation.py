@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
+from nnstruct.checks import check_integer, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, Predictor
-from nnstruct.predictors.checks import check_labels, check_positive_int, check_share, check_structures
+from nnstruct.predictors.checks import check_labels
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.metrics import COVERED_SHARE, bootstrap_intervals, coverage, scores
 from nnstruct.predictors.report import Evaluation
 from nnstruct.random import check_seed
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 
 class CeilingLike(Protocol):
@@ -115,8 +117,8 @@ def evaluate(
     named = _named(predictors, check_seed(seed))
     structures = check_structures(bench.structures, "bench.structures")
     y = check_labels(bench.y, len(structures), "bench.y")
-    check_positive_int(repeats, "repeats")
-    check_positive_int(resamples, "resamples")
+    check_integer(repeats, "repeats")
+    check_integer(resamples, "resamples")
     check_share(confidence, "confidence")
     fingerprints = [structure.fingerprint for structure in structures]
     assigned = np.stack(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn import ensemble
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS
-from nnstruct.predictors.checks import check_positive_int
 from nnstruct.predictors.tabular import BaggedPredictor, EnsemblePredictor
 
 
@@ -135,11 +135,11 @@ class ExtraTrees(EnsemblePredictor):
 
 def _forest_options(forest: RandomForest | ExtraTrees) -> dict[str, Any]:
     return {
-        "n_estimators": check_positive_int(forest.n_estimators, "n_estimators"),
+        "n_estimators": check_integer(forest.n_estimators, "n_estimators"),
         "max_features": _check_max_features(forest.max_features),
-        "min_samples_leaf": check_positive_int(forest.min_samples_leaf, "min_samples_leaf"),
-        "max_depth": None if forest.max_depth is None else check_positive_int(forest.max_depth, "max_depth"),
-        "n_jobs": check_positive_int(forest.n_jobs, "n_jobs"),
+        "min_samples_leaf": check_integer(forest.min_samples_leaf, "min_samples_leaf"),
+        "max_depth": None if forest.max_depth is None else check_integer(forest.max_depth, "max_depth"),
+        "n_jobs": check_integer(forest.n_jobs, "n_jobs"),
         "random_state": forest._seed("trees"),
     }
 

@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import ThreadpoolController
 
+from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
 from nnstruct.predictors.base import FittedState, Predictor
-from nnstruct.predictors.checks import check_positive_int
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.structure import Structure
 
@@ -46,11 +46,11 @@ class TabularPredictor(Predictor):
         return Pipeline([*steps, ("regressor", self._regressor())])
 
     def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
-        with _threads(check_positive_int(self.n_jobs, "n_jobs")):
+        with _threads(check_integer(self.n_jobs, "n_jobs")):
             self._fit_pipeline(structures, y, weight)
 
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        with _threads(check_positive_int(self.n_jobs, "n_jobs")):
+        with _threads(check_integer(self.n_jobs, "n_jobs")):
             return self._predict_pipeline(structures, return_std)
 
     def _fit_pipeline(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
-from nnstruct.space import Space
 from nnstruct.structure import Structure
-from nnstruct.units import HAMILTONIAN, UNIT_DEFAULTS, operator_fits
+from nnstruct.structure.space import Space
+from nnstruct.structure.units import HAMILTONIAN, UNIT_DEFAULTS, operator_fits
 
 Wishes = Mapping[str, Sequence[str | int | None]]
 

@@ -12,13 +12,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nnstruct.errors import InvalidInputError, StructureError
-from nnstruct.families import FAMILIES
 from nnstruct.random import check_seed, generator
-from nnstruct.recurrence import RECURRENCES
 from nnstruct.registry import Registry
-from nnstruct.space import Space
 from nnstruct.structure import Structure
-from nnstruct.units import UNIT_DEFAULTS
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.space import Space
+from nnstruct.structure.units import UNIT_DEFAULTS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -136,7 +136,7 @@ class Prior(BaseModel, ABC):
     def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
         """Attributes of cells that belong to the pattern, a value a unit; None where any will do.
 
-        They hold in the family ``cnn``; see :mod:`nnstruct.units`.
+        They hold in the family ``cnn``; see :mod:`nnstruct.structure.units`.
         """
         return {}
 
@@ -150,9 +150,9 @@ class Prior(BaseModel, ABC):
         seed : int
             Non-negative; the same seed gives the same structure.
         family : str
-            One of :data:`nnstruct.families.FAMILIES`.
+            One of :data:`nnstruct.structure.families.FAMILIES`.
         recurrence : str
-            Recurrent edges of a recurrent family; see :mod:`nnstruct.recurrence`. Other
+            Recurrent edges of a recurrent family; see :mod:`nnstruct.structure.recurrence`. Other
             families get none.
 
         Returns

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.base import PRIORS, Prior, Probability
 from nnstruct.priors.layers import MOST_LAYERS, block_edges, identity_edges, reach_every_unit
-from nnstruct.space import Space
-from nnstruct.units import GRADIENT_FLOW, HAMILTONIAN
+from nnstruct.structure.space import Space
+from nnstruct.structure.units import GRADIENT_FLOW, HAMILTONIAN
 
 _FLOWS = {"gradient-flow": GRADIENT_FLOW, "hamiltonian": HAMILTONIAN}
 

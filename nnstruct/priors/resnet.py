@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.base import PRIORS, log_uniform, log_uniform_int
 from nnstruct.priors.layers import MOST_LAYERS, Counts, LayeredPrior, block_edges, identity_edges
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 
 MOST_STAGES = 4
 _OPERATORS = {2: ("conv3x3", "conv3x3"), 3: ("conv1x1", "conv3x3", "conv1x1")}

@@ -10,8 +10,8 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.base import PRIORS, Prior
 from nnstruct.random import check_seed, generator
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 ATTEMPTS = 50
 

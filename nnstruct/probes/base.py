@@ -64,7 +64,7 @@ def functional_features(
     Parameters
     ----------
     modules : iterable of M torch modules or Networks
-        Those of :func:`nnstruct.networks.build_module`, or, for a task of vectors or images, any module
+        Those of :func:`nnstruct.modules.build_module`, or, for a task of vectors or images, any module
         from inputs [B, ...] to class scores [B, C].
     task : Task
     families : sequence of str
@@ -92,7 +92,7 @@ def functional_features(
     Examples
     --------
     >>> from nnstruct import Structure, load_task
-    >>> from nnstruct.networks import build_module
+    >>> from nnstruct.modules import build_module
     >>> from nnstruct.probes import functional_features
     >>> task = load_task("reber")
     >>> structure = Structure.from_layers([4, 4], family="rnn_tanh")

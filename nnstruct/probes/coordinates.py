@@ -12,8 +12,8 @@ import torch
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.population.reference import Training
-from nnstruct.population.train import seed_list
 from nnstruct.probes.subject import part_of, subject_of
+from nnstruct.random import seed_list
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task

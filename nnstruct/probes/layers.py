@@ -40,7 +40,7 @@ def layer_probes(
     Examples
     --------
     >>> from nnstruct import Structure, load_task
-    >>> from nnstruct.networks import build_module
+    >>> from nnstruct.modules import build_module
     >>> task = load_task("reber")
     >>> module = build_module(Structure.from_layers([4, 2], family="rnn_tanh"), task)
     >>> layer_probes(module, task, samples=8)[["width", "feature_rank"]].values.tolist()

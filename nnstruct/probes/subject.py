@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules import CleanRNN, FaithfulRNN, MaskedMLP, module_from_network
 from nnstruct.network import Network
-from nnstruct.networks import CleanRNN, FaithfulRNN, MaskedMLP, module_from_network
 from nnstruct.random import generator
 from nnstruct.tasks import Split, Task
 
@@ -46,7 +46,7 @@ class Subject(ABC):
 
 
 class CleanSubject(Subject):
-    """A :class:`nnstruct.networks.CleanRNN`; x has no entry for the padding."""
+    """A :class:`nnstruct.modules.CleanRNN`; x has no entry for the padding."""
 
     module: CleanRNN
 
@@ -80,7 +80,7 @@ class CleanSubject(Subject):
 
 
 class FaithfulSubject(Subject):
-    """A :class:`nnstruct.networks.FaithfulRNN`, which reads the padding like a symbol."""
+    """A :class:`nnstruct.modules.FaithfulRNN`, which reads the padding like a symbol."""
 
     module: FaithfulRNN
 
@@ -149,7 +149,7 @@ class VectorSubject(Subject):
 
 
 class MLPSubject(VectorSubject):
-    """A :class:`nnstruct.networks.MaskedMLP`; its layers are those of its structure, then the scores."""
+    """A :class:`nnstruct.modules.MaskedMLP`; its layers are those of its structure, then the scores."""
 
     module: MaskedMLP
 

@@ -23,7 +23,7 @@ def simplicity_over_training(
     """Train a copy of a module and probe it before the first and after each epoch.
 
     Batches and updates are those of the engines, so that a module of
-    :func:`nnstruct.networks.build_module` goes the way that its Record tells.
+    :func:`nnstruct.modules.build_module` goes the way that its Record tells.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnstruct.program.blocks import Block, identity_edges
-from nnstruct.program.movement import NO_UNIT, compressed, moved
-from nnstruct.program.steps import MOVEMENTS, Program, Step
+from nnstruct.program.movement import NO_UNIT, compressed
+from nnstruct.program.steps import Program, Step
 
 RESOLUTIONS = ("unit", "weight", "layer")
 
@@ -82,28 +82,6 @@ class Wiring:
         self.num_units = 0
         self.cells: dict[tuple[str, ...], tuple[int, int, np.ndarray]] = {}  # see recurrent.py
         self.symbols: dict[int, int] = {}  # unit of a discrete input -> its number of symbols
-
-    def run(self) -> Wiring:
-        """Number the units of every step."""
-        from nnstruct.program.inputs import number_inputs
-
-        number_inputs(self)
-        for index, step in enumerate(self.program.steps):
-            if step.kind in MOVEMENTS:
-                self._move(step)
-            else:
-                RULES[step.kind](self, index, step)
-        return self
-
-    def _move(self, step: Step) -> None:
-        ids = [self.ids[value] for value in step.inputs]
-        out = step.outputs[0]
-        self.ids[out] = moved(step, ids, [self.shape[value] for value in step.inputs])
-        value = step.inputs[0]
-        if step.kind in ("reshape", "permute", "flip", "roll") and self.uses[value] == 1:
-            group = self.open.get(value)
-            if group is not None:
-                self.open[out] = group
 
     # ---- what the rules use
 

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import FAMILIES
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 
 MEASURES = {
     "connections": "live forward edges W: samples that can be memorised, up to constants and logarithms",

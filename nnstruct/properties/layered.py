@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnstruct.families import FAMILIES
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 
 # What the compiled kernel fills, in its order.
 _GRAPH_MEASURES = {

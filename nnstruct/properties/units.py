@@ -1,9 +1,10 @@
 """What the units of a network are: operators' widths, stages, activations and joins.
 
-For structures whose units have attributes (:mod:`nnstruct.units`). An attribute that is left out counts
-with its default; a channel or stage that is no number makes its measures NaN. ``kernel_parameters``
-sums, over all forward edges of a ``cnn`` structure, the kernel positions of the target's operator times
-the channels of both ends; in other families each edge counts 1. Its logarithm is NaN without an edge.
+For structures whose units have attributes (:mod:`nnstruct.structure.units`). An attribute that is left
+out counts with its default; a channel or stage that is no number makes its measures NaN.
+``kernel_parameters`` sums, over all forward edges of a ``cnn`` structure, the kernel positions of the
+target's operator times the channels of both ends; in other families each edge counts 1. Its logarithm
+is NaN without an edge.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.structure import Structure
-from nnstruct.units import ACTIVATIONS, JOINS, unit_values
+from nnstruct.structure.units import ACTIVATIONS, JOINS, unit_values
 
 MEASURES = {
     "channels": "channels of all units",

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.network import Network
 from nnstruct.properties.base import PropertyFamily
 from nnstruct.properties.network_table import NETWORK_FAMILIES, check_networks
 from nnstruct.properties.spectra import matrix_ranks
+from nnstruct.structure.families import RNN_FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd

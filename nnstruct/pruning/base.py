@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
+from nnstruct.modules import module_from_network
+from nnstruct.modules.program.module import ProgramModule, program_module
 from nnstruct.network import Network
-from nnstruct.networks import module_from_network
-from nnstruct.networks.program_module import ProgramModule, program_module
-from nnstruct.program import ModuleNetwork
-from nnstruct.pruning.hooks import Row
+from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.pruning.masks import copy_module
-from nnstruct.pruning.own import as_pruned, is_own
+from nnstruct.pruning.nnstruct_modules import as_pruned, is_own
 from nnstruct.pruning.selection import largest, largest_in_each
 from nnstruct.pruning.slots import Scope, Slot, slots_of
+from nnstruct.pruning.training.hooks import Row
 from nnstruct.random import check_seed
 from nnstruct.record import TrainConfig
 from nnstruct.registry import Registry

@@ -13,8 +13,8 @@ import torch.nn.utils.prune as torch_prune
 from torch import Tensor, nn
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import FAMILIES
-from nnstruct.pruning.own import as_pruned, is_own
+from nnstruct.pruning.nnstruct_modules import as_pruned, is_own
+from nnstruct.structure.families import FAMILIES
 
 Place = tuple[nn.Module, str]
 

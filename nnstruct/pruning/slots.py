@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks.cnn_blocks import CellBlock
-from nnstruct.networks.program_module import ProgramModule
+from nnstruct.modules.cnn.blocks import CellBlock
+from nnstruct.modules.program.module import ProgramModule
+from nnstruct.network.assembly import EDGE_ROLES
 from nnstruct.program import Step
-from nnstruct.program.assembly import EDGE_ROLES
 from nnstruct.pruning.masks import (
     Mask,
     Place,
@@ -27,7 +27,7 @@ from nnstruct.pruning.masks import (
     parametrization,
     tensor_places,
 )
-from nnstruct.pruning.own import built_in_masks, is_own
+from nnstruct.pruning.nnstruct_modules import built_in_masks, is_own
 
 PARTS = ("input", "hidden", "both")
 GATES = ("together", "apart")

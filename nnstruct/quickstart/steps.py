@@ -175,6 +175,6 @@ def make_report(
 def _write_structures(path: Path, structures: Sequence[Structure]) -> None:
     import pyarrow.parquet as pq
 
-    from nnstruct.interchange import to_arrow
+    from nnstruct.structure.interchange import to_arrow
 
     pq.write_table(to_arrow(structures), path, write_page_checksum=True)

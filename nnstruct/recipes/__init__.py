@@ -112,8 +112,8 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
 from nnstruct.recipes.dataset import DatasetRecipe, build_dataset, run_dataset_recipe
 from nnstruct.recipes.predictor import Check, PredictorRecipe, PredictorRun, run_predictor_recipe
 from nnstruct.recipes.pruned import PrunedSection
-from nnstruct.recipes.pruning import PruningRecipe, run_pruning_recipe
-from nnstruct.recipes.pruning_run import Claim, PruningRun
+from nnstruct.recipes.pruning import PruningRecipe
+from nnstruct.recipes.pruning_run import Claim, PruningRun, run_pruning_recipe
 from nnstruct.recipes.reading import read_recipe
 from nnstruct.recipes.searching import run_search
 from nnstruct.recipes.stored import load_evaluation, save_evaluation

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.families import FAMILIES
-from nnstruct.ports import with_ports
 from nnstruct.recipes.pruned import PrunedSection, build_pruned
 from nnstruct.recipes.reading import (
     FILE_NAME,
@@ -22,8 +20,10 @@ from nnstruct.recipes.reading import (
     recipe_file,
 )
 from nnstruct.record import TrainConfig
-from nnstruct.recurrence import RECURRENCES
-from nnstruct.space import SPACE_ATTRIBUTES, Space, has_attribute
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.ports import with_ports
+from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.space import SPACE_ATTRIBUTES, Space, has_attribute
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
@@ -108,7 +108,8 @@ class SampleSection(Section):
 
     With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
     bounds nothing but the families. ``inputs`` and ``outputs`` are those of
-    :func:`nnstruct.ports.with_ports`: the units that see the input and those that the read-out sees.
+    :func:`nnstruct.structure.ports.with_ports`: the units that see the input and those that the read-out
+    sees.
     """
 
     count: Annotated[int, Field(ge=1)]
@@ -303,7 +304,7 @@ def _prune(
     announce: Announce | None,
 ) -> tuple[dict[str, list[Any]], str]:
     """Prune and re-train; the structures of all steps by family, and the configuration of their records."""
-    from nnstruct.benchmark.generate import num_cpus
+    from nnstruct.processes import num_cpus
 
     if announce is not None:
         count = sum(len(structures) for structures in drawn.values())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, field_validator
 
 from nnstruct.errors import InvalidInputError, RecipeError
-from nnstruct.families import FAMILIES
 from nnstruct.recipes.dataset import RUNS, Announce
 from nnstruct.recipes.reading import Section, check_known, naming, read_recipe, recipe_file
+from nnstruct.structure.families import FAMILIES
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark

@@ -97,7 +97,7 @@ def build_pruned(
     workers : int
     """
     from nnstruct.pruning import load_trajectories, run_trajectories, save_trajectories, to_benchmark
-    from nnstruct.pruning.grid import file_of
+    from nnstruct.pruning.trajectories.grid import file_of
 
     parts = out / PARTS
     if (out / FILE).exists():

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.recipes.dataset import RUNS, Announce, TaskSection
+from nnstruct.recipes.dataset import TaskSection
 from nnstruct.recipes.predictor import Bounds
-from nnstruct.recipes.reading import Section, changed_config, check_known, naming, read_recipe, recipe_file
+from nnstruct.recipes.reading import Section, changed_config, check_known
 from nnstruct.recipes.schedules import MethodSection, RetrainSection, check_densities
 from nnstruct.record import TrainConfig
-
-if TYPE_CHECKING:
-    from nnstruct.recipes.pruning_run import PruningRun
-
-TRAJECTORIES = "trajectories"
 
 
 class NetworkSection(Section):
@@ -185,69 +179,3 @@ def _parsed(key: str) -> tuple[str, float]:
     except ValueError:
         rule = "name a label and a density, as in 'random@0.1'"
         raise InvalidInputError("[expected] each key", rule, key) from None
-
-
-def run_pruning_recipe(
-    path: str | Path,
-    out: str | Path | None = None,
-    *,
-    workers: int = 1,
-    announce: Announce | None = None,
-) -> PruningRun:
-    """Prune and re-train as a recipe says, and compare what came of it with what was expected.
-
-    Interrupted, by whatever means, it continues when it is called again.
-
-    Parameters
-    ----------
-    path : path
-        The recipe.
-    out : path, optional
-        Folder of the results, ``runs/<name of the file>`` by default: a file for each trajectory,
-        ``table.parquet`` (means over seeds with 95% intervals), ``steps.parquet``,
-        ``comparisons.parquet``, ``thresholds.parquet``, all of it to read in ``table.md``, and
-        ``accuracy.png``.
-    workers : int
-        Processes that train.
-    announce : callable, optional
-        Called with a line of text before the first and after each trajectory.
-
-    Returns
-    -------
-    PruningRun
-
-    Raises
-    ------
-    MissingDataError
-        If there is no such recipe, or the task's data is not there.
-    RecipeError
-        If the recipe breaks a rule; the message names the file, the key, the rule and the value.
-    InvalidInputError
-        If ``out`` holds trajectories of other settings.
-    """
-    from nnstruct.pruning import run_trajectories, starting_network
-    from nnstruct.recipes.pruning_run import pruning_run
-    from nnstruct.tasks import load_task
-
-    file = recipe_file(path)
-    recipe = read_recipe(file, PruningRecipe)
-    with naming(file, "task"):
-        task = load_task(recipe.task.name, **recipe.task.options)
-    with naming(file, "network"):
-        starting_network(recipe.network.start, task, config=recipe.train)
-    folder = RUNS / file.stem if out is None else Path(out)
-    methods = {label: recipe.settings_of(label) for label in recipe.methods}
-    seeds = recipe.pruning.seeds
-    say = announce or (lambda line: None)
-    say(f"{len(methods)} ways to prune {recipe.network.start}, {seeds} seeds each, on {task!r}")
-    runs = run_trajectories(
-        recipe.network.start,
-        task,
-        recipe.pruning.densities,
-        methods,
-        seeds=seeds,
-        out=folder / TRAJECTORIES,
-        workers=workers,
-        on_trajectory=lambda run: say(f"{run.label}, seed {run.seed}: done"),
-    )
-    return pruning_run(recipe, runs, folder, title=file.stem)

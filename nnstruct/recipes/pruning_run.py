@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.recipes.dataset import RUNS, Announce
 from nnstruct.recipes.pruning import PruningRecipe
+from nnstruct.recipes.reading import naming, read_recipe, recipe_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nnstruct.pruning import Trajectory
 
+TRAJECTORIES = "trajectories"
 LEVEL = 0.05
 _MEANS = ("before", "after", "above_dense")
 
@@ -47,7 +50,7 @@ class PruningRun:
         (first less second) with ``low`` and ``high``, ``p`` of the paired t test and ``p_holm``, corrected
         for the densities of the pair (Holm, 1979).
     thresholds : pandas.DataFrame
-        See :func:`nnstruct.pruning.thresholds`.
+        See :func:`nnstruct.pruning.trajectories.thresholds`.
     claims : tuple of Claim
     folder : Path
     """
@@ -63,6 +66,71 @@ class PruningRun:
     def as_expected(self) -> bool:
         """Whether everything that the recipe expects was found."""
         return all(claim.holds for claim in self.claims)
+
+
+def run_pruning_recipe(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    workers: int = 1,
+    announce: Announce | None = None,
+) -> PruningRun:
+    """Prune and re-train as a recipe says, and compare what came of it with what was expected.
+
+    Interrupted, by whatever means, it continues when it is called again.
+
+    Parameters
+    ----------
+    path : path
+        The recipe.
+    out : path, optional
+        Folder of the results, ``runs/<name of the file>`` by default: a file for each trajectory,
+        ``table.parquet`` (means over seeds with 95% intervals), ``steps.parquet``,
+        ``comparisons.parquet``, ``thresholds.parquet``, all of it to read in ``table.md``, and
+        ``accuracy.png``.
+    workers : int
+        Processes that train.
+    announce : callable, optional
+        Called with a line of text before the first and after each trajectory.
+
+    Returns
+    -------
+    PruningRun
+
+    Raises
+    ------
+    MissingDataError
+        If there is no such recipe, or the task's data is not there.
+    RecipeError
+        If the recipe breaks a rule; the message names the file, the key, the rule and the value.
+    InvalidInputError
+        If ``out`` holds trajectories of other settings.
+    """
+    from nnstruct.pruning import run_trajectories, starting_network
+    from nnstruct.tasks import load_task
+
+    file = recipe_file(path)
+    recipe = read_recipe(file, PruningRecipe)
+    with naming(file, "task"):
+        task = load_task(recipe.task.name, **recipe.task.options)
+    with naming(file, "network"):
+        starting_network(recipe.network.start, task, config=recipe.train)
+    folder = RUNS / file.stem if out is None else Path(out)
+    methods = {label: recipe.settings_of(label) for label in recipe.methods}
+    seeds = recipe.pruning.seeds
+    say = announce or (lambda line: None)
+    say(f"{len(methods)} ways to prune {recipe.network.start}, {seeds} seeds each, on {task!r}")
+    runs = run_trajectories(
+        recipe.network.start,
+        task,
+        recipe.pruning.densities,
+        methods,
+        seeds=seeds,
+        out=folder / TRAJECTORIES,
+        workers=workers,
+        on_trajectory=lambda run: say(f"{run.label}, seed {run.seed}: done"),
+    )
+    return pruning_run(recipe, runs, folder, title=file.stem)
 
 
 def pruning_run(recipe: PruningRecipe, runs: list[Trajectory], folder: Path, *, title: str) -> PruningRun:

@@ -1,4 +1,4 @@
-"""Plots of what :mod:`nnstruct.report.feature_study` finds. Each draws on the Axes given and returns it."""
+"""Plots of a feature study (:mod:`nnstruct.predictors.feature_study`); each draws on the Axes given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def correlation_bars(ax: Axes, correlations: pd.DataFrame, *, top: int = 20) -> 
     ----------
     ax : matplotlib.axes.Axes
     correlations : pandas.DataFrame
-        Of :func:`nnstruct.report.feature_study.label_correlations`.
+        Of :func:`nnstruct.predictors.feature_study.label_correlations`.
     top : int
         Most bars.
 
@@ -101,7 +101,7 @@ def importance_bars(ax: Axes, importance: pd.DataFrame) -> Axes:
     ----------
     ax : matplotlib.axes.Axes
     importance : pandas.DataFrame
-        Of :func:`nnstruct.report.feature_study.family_importance`.
+        Of :func:`nnstruct.predictors.feature_study.family_importance`.
 
     Returns
     -------

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nnstruct.report import sections
+from nnstruct.report.sections import HeldOut
 from nnstruct.report.style import CSS
 
 if TYPE_CHECKING:
@@ -19,28 +17,6 @@ if TYPE_CHECKING:
 
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Predictions of structures that the predictor has not seen, beside the truth.
-
-    Attributes
-    ----------
-    predictor : str
-        Its name.
-    y, mean, std : float [n]
-        Measured label, predicted mean and standard deviation.
-    r2, kendall : float
-        Scores of the predictions.
-    """
-
-    predictor: str
-    y: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
-    r2: float
-    kendall: float
 
 
 def write_report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,33 @@ if TYPE_CHECKING:
 
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation
-    from nnstruct.report.page import HeldOut
     from nnstruct.structure import Structure
 
 DRAWN = 3
 _SCORES = (("R2", "r2", 3), ("MAE", "mae", 4), ("RMSE", "rmse", 4), ("Kendall tau", "kendall", 3),
            ("Spearman", "spearman", 3))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Predictions of structures that the predictor has not seen, beside the truth.
+
+    Attributes
+    ----------
+    predictor : str
+        Its name.
+    y, mean, std : float [n]
+        Measured label, predicted mean and standard deviation.
+    r2, kendall : float
+        Scores of the predictions.
+    """
+
+    predictor: str
+    y: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    r2: float
+    kendall: float
 
 
 def headline(bench: Benchmark, evaluation: Evaluation | None, history: pd.DataFrame | None) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.space import Space
-from nnstruct.units import UNIT_DEFAULTS, operator_fits
+from nnstruct.structure.space import Space
+from nnstruct.structure.units import UNIT_DEFAULTS, operator_fits
 
 Attributes = Mapping[str, tuple[Any, ...]]
 

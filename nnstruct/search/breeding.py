@@ -10,8 +10,8 @@ import numpy as np
 
 from nnstruct.search.operators import OPERATORS
 from nnstruct.search.selection import Selection
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 # Matings in a row without anything new after which a space counts as exhausted.
 PATIENCE = 300

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.families import FAMILIES
-from nnstruct.recurrence import recurrent_edges
 from nnstruct.search.attributes import mended
-from nnstruct.space import Space
 from nnstruct.structure import Structure
-from nnstruct.topology import longest_path_layers
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.recurrence import recurrent_edges
+from nnstruct.structure.space import Space
+from nnstruct.structure.topology import longest_path_layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Genome:
 
     Because each edge leads from an earlier unit to a later one, any entry above the diagonal
     may be set and the graph stays acyclic. Recurrent edges are not part of a genome: they are
-    made anew from the :class:`~nnstruct.space.Space` when it is expressed.
+    made anew from the :class:`~nnstruct.structure.space.Space` when it is expressed.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ from nnstruct.search.breeding import Candidate, breed
 from nnstruct.search.guide import predict
 from nnstruct.search.ledger import COMPLETE, Entry
 from nnstruct.search.selection import Selection, survivors
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 _ROUNDS = 3
 

@@ -14,8 +14,8 @@ from nnstruct.search.guide import FEWEST_SCORES, Guide, fit_guide, is_fitted
 from nnstruct.search.ledger import PENDING, TOLD, Fit, Ledger, history_table
 from nnstruct.search.proposals import Strategy, propose, scored
 from nnstruct.search.selection import REMOVALS, Selection, as_selection
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     import optuna

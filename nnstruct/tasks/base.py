@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.tasks.own import as_inputs, given_splits, read_dataset
 from nnstruct.tasks.splits import (
     SPLIT_NAMES,
     Split,
@@ -21,6 +20,7 @@ from nnstruct.tasks.splits import (
     padded_split,
     split_by_identity,
 )
+from nnstruct.tasks.user_data import as_inputs, given_splits, read_dataset
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from benchmark_fakes import CONFIG, data_bytes, make_record, make_structures, make_task
 
+from nnstruct import processes
 from nnstruct.benchmark import Benchmark, build, generate
 from nnstruct.benchmark.manifest import read_manifest
 from nnstruct.errors import InvalidInputError, NnstructError
@@ -69,7 +70,7 @@ def test_workers_are_capped_by_the_jobs(monkeypatch):
         return (make_record(structure, seed, task, config) for structure, seed in pairs)
 
     monkeypatch.setattr(generate, "_stream", engine)
-    monkeypatch.setattr(generate, "num_cpus", lambda: 4)
+    monkeypatch.setattr(processes, "num_cpus", lambda: 4)
     build(make_task(), make_structures(2), config=CONFIG)
     build(make_task(), make_structures(3), seeds=3, config=CONFIG, engine="fused", device="cuda")
     build(make_task(), make_structures(3), seeds=3, config=CONFIG, workers=6)

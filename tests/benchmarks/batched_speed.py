@@ -19,13 +19,13 @@ import torch
 from engine_speed import PAPER_STRINGS, shortened
 
 from nnstruct import TrainConfig
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.population import Job
 from nnstruct.population.batched.models import make_model
 from nnstruct.population.batched.population import Population
 from nnstruct.population.fused.engine import train_one as fused
 from nnstruct.population.reference import train_one as reference
 from nnstruct.priors import stier2021
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task, load_task
 
 PAPER_EPOCHS = 15

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nnstruct import Structure
-from nnstruct.networks import build_module
-from nnstruct.networks.cnn import CNN
+from nnstruct.modules import build_module
+from nnstruct.modules.cnn.module import CNN
 from nnstruct.tasks import Task
 
 BATCH, CLASSES = 128, 10

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from nnstruct import Structure, TrainConfig
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.population import native
 from nnstruct.population.fused.engine import train_one as train_fused
 from nnstruct.population.native.engine import train_one as train_native
 from nnstruct.population.outcome import Outcome
 from nnstruct.population.reference import train_one as train_plain
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Split, Task, load_task
 
 PAPER_STRINGS = 18_750

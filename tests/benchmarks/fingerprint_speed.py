@@ -11,8 +11,8 @@ from collections.abc import Callable
 import networkx as nx
 import numpy as np
 
-from nnstruct.fingerprint import fingerprint
 from nnstruct.structure import Structure
+from nnstruct.structure.fingerprint import fingerprint
 
 SIZES = (12, 30, 48, 200, 1000)
 ROUNDS = 5

@@ -29,7 +29,7 @@ from nnstruct.population import ENGINES
 from nnstruct.population.batches import epoch_batches
 from nnstruct.priors import PRIORS
 from nnstruct.random import generator
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 from nnstruct.tasks import Task
 from nnstruct.tasks.base import Split
 

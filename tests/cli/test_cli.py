@@ -16,8 +16,8 @@ from tiny_benchmark import RECIPE
 from nnstruct import Space, Structure, __version__, load_predictor
 from nnstruct.benchmark import Benchmark
 from nnstruct.cli.inputs import read_structures
-from nnstruct.interchange import to_arrow
 from nnstruct.priors import sample
+from nnstruct.structure.interchange import to_arrow
 from nnstruct.tasks import load_task
 
 

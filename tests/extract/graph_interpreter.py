@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.networks.steps import run
-from nnstruct.program import ModuleNetwork, Step
+from nnstruct.modules.program.steps import run
+from nnstruct.network.module_network import ModuleNetwork
+from nnstruct.program import Step
 from nnstruct.program.wiring import Group
 
 

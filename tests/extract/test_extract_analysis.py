@@ -13,7 +13,7 @@ from torch import nn
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 from nnstruct.structure import Structure
 
 matplotlib.use("Agg")

@@ -22,7 +22,7 @@ from extract_modules import (
 from torch import Tensor, nn
 
 from nnstruct.extract import extract
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 
 
 class SqueezeExcite(nn.Module):

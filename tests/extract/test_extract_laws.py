@@ -15,11 +15,11 @@ from torch import nn
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
-from nnstruct.families import RNN_FAMILIES
-from nnstruct.networks import build_module
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules import build_module
+from nnstruct.modules.program.module import program_module
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import load_task
 
 ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.GELU, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.Hardswish, nn.Softplus]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import nnstruct.extract
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 from nnstruct.program import UnsupportedOperationError
 
 

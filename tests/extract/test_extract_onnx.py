@@ -25,7 +25,7 @@ from torch import nn
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.extract import extract, extract_onnx
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 from nnstruct.program import UnsupportedOperationError
 
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra 'onnx'")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nnstruct.extract import extract
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 
 MASK = torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1]])
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks import initial_parameters
+from nnstruct.modules import initial_parameters
 from nnstruct.population import Job
 from nnstruct.population.batched.blocks import Blocks, pack, unpack
 from nnstruct.population.batched.buckets import buckets

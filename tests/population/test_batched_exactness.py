@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnstruct import TrainConfig
-from nnstruct.families import RNN_FAMILIES
-from nnstruct.networks import build_module
+from nnstruct.modules import build_module
 from nnstruct.population import Job
 from nnstruct.population.batched.blocks import unpack
 from nnstruct.population.batched.engine import train_many, train_one
@@ -19,6 +18,7 @@ from nnstruct.population.batched.models import make_model
 from nnstruct.population.batched.population import Population
 from nnstruct.population.outcome import Outcome
 from nnstruct.population.reference import train_one as train_by_reference
+from nnstruct.structure.families import RNN_FAMILIES
 
 KINDS = [
     *((family, protocol, recurrence) for family in RNN_FAMILIES for protocol, recurrence in [

@@ -12,7 +12,7 @@ from strategies import structures
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks import build_module, initial_parameters, module_from_network
+from nnstruct.modules import build_module, initial_parameters, module_from_network
 from nnstruct.population import choose_engine, train, train_network
 from nnstruct.population.fused import kernel
 from nnstruct.population.fused_mlp import passes

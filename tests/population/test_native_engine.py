@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
 from nnstruct import TrainConfig
-from nnstruct.families import RNN_FAMILIES
-from nnstruct.networks import build_module, initial_parameters
+from nnstruct.modules import build_module, initial_parameters
 from nnstruct.population import native
-from nnstruct.population.fused.engine import Preparation, layout_of
+from nnstruct.population.loop.network import Preparation, layout_of
 from nnstruct.population.native.bridge import NativeEpochs
 from nnstruct.population.native.compiler import library
 from nnstruct.population.native.engine import train_one
 from nnstruct.population.reference import train_one as train_by_reference
+from nnstruct.structure.families import RNN_FAMILIES
 
 pytestmark = pytest.mark.skipif(
     not native.available(), reason=f"no native engine: {native.unavailable_reason()}"

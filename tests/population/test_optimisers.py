@@ -9,11 +9,11 @@ from torch import nn
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks import build_module, module_from_network
+from nnstruct.modules import build_module, module_from_network
 from nnstruct.population import stream, train, train_network
+from nnstruct.population.job import Job
 from nnstruct.population.optimisers import Updates, make_optimizer, rate_at
 from nnstruct.population.reference import Training, train_one
-from nnstruct.population.train import Job
 from nnstruct.tasks import Task
 
 RNG = np.random.default_rng(0)

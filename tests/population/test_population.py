@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.families import RNN_FAMILIES
-from nnstruct.networks import build_module, initial_parameters, module_from_network
+from nnstruct.modules import build_module, initial_parameters, module_from_network
 from nnstruct.population import Job, stream, train, train_network
 from nnstruct.population.batches import epoch_batches
 from nnstruct.population.fused import backward, forward, kernel, tied
-from nnstruct.population.fused.engine import layout_of
 from nnstruct.population.fused.engine import train_one as train_by_fused
 from nnstruct.population.fused.workspace import make_workspace
+from nnstruct.population.loop.network import layout_of
 from nnstruct.population.reference import train_one as train_by_reference
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
 
 RNG = np.random.default_rng(0)

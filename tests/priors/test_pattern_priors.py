@@ -22,7 +22,7 @@ from nnstruct.priors import (
 )
 from nnstruct.priors.layers import LayeredPrior
 from nnstruct.random import generator
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 
 LAYERED = [name for name in PRIORS if issubclass(PRIORS[name], LayeredPrior)]
 SIZES = st.lists(st.integers(1, 4), min_size=3, max_size=7)

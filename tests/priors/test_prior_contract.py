@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.priors import PRIORS, Prior, load_prior
 from nnstruct.random import generator
-from nnstruct.space import Space
+from nnstruct.structure.families import RNN_FAMILIES
+from nnstruct.structure.space import Space
 
 DRAWS = 8
 SPACE = Space("mlp", units=(8, 24))

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.priors import PRIORS, BarabasiAlbert, DenseLayered, ErdosRenyi, sample, stier2021
 from nnstruct.random import generator
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
+from nnstruct.structure.space import Space
 
 SPACE = Space("rnn_tanh", units=(10, 50))
 

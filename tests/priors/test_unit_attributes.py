@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors import PRIORS, DenseLayered, DiscretisedODE, Prior, ResNet, draw_attributes, sample
 from nnstruct.random import generator
-from nnstruct.space import Space
 from nnstruct.structure import Structure
-from nnstruct.units import ACTIVATIONS, JOINS, OPERATORS, UNIT_DEFAULTS
+from nnstruct.structure.space import Space
+from nnstruct.structure.units import ACTIVATIONS, JOINS, OPERATORS, UNIT_DEFAULTS
 
 CELLS = Space(
     "cnn",

@@ -10,7 +10,7 @@ import torch
 
 from nnstruct import Structure, TrainConfig, load_task
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks import build_module
+from nnstruct.modules import build_module
 from nnstruct.probes import coordinate_check, coordinate_slopes, plot_coordinates
 from nnstruct.probes.subject import subject_of
 from nnstruct.tasks import Task

@@ -14,7 +14,7 @@ from torch import nn
 
 from nnstruct import Network, Structure, TrainConfig, load_task
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.networks import build_module
+from nnstruct.modules import build_module
 from nnstruct.probes import PROBE_FAMILIES, functional_features, layer_probes
 from nnstruct.probes.numerics import effective_rank, jacobians, numerical_rank
 from nnstruct.probes.subject import Situation, subject_of

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nnstruct import Structure, TrainConfig, load_task
-from nnstruct.networks import build_module
+from nnstruct.modules import build_module
 from nnstruct.population import train
 from nnstruct.probes import functional_features, simplicity_over_training
 from nnstruct.probes.subject import subject_of

@@ -12,10 +12,10 @@ from properties_oracles import structures
 
 from nnstruct import Network, Structure
 from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.families import FAMILIES
 from nnstruct.properties import NETWORK_FAMILIES, network_features
 from nnstruct.properties.compressibility import greedy_cp, largest_rank, layer_compressibility
 from nnstruct.properties.weights import layer_weights
+from nnstruct.structure.families import FAMILIES
 
 ALL = tuple(NETWORK_FAMILIES)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct import Structure, TrainConfig
-from nnstruct.networks import build_module
+from nnstruct.modules import build_module
 from nnstruct.tasks import Task, load_task
 
 QUICK = TrainConfig(epochs=2, batch_size=64, learning_rate=3e-3)

@@ -17,10 +17,10 @@ from nnstruct.population import native
 from nnstruct.population.native import compiler
 from nnstruct.population.native.perceptron import NativePerceptron, SparseLayer
 from nnstruct.pruning import evaluate, fit, masks_of, prune
-from nnstruct.pruning.compiled import compiled_module
-from nnstruct.pruning.hooks import Hook
 from nnstruct.pruning.masks import copy_module
-from nnstruct.pruning.training import train_in_place
+from nnstruct.pruning.training.choice import compiled_module
+from nnstruct.pruning.training.hooks import Hook
+from nnstruct.pruning.training.training import train_in_place
 
 CONFIG = TrainConfig(epochs=3, batch_size=48, learning_rate=3e-3, schedule="cosine")
 

@@ -11,11 +11,12 @@ from pruning_networks import clean, digits, mlp, strings
 from torch import nn
 
 from nnstruct import TrainConfig
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.population import native
-from nnstruct.pruning import load_pruner, made_permanent, masks_of, prune, run_trajectory, training, updates
-from nnstruct.pruning.compiled import CompiledModule, compiled_module
-from nnstruct.pruning.hooks import Hook, Memory, Progress
+from nnstruct.pruning import load_pruner, made_permanent, masks_of, prune, run_trajectory
+from nnstruct.pruning.training import training, updates
+from nnstruct.pruning.training.compiled import CompiledModule, compiled_module
+from nnstruct.pruning.training.hooks import Hook, Memory, Progress
+from nnstruct.structure.families import RNN_FAMILIES
 
 CONFIG = TrainConfig(epochs=4, batch_size=48, learning_rate=3e-3)
 # Weights that have just come differ by rounding alone, so that RigL shall give them some updates' time.

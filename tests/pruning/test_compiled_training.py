@@ -9,12 +9,12 @@ from pruning_networks import QUICK, clean, strings
 from torch import nn
 
 from nnstruct import TrainConfig
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.pruning import evaluate, fit, masks_of, prune, run_trajectory, starting_network
-from nnstruct.pruning.compiled import compiled_module
-from nnstruct.pruning.hooks import Hook
 from nnstruct.pruning.masks import copy_module
-from nnstruct.pruning.training import train_in_place
+from nnstruct.pruning.training.choice import compiled_module
+from nnstruct.pruning.training.hooks import Hook
+from nnstruct.pruning.training.training import train_in_place
+from nnstruct.structure.families import RNN_FAMILIES
 
 
 def by_pytorch(module: nn.Module, config: TrainConfig, **options):

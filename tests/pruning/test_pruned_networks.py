@@ -9,8 +9,8 @@ from pruning_networks import digits, images
 from torch import nn
 
 from nnstruct import Space, TrainConfig
-from nnstruct.networks import build_module, module_from_network
-from nnstruct.networks.cnn_layout import CellLayout
+from nnstruct.modules import build_module, module_from_network
+from nnstruct.modules.cnn.layout import CellLayout
 from nnstruct.population import train
 from nnstruct.priors import PRIORS, sample
 from nnstruct.pruning import masks_of, prune

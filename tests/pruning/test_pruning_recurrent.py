@@ -10,10 +10,10 @@ from torch import nn
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
-from nnstruct.families import FAMILIES, RNN_FAMILIES
-from nnstruct.networks import build_module, module_from_network
+from nnstruct.modules import build_module, module_from_network
 from nnstruct.population import train_network
 from nnstruct.pruning import evaluate, fit, masks_of, prune
+from nnstruct.structure.families import FAMILIES, RNN_FAMILIES
 
 GATES = {"tanh": 1, "relu": 1, "gru": 3, "lstm": 4}
 KEPT = {"input": "weight_ih", "hidden": "weight_hh"}

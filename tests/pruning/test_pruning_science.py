@@ -30,12 +30,12 @@ from nnstruct.pruning import (
     prune,
     with_masks,
 )
-from nnstruct.pruning.curvature import _one_by_one, _together
-from nnstruct.pruning.gradients import sample, still
-from nnstruct.pruning.layer_inputs import second_moments
 from nnstruct.pruning.masks import copy_module
+from nnstruct.pruning.methods.curvature import _one_by_one, _together
+from nnstruct.pruning.methods.layer_inputs import second_moments
 from nnstruct.pruning.selection import n_of_m
 from nnstruct.pruning.slots import slots_of
+from nnstruct.pruning.training.gradients import sample, still
 
 CPU = torch.device("cpu")
 LONGER = TrainConfig(epochs=12, batch_size=64, learning_rate=3e-3)

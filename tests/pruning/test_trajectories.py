@@ -12,7 +12,7 @@ from pruning_networks import clean, cnn, digits, images, masked_mlp, mlp, string
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
-from nnstruct.networks.program_module import program_module
+from nnstruct.modules.program.module import program_module
 from nnstruct.pruning import (
     Schedule,
     Trajectory,
@@ -28,10 +28,10 @@ from nnstruct.pruning import (
     to_benchmark,
     trajectory_table,
 )
-from nnstruct.pruning import run as run_module
-from nnstruct.pruning.movement import cubic
-from nnstruct.pruning.run import plan_trajectory
+from nnstruct.pruning.methods.movement import cubic
 from nnstruct.pruning.selection import apportion, largest
+from nnstruct.pruning.trajectories import run as run_module
+from nnstruct.pruning.trajectories.run import plan_trajectory
 
 CONFIG = TrainConfig(epochs=3, batch_size=64, learning_rate=3e-3)
 DENSITIES = [0.5, 0.2, 0.05]

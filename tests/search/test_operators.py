@@ -11,9 +11,9 @@ from strategies import structures
 
 from nnstruct import Space, Structure
 from nnstruct.errors import InvalidInputError
-from nnstruct.recurrence import RECURRENCES, recurrent_edges
 from nnstruct.search import OPERATORS
 from nnstruct.search.genome import Genome, components
+from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges
 
 FAMILIES = ("mlp", "rnn_tanh")
 

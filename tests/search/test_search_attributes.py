@@ -11,8 +11,8 @@ from nnstruct import Space, Structure
 from nnstruct.priors import sample
 from nnstruct.search import OPERATORS, Search
 from nnstruct.search.attributes import mended
-from nnstruct.units import ACTIVATIONS, JOINS
-from nnstruct.units import OPERATORS as CELL_OPERATORS
+from nnstruct.structure.units import ACTIVATIONS, JOINS
+from nnstruct.structure.units import OPERATORS as CELL_OPERATORS
 
 CELLS = Space(
     "cnn",

@@ -15,7 +15,7 @@ from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
 if TYPE_CHECKING:
-    from nnstruct.population.train import Job
+    from nnstruct.population.job import Job
 
 # Networks of several seeds see different batches, so that each needs its own input and the longest of all
 # batches counts: from so many networks a seed on, seeds are kept apart.

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.families import FAMILIES
 from nnstruct.population.batched.blocks import Blocks, Slots
 from nnstruct.population.batched.model import PARAMETER_COPIES, Batch, read_out
 from nnstruct.population.batched.stack import StackPlan, run_stack
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 
 
 def is_local(structure: Structure) -> bool:

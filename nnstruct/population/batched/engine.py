@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.networks.parameters import check_trainable
+from nnstruct.modules.parameters import check_trainable
 from nnstruct.population.batched.buckets import buckets
 from nnstruct.population.batched.models import obstacle
 from nnstruct.population.batched.population import Population
@@ -23,7 +23,7 @@ from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
 if TYPE_CHECKING:
-    from nnstruct.population.train import Job
+    from nnstruct.population.job import Job
 
 # A graph's memory comes on top of that of the plain steps before it.
 SHARE_OF_GPU_MEMORY = 0.4
@@ -89,7 +89,7 @@ def train_many(
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
     """Train one network, a population of one on the CPU."""
-    from nnstruct.population.train import Job
+    from nnstruct.population.job import Job
 
     ((_, outcome, _),) = train_many([Job(structure, seed)], task, config)
     return outcome

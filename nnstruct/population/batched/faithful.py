@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.families import FAMILIES
-from nnstruct.networks.faithful_layout import FaithfulLayout
+from nnstruct.modules.rnn.faithful_layout import FaithfulLayout
 from nnstruct.population.batched.blocks import Blocks, Slots
 from nnstruct.population.batched.model import PARAMETER_COPIES, Batch, read_out
 from nnstruct.population.batched.stack import StackPlan, run_stack
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 
 
 class BatchedFaithful:

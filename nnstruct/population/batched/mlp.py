@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.networks.mlp import ACTIVATIONS, NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
-from nnstruct.networks.mlp_parameters import activations
+from nnstruct.modules.mlp.module import ACTIVATIONS, NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
+from nnstruct.modules.mlp.parameters import activations
 from nnstruct.population.batched.blocks import Blocks, Slots
 from nnstruct.population.batched.clean import PaddedUnits
 from nnstruct.population.batched.model import PARAMETER_COPIES, Batch
@@ -18,7 +18,7 @@ from nnstruct.structure import Structure
 
 
 class BatchedMLP:
-    """A :class:`nnstruct.population.batched.model.BatchedModel` of :class:`nnstruct.networks.mlp.MaskedMLP`.
+    """A :class:`nnstruct.population.batched.model.BatchedModel` of :class:`nnstruct.modules.MaskedMLP`.
 
     Parameters
     ----------

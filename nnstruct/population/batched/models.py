@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnstruct.families import RNN_FAMILIES
 from nnstruct.population.batched.model import BatchedModel
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import SPLIT_NAMES, Task
 
 # Rows of a multiple of 16 bytes let a GPU load four numbers at once.

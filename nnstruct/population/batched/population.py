@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnstruct.networks.parameters import initial_parameters
+from nnstruct.modules.parameters import initial_parameters
 from nnstruct.population.batched.blocks import pack, unpack
 from nnstruct.population.batched.feeder import Fed, Feeder
 from nnstruct.population.batched.model import BatchedModel
@@ -22,7 +22,7 @@ from nnstruct.record import TrainConfig
 from nnstruct.tasks import SPLIT_NAMES, Task
 
 if TYPE_CHECKING:
-    from nnstruct.population.train import Job
+    from nnstruct.population.job import Job
 
 # Lengths are rounded up on a GPU so that few graphs serve all batches.
 GPU_ROUNDING = 8

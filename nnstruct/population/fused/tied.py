@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from nnstruct.population.fused.arithmetic import FAST, ZERO
-from nnstruct.population.fused.plan import TiedWeights
+from nnstruct.population.loop.plan import TiedWeights
 
 __all__ = ["TiedWeights", "collect_gradients", "refresh_weights"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnstruct.networks.parameters import initial_parameters
+from nnstruct.modules.parameters import initial_parameters
 from nnstruct.population.epochs import run_epochs
 from nnstruct.population.fused_mlp.layout import MLPLayout
 from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, rate_at

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnstruct.networks.mlp_parameters import activations
-from nnstruct.population.fused.plan import EdgeRows, rows_of, split_views
+from nnstruct.modules.mlp.parameters import activations
 from nnstruct.population.fused.workspace import LANE_MULTIPLE, MOST_LANES
+from nnstruct.population.loop.plan import EdgeRows, rows_of, split_views
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nnstruct.networks.mlp_parameters import NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
+from nnstruct.modules.mlp.parameters import NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
 from nnstruct.population.fused.arithmetic import FAST, HALF, ONE, ZERO, float32, tanh
 from nnstruct.population.fused.backward import pull_edges, pull_readout
 from nnstruct.population.fused.forward import add_edges

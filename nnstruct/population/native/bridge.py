@@ -7,8 +7,8 @@ import weakref
 
 import numpy as np
 
-from nnstruct.population.fused.engine import Data, Preparation
-from nnstruct.population.fused.plan import TiedWeights, Weights
+from nnstruct.population.loop.network import Data, Preparation
+from nnstruct.population.loop.plan import TiedWeights, Weights
 from nnstruct.population.native.compiler import library
 
 _COUNTS = (
@@ -50,7 +50,7 @@ class _Data(ctypes.Structure):
 
 
 class NativeEpochs:
-    """Runs epochs of one network; a :class:`nnstruct.population.fused.engine.RunEpoch`.
+    """Runs epochs of one network; a :class:`nnstruct.population.loop.network.RunEpoch`.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnstruct.population.fused.engine import train_with
+from nnstruct.population.loop.network import train_with
 from nnstruct.population.native.bridge import NativeEpochs
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import check_integer, check_number
 from nnstruct.encode import GraphEncoder
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
-from nnstruct.predictors.checks import check_number, check_positive_int
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.structure import Structure
 
@@ -169,9 +169,9 @@ class GNN(Predictor):
         if self.device not in _ACCELERATORS:
             raise InvalidInputError("device", f"be one of {', '.join(_ACCELERATORS)}", self.device)
         return TrainingOptions(
-            max_epochs=check_positive_int(self.max_epochs, "max_epochs"),
-            patience=check_positive_int(self.patience, "patience"),
-            batch_size=check_positive_int(self.batch_size, "batch_size"),
+            max_epochs=check_integer(self.max_epochs, "max_epochs"),
+            patience=check_integer(self.patience, "patience"),
+            batch_size=check_integer(self.batch_size, "batch_size"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             weight_decay=check_number(self.weight_decay, "weight_decay", low=0.0),
             accelerator=_ACCELERATORS[self.device],
@@ -180,7 +180,7 @@ class GNN(Predictor):
 
     def _check_network(self) -> None:
         for field in ("hidden", "layers", "members", "n_jobs"):
-            check_positive_int(getattr(self, field), field)
+            check_integer(getattr(self, field), field)
         check_number(self.dropout, "dropout", low=0.0, high=0.9)
         check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
 

@@ -18,7 +18,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from nnstruct.predictors.gnn.network import StructureNet
-from nnstruct.threads import torch_threads
+from nnstruct.processes import torch_threads
 
 CLIP_NORM = 1.0
 BETA = 0.5

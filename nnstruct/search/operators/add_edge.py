@@ -8,7 +8,7 @@ import numpy as np
 
 from nnstruct.search.genome import Genome
 from nnstruct.search.operators.base import OPERATORS, Operator, room_for_edges
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 
 
 class AddEdge(Operator):

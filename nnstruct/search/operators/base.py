@@ -11,8 +11,8 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 from nnstruct.search.genome import Genome
-from nnstruct.space import Space
 from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
 
 
 class Operator(ABC):

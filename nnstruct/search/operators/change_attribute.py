@@ -9,8 +9,8 @@ import numpy as np
 
 from nnstruct.search.genome import Genome
 from nnstruct.search.operators.base import OPERATORS, Operator
-from nnstruct.space import SPACE_ATTRIBUTES, Space
-from nnstruct.units import UNIT_DEFAULTS, operator_fits
+from nnstruct.structure.space import SPACE_ATTRIBUTES, Space
+from nnstruct.structure.units import UNIT_DEFAULTS, operator_fits
 
 _FIELDS = ("operators", "activations", "joins")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnstruct.search.genome import Genome, components
 from nnstruct.search.operators.base import OPERATORS, Operator
-from nnstruct.space import Space
+from nnstruct.structure.space import Space
 
 
 class RewireEdge(Operator):

@@ -1,0 +1,129 @@
+"""``extract``: a trained module becomes a Network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.extract.faithful import is_faithful, read_faithful
+from nnstruct.extract.simplify import with_attention
+from nnstruct.network import Network
+from nnstruct.network.assembly import MAX_EDGES, wire
+from nnstruct.network.layers import layer_network
+from nnstruct.program import Program
+from nnstruct.program.wiring import RESOLUTIONS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def extract(
+    module: nn.Module,
+    example_input: Any = None,
+    resolution: str = "unit",
+    threshold: float = 0.0,
+    *,
+    on_unsupported: str = "error",
+    max_edges: int = MAX_EDGES,
+) -> Network:
+    """A trained module's units, edges and weights; the module stays as it is.
+
+    The module is recorded in evaluation mode with :mod:`torch.export`, on a shadow that shares its
+    tensors. What a weight is made of (a mask, a parametrization, a sparse tensor) is computed, so
+    that sparsity is seen however it was made. The table in :mod:`nnstruct.extract` says what
+    becomes a unit and an edge.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A module of nnstruct gives back the Structure that it was built from.
+    example_input : Tensor, tuple of arguments or dict of keyword arguments
+        Something that the module takes; not needed for a module of nnstruct.
+    resolution : str
+        ``unit``: neurons, hidden units and channels, with kernels and gates as vectors on the
+        edges. ``weight``: every weight an edge, convolutions unrolled over their positions.
+        ``layer``: operators as units.
+    threshold : float
+        Weights up to this magnitude count as zero, and zero weights are no edges.
+    on_unsupported : str
+        ``error``, or ``opaque`` for one unit in place of an operation that is not supported.
+    max_edges : int
+        Refuse to make more edges than this.
+
+    Returns
+    -------
+    Network
+        A :class:`nnstruct.program.ModuleNetwork` of the family ``module``, or the Network of a
+        module of nnstruct.
+
+    Raises
+    ------
+    InvalidInputError
+        If the module does not take the example, or there would be too many edges.
+    UnsupportedOperationError
+        If an operation is not supported; it names the operation and the submodule.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct.extract import extract
+    >>> mlp = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> network = extract(mlp, torch.zeros(1, 3))
+    >>> network.structure.num_units, network.structure.num_edges  # 3 inputs, 4 and 2 neurons
+    (9, 20)
+    """
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise InvalidInputError("module", "be a torch.nn.Module", type(module).__name__)
+    check_choices(resolution, threshold, on_unsupported, max_edges)
+    if callable(getattr(module, "to_network", None)):
+        return _own(module, resolution)
+    if callable(getattr(module, "to_program", None)):
+        program = module.to_program()  # type: ignore[operator]
+    elif is_faithful(module):
+        program = read_faithful(module)
+    elif example_input is None:
+        raise InvalidInputError("example_input", "be given for this module", None)
+    else:
+        program = read_module(module, example_input, on_unsupported)
+    return to_network(program, resolution, threshold, max_edges, {"module": type(module).__name__})
+
+
+def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "error") -> Program:
+    """The steps of a module for an example input."""
+    from nnstruct.extract import aten_affine, aten_math, aten_moves  # noqa: F401  (they register handlers)
+    from nnstruct.extract.capture import capture
+    from nnstruct.extract.lowering import Lowering
+
+    return with_attention(Lowering(capture(module, example_input), on_unsupported).run())
+
+
+def to_network(
+    program: Program, resolution: str, threshold: float, max_edges: int, origin: dict[str, Any]
+) -> Network:
+    """The Network of a program at a resolution."""
+    if resolution == "layer":
+        return layer_network(program, threshold=threshold, origin=origin)
+    return wire(program, resolution, threshold=threshold, max_edges=max_edges, origin=origin)
+
+
+def check_choices(resolution: str, threshold: float, on_unsupported: str, max_edges: int) -> None:
+    """Raise :class:`InvalidInputError` unless the options are among those offered."""
+    if resolution not in RESOLUTIONS:
+        raise InvalidInputError("resolution", f"be one of {', '.join(RESOLUTIONS)}", resolution)
+    if not threshold >= 0:
+        raise InvalidInputError("threshold", "be at least 0", threshold)
+    if on_unsupported not in ("error", "opaque"):
+        raise InvalidInputError("on_unsupported", "be 'error' or 'opaque'", on_unsupported)
+    if max_edges < 1:
+        raise InvalidInputError("max_edges", "be at least 1", max_edges)
+
+
+def _own(module: Any, resolution: str) -> Network:
+    if resolution != "unit":
+        raise InvalidInputError("resolution", "be 'unit' for a module of nnstruct", resolution)
+    network = module.to_network()
+    if not isinstance(network, Network):
+        raise InvalidInputError("module.to_network()", "return a Network", type(network).__name__)
+    return network

@@ -1,0 +1,73 @@
+"""``extract_onnx``: an ONNX file becomes a Network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from nnstruct.extract.extract import check_choices, to_network
+from nnstruct.extract.onnx_file import MAX_BYTES, load_model
+from nnstruct.extract.simplify import simplified
+from nnstruct.network import Network
+from nnstruct.network.assembly import MAX_EDGES
+from nnstruct.program import Program
+
+
+def extract_onnx(
+    path: str | PathLike[str],
+    resolution: str = "unit",
+    threshold: float = 0.0,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    on_unsupported: str = "error",
+    max_edges: int = MAX_EDGES,
+    max_bytes: int = MAX_BYTES,
+) -> Network:
+    """Units, edges and weights of a network in an ONNX file.
+
+    The Network is the one that :func:`nnstruct.extract.extract` reads from the module that the file
+    was exported from, as far as the file says the same; an exporter may have joined a batch
+    normalisation with the convolution before it.
+
+    Parameters
+    ----------
+    path : path
+        Of a file, with external data, if it has any, in the same folder.
+    resolution, threshold, on_unsupported, max_edges
+        As for :func:`nnstruct.extract.extract`.
+    shapes : mapping of str to sequence of int, optional
+        Shapes of inputs whose sizes are not all in the file; such a size is 1 otherwise.
+    max_bytes : int
+        Refuse a file, or tensors together, that are larger.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    InvalidInputError
+        If onnx is not installed, a limit is passed, or external data lies outside the folder.
+    UnsupportedOperationError
+        If an operator is not supported; it names the operator and the node.
+    CorruptFileError
+        If the file is no ONNX model or its tensors do not fit their shapes.
+    """
+    check_choices(resolution, threshold, on_unsupported, max_edges)
+    program = read_onnx(path, shapes or {}, on_unsupported, max_bytes)
+    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name})
+
+
+def read_onnx(
+    path: str | PathLike[str],
+    shapes: Mapping[str, Sequence[int]],
+    on_unsupported: str = "error",
+    max_bytes: int = MAX_BYTES,
+) -> Program:
+    """The steps of an ONNX file."""
+    model, tensors = load_model(path, max_bytes)
+    from nnstruct.extract import onnx_ops, onnx_shapes  # noqa: F401  (they register handlers)
+    from nnstruct.extract.onnx_graph import OnnxReader
+
+    return simplified(OnnxReader(model, tensors, shapes, on_unsupported).run())

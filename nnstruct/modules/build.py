@@ -1,0 +1,113 @@
+"""From Structures and Networks to PyTorch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.modules.cnn.module import CNN
+from nnstruct.modules.mlp.module import MaskedMLP
+from nnstruct.modules.parameters import initial_parameters
+from nnstruct.modules.program.module import program_module
+from nnstruct.modules.rates import parameter_rates
+from nnstruct.modules.rnn.clean import CleanRNN
+from nnstruct.modules.rnn.faithful import FaithfulRNN
+from nnstruct.network import Network
+from nnstruct.network.module_network import ModuleNetwork
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
+from nnstruct.tasks import Task
+
+# The module of a Network by its family; a Network is always of the clean protocol.
+_MODULES: dict[str, Callable[[Structure, Mapping[str, np.ndarray]], CleanRNN | MaskedMLP | CNN]] = {
+    **dict.fromkeys(RNN_FAMILIES, CleanRNN),
+    "mlp": MaskedMLP,
+    "cnn": CNN,
+}
+
+
+def build_module(
+    structure: Structure, task: Task, config: TrainConfig | None = None, *, seed: int = 0
+) -> CleanRNN | FaithfulRNN | MaskedMLP | CNN:
+    """A freshly initialised PyTorch module for a structure on a task.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+        Of sequences for a recurrent family, of vectors or images for the others; it decides the
+        shapes of the input and the read-out.
+    config : TrainConfig, optional
+        Its protocol decides the kind of module.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    CleanRNN, FaithfulRNN, MaskedMLP or CNN
+
+    Raises
+    ------
+    InvalidInputError
+        If the family cannot be trained on the task.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, load_task
+    >>> module = build_module(Structure.from_layers([4, 3], family="lstm"), load_task("reber"))
+    >>> module.to_network().weight.shape  # 12 forward and 25 recurrent edges, 4 gates
+    (37, 4)
+    """
+    config = config or TrainConfig()
+    parameters = initial_parameters(structure, task, config, seed)
+    if config.protocol == "clean":
+        return _MODULES[structure.family](structure, parameters)
+    return FaithfulRNN(structure, parameters, corrected=config.protocol == "corrected")
+
+
+def module_from_network(network: Network) -> nn.Module:
+    """The trained network as a module, to be used or trained further.
+
+    A Network that :func:`nnstruct.extract.extract` made of any module gives a
+    :class:`nnstruct.modules.ProgramModule`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the network lacks its input weights or read-out.
+    """
+    if isinstance(network, ModuleNetwork):
+        return program_module(network)
+    held = {name.partition(".")[0] for name in network.tensors}  # input weights may be one tensor a unit
+    for name in ("input_weight", "readout_weight", "readout_bias"):
+        if name not in held:
+            raise InvalidInputError("network.tensors", f"hold {name!r}", sorted(network.tensors))
+    parameters = {"weight": network.weight, "bias": network.bias, **network.tensors}
+    return _MODULES[network.structure.family](network.structure, parameters)
+
+
+def learning_rates(structure: Structure, task: Task, config: TrainConfig) -> list[Tensor] | None:
+    """Factors on the learning rate for each parameter of :func:`build_module`'s module, in its order.
+
+    Returns
+    -------
+    list of Tensor, or None
+        Each of its parameter's shape, zero where a mask is; None where all factors are 1.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> config = TrainConfig(parametrization="mup", base_width=2)
+    >>> task = load_task("shapes", train=64, val=8, test=8)
+    >>> rates = learning_rates(Structure.from_layers([4, 4], family="cnn"), task, config)
+    >>> sorted({float(rate.max()) for rate in rates})  # of hidden weights and the read-out; of the others
+    [0.5, 1.0]
+    """
+    if config.parametrization == "standard":
+        return None
+    factors = parameter_rates(structure, task, config)
+    return [parameter.detach() for parameter in _MODULES[structure.family](structure, factors).parameters()]

@@ -1,0 +1,1 @@
+"""Convolutional networks of cells or of single channels, as PyTorch modules."""

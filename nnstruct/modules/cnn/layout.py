@@ -1,0 +1,238 @@
+"""Which weights the edges and units of a convolutional Structure carry.
+
+A unit t with c channels takes from each channel of each source a row of weights, as long as its operator
+and join ask for:
+
+======================================== ============= ==================================================
+unit                                     row           meaning
+======================================== ============= ==================================================
+``conv3x3``, join ``concat``             9 c           a 3 x 3 kernel for each of its channels
+``conv1x1``, join ``concat``             c             a factor for each of its channels
+``sepconv3x3``, join ``concat``          9 + c         a 3 x 3 kernel, then a factor for each channel
+any other                                c or nothing  a factor for each channel, to align what does not fit
+======================================== ============= ==================================================
+
+Row e of ``Network.weight`` holds the rows of the source's channels one after the other, then zeros. A unit
+that does not act on its inputs side by side has a kernel of its own, a row of ``unit_weight``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nnstruct.errors import StructureError
+from nnstruct.structure import Structure
+from nnstruct.structure.units import (
+    ACTIVATIONS,
+    FLOWS,
+    GRADIENT_FLOW,
+    HAMILTONIAN,
+    JOINS,
+    OPERATORS,
+    unit_values,
+)
+
+CONVOLUTIONS = {"conv3x3": 3, "conv1x1": 1, "sepconv3x3": 3}
+POOLS = ("maxpool3x3", "avgpool3x3")
+POSITIONS = 9  # of a 3 x 3 kernel
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The attributes of a structure's units, one value a unit.
+
+    Attributes
+    ----------
+    operator, activation, join : tuple of str
+    stage, channels : int64 [N]
+    """
+
+    operator: tuple[str, ...]
+    activation: tuple[str, ...]
+    join: tuple[str, ...]
+    stage: np.ndarray
+    channels: np.ndarray
+
+    @classmethod
+    def of(cls, structure: Structure) -> Cells:
+        """The attributes, checked.
+
+        Raises
+        ------
+        StructureError
+            If a value is not among those allowed, an edge leads to an earlier stage, or a Hamiltonian
+            block has an odd number of channels.
+        """
+        operator = _named(structure, "operator", OPERATORS)
+        channels, stage = _counted(structure, "channels", 1), _counted(structure, "stage", 0)
+        source, target = structure.edge_index
+        back = np.flatnonzero(stage[source] > stage[target])
+        if len(back):
+            edge = f"stage {stage[source[back[0]]]} before stage {stage[target[back[0]]]}"
+            raise StructureError("attributes['stage']", "not fall along an edge", edge)
+        for unit, name in enumerate(operator):
+            if name == HAMILTONIAN and channels[unit] % 2:
+                raise StructureError("attributes['channels']", f"be even for {name!r}", int(channels[unit]))
+        activation, join = _named(structure, "activation", ACTIVATIONS), _named(structure, "join", JOINS)
+        return cls(operator, activation, join, stage, channels)
+
+
+class CellLayout:
+    """Sizes and masks of the arrays that hold a convolutional structure's weights.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Attributes
+    ----------
+    incoming : list of int64 arrays
+        Edges that enter each unit.
+    carries : bool [E]
+        Whether an edge has weights; one that only passes a map on has none.
+    row_length : int64 [N]
+        Weights that a unit takes from each channel of a source that carries any.
+    own_size : int64 [N]
+        Weights of the unit's own kernel.
+    has_bias, has_norm : bool [N]
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure, self.cells = structure, Cells.of(structure)
+        cells, (source, target) = self.cells, structure.edge_index
+        self.incoming = [np.flatnonzero(target == unit) for unit in range(structure.num_units)]
+        self.side_by_side = np.array(
+            [j == "concat" and o in CONVOLUTIONS for j, o in zip(cells.join, cells.operator, strict=True)]
+        )
+        self.has_norm = np.array([name in CONVOLUTIONS for name in cells.operator])
+        self.has_bias = self.has_norm | np.array([name in FLOWS for name in cells.operator])
+        self.row_length = np.array([self._row_length(unit) for unit in range(structure.num_units)])
+        self.own_size = np.array([self._own_size(unit) for unit in range(structure.num_units)])
+        self.carries = np.zeros(structure.num_edges, dtype=bool)
+        for unit in range(structure.num_units):
+            self.carries[self.incoming[unit]] = self._edges_carry(unit)
+        self.edge_size = np.where(self.carries, cells.channels[source] * self.row_length[target], 0)  # [E]
+
+    def _row_length(self, unit: int) -> int:
+        channels, operator = int(self.cells.channels[unit]), self.cells.operator[unit]
+        if not self.side_by_side[unit]:
+            return channels
+        return {"conv3x3": POSITIONS * channels, "conv1x1": channels, "sepconv3x3": POSITIONS + channels}[
+            operator
+        ]
+
+    def _own_size(self, unit: int) -> int:
+        channels, operator = int(self.cells.channels[unit]), self.cells.operator[unit]
+        square = channels * channels
+        if operator == GRADIENT_FLOW:
+            return POSITIONS * square
+        if operator == HAMILTONIAN:
+            return POSITIONS * square // 4
+        if self.side_by_side[unit]:
+            return 0
+        sizes = {
+            "conv3x3": POSITIONS * square,
+            "conv1x1": square,
+            "sepconv3x3": POSITIONS * channels + square,
+        }
+        return sizes.get(operator, 0)
+
+    def _edges_carry(self, unit: int) -> np.ndarray:
+        """Whether each edge into a unit has weights."""
+        cells, sources = self.cells, self.structure.edge_index[0, self.incoming[unit]]
+        same_stage = cells.stage[sources] == cells.stage[unit]
+        if self.side_by_side[unit]:
+            return np.ones(len(sources), dtype=bool)
+        if cells.join[unit] == "sum":
+            return (cells.channels[sources] != cells.channels[unit]) | ~same_stage
+        # A pool changes the resolution by itself, whatever else stands side by side has to fit.
+        fits = cells.channels[sources].sum() == cells.channels[unit] and not self.structure.inputs[unit]
+        fits = fits and (cells.operator[unit] in POOLS or bool(same_stage.all()))
+        return np.full(len(sources), not fits)
+
+    # ---- shapes of the padded arrays
+
+    @property
+    def weight_shape(self) -> tuple[int, int]:
+        """[E, K]"""
+        return (self.structure.num_edges, max(1, int(self.edge_size.max(initial=0))))
+
+    @property
+    def bias_shape(self) -> tuple[int, int]:
+        """[N, c], with c the most channels of a unit"""
+        return (self.structure.num_units, int(self.cells.channels.max()))
+
+    @cached_property
+    def own_units(self) -> np.ndarray:
+        """Units with a kernel of their own; each has a row of ``unit_weight``."""
+        return np.flatnonzero(self.own_size)
+
+    @property
+    def own_shape(self) -> tuple[int, int]:
+        """[units with a kernel of their own, K]"""
+        return (len(self.own_units), int(self.own_size.max(initial=0)))
+
+    def input_shapes(self, image_channels: int) -> dict[str, tuple[int, ...]]:
+        """``input_weight`` [I, image channels, row], or one array for each unit where their rows differ."""
+        units = np.flatnonzero(self.structure.inputs)
+        lengths = {int(length) for length in self.row_length[units]}
+        if len(lengths) == 1:
+            return {"input_weight": (len(units), image_channels, lengths.pop())}
+        return {f"input_weight.{unit}": (image_channels, int(self.row_length[unit])) for unit in units}
+
+    # ---- masks of the padded arrays
+
+    @property
+    def weight_mask(self) -> np.ndarray:
+        """bool [E, K]"""
+        return np.arange(self.weight_shape[1]) < self.edge_size[:, None]
+
+    def channel_mask(self, units: np.ndarray) -> np.ndarray:
+        """bool [N, c]: the channels of the chosen units (bool [N])."""
+        return (np.arange(self.bias_shape[1]) < self.cells.channels[:, None]) & units[:, None]
+
+    @property
+    def own_mask(self) -> np.ndarray:
+        """bool [units with a kernel of their own, K]"""
+        return np.arange(self.own_shape[1]) < self.own_size[self.own_units][:, None]
+
+    # ---- fan in
+
+    def fan_in(self, image_channels: int) -> np.ndarray:
+        """Channels that a unit sums over by the weights of an edge, int64 [E]."""
+        source, target = self.structure.edge_index
+        together = np.array([self.unit_fan_in(u, image_channels) for u in range(self.structure.num_units)])
+        summed = np.array([join == "sum" for join in self.cells.join])
+        return np.where(summed[target], self.cells.channels[source], together[target])
+
+    def unit_fan_in(self, unit: int, image_channels: int) -> int:
+        """Channels of all that stands side by side before a unit."""
+        sources = self.structure.edge_index[0, self.incoming[unit]]
+        return int(self.cells.channels[sources].sum()) + image_channels * int(self.structure.inputs[unit])
+
+
+def input_row(parameters: Mapping[str, np.ndarray], structure: Structure, unit: int) -> np.ndarray:
+    """Weights of an input unit for the image, [image channels, row]."""
+    if "input_weight" in parameters:
+        return parameters["input_weight"][np.count_nonzero(structure.inputs[:unit])]
+    return parameters[f"input_weight.{unit}"]
+
+
+def _named(structure: Structure, name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    values = unit_values(structure, name)
+    for value in values:
+        if value not in allowed:
+            raise StructureError(f"attributes[{name!r}]", f"be among {', '.join(allowed)}", value)
+    return values
+
+
+def _counted(structure: Structure, name: str, least: int) -> np.ndarray:
+    values = unit_values(structure, name)
+    for value in values:
+        if not isinstance(value, int) or value < least:
+            raise StructureError(f"attributes[{name!r}]", f"be integers from {least}", value)
+    return np.array(values, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Perceptrons on directed acyclic graphs, as PyTorch modules."""

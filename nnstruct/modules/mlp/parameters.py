@@ -1,0 +1,134 @@
+"""Parameters of multilayer perceptrons on any acyclic graph."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.modules import mup
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.structure.units import ATTRIBUTES_OF, unit_values
+from nnstruct.tasks import Task
+
+NORM_EPSILON = 1e-5
+# One value less its mean is 0 and of two only the order is left, so that nothing would be learned.
+SMALLEST_NORMALIZED_LAYER = 3
+# Gain by activation: the scale of the weights that keeps the size of the values.
+GAINS = {"relu": math.sqrt(2.0), "tanh": 1.0, "gelu": math.sqrt(2.0)}
+
+
+def activations(structure: Structure) -> tuple[str, ...]:
+    """The activation of each unit, N names.
+
+    Raises
+    ------
+    InvalidInputError
+        If a unit has one that the family does not know.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> activations(Structure.from_layers([1, 2]))
+    ('relu', 'relu', 'relu')
+    """
+    names = unit_values(structure, "activation")
+    for name in names:
+        if name not in GAINS:
+            rule = f"be among {', '.join(GAINS)} for the family 'mlp'"
+            raise InvalidInputError("attributes['activation']", rule, name)
+    return names
+
+
+def check_task(structure: Structure, task: Task) -> None:
+    """Raise :class:`InvalidInputError` unless the task holds vectors or images."""
+    if task.is_sequence:
+        raise InvalidInputError(
+            "task",
+            "hold vectors or images for the family 'mlp'",
+            task.name,
+            "Take a recurrent family for sequences of symbols.",
+        )
+    activations(structure)
+    for name in structure.attributes:
+        if name not in ATTRIBUTES_OF["mlp"]:
+            raise InvalidInputError("attributes", "hold 'activation' alone for the family 'mlp'", name)
+
+
+def check_config(config: TrainConfig) -> None:
+    """Raise :class:`InvalidInputError` for an option that multilayer perceptrons do not have."""
+    if config.protocol != "clean":
+        raise InvalidInputError("config.protocol", "be 'clean' for the family 'mlp'", config.protocol)
+    if config.normalization == "batch":
+        raise InvalidInputError(
+            "config.normalization", "be 'layer' or 'none' for the family 'mlp'", config.normalization
+        )
+    if config.augmentation != "none":
+        raise InvalidInputError("config.augmentation", "be 'none' for the family 'mlp'", config.augmentation)
+
+
+def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
+    """As :func:`nnstruct.modules.parameter_shapes`."""
+    inputs, outputs = int(structure.inputs.sum()), int(structure.outputs.sum())
+    named: dict[str, tuple[int, ...]] = {
+        "weight": (structure.num_edges, 1),
+        "bias": (structure.num_units, 1),
+        "input_weight": (inputs, math.prod(task.input_shape), 1),
+        "readout_weight": (task.num_classes, outputs),
+        "readout_bias": (task.num_classes,),
+    }
+    if config.normalization == "layer":
+        named |= {"norm_scale": (structure.num_units,), "norm_shift": (structure.num_units,)}
+    return named
+
+
+def values(
+    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Initial values for the shapes: uniform in +-gain * sqrt(3 / fan_in), as the variance asks.
+
+    The fan-in of a unit counts its edges and, for an input unit, all values of an input.
+    """
+    width = shapes["input_weight"][1]
+    target = structure.edge_index[1]
+    fan_in = np.bincount(target, minlength=structure.num_units) + width * structure.inputs  # [N]
+    gain = np.array([GAINS[name] for name in activations(structure)])
+    bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
+    readout_width = shapes["readout_weight"][1]
+    readout_bound = math.sqrt(1.0 / readout_width) * mup.readout_gain(readout_width, config)
+    drawn = {
+        "weight": rng.uniform(-1, 1, shapes["weight"]) * bound[target][:, None],
+        "input_weight": rng.uniform(-1, 1, shapes["input_weight"]) * bound[structure.inputs][:, None, None],
+        "readout_weight": rng.uniform(-readout_bound, readout_bound, shapes["readout_weight"]),
+    }
+    constant = {"norm_scale": 1.0}
+    return {
+        name: drawn.get(name, np.full(shape, constant.get(name, 0.0))).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def rates(
+    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters."""
+    target = structure.edge_index[1]
+    fan_in = np.bincount(target, minlength=structure.num_units)[target]  # [E]
+    vector = mup.vector_rate(structure.layer_sizes[structure.layer], config)  # [N]
+    found = {
+        "weight": mup.matrix_rate(fan_in, config)[:, None],
+        "bias": vector[:, None],
+        "input_weight": vector[structure.inputs][:, None, None],
+        "readout_weight": mup.readout_rate(shapes["readout_weight"][1], config),
+        "readout_bias": np.ones(1),
+        "norm_scale": vector,
+        "norm_shift": vector,
+    }
+    return {name: np.broadcast_to(found[name], shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def num_masked(structure: Structure, config: TrainConfig) -> int:
+    """Scalars within the shapes that a mask keeps at zero: none, as only edges have weights."""
+    return 0

@@ -1,0 +1,1 @@
+"""Extracted networks as modules that run their program step by step."""

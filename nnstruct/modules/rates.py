@@ -1,0 +1,48 @@
+"""Learning rates of single parameters as named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.modules.cnn import parameters as cnn_parameters
+from nnstruct.modules.mlp import parameters as mlp_parameters
+from nnstruct.modules.parameters import parameter_shapes
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import Task
+
+Rates = Callable[[Structure, TrainConfig, dict[str, tuple[int, ...]]], dict[str, np.ndarray]]
+
+_RATES: dict[str, Rates] = {"cnn": cnn_parameters.rates, "mlp": mlp_parameters.rates}
+
+
+def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> dict[str, np.ndarray]:
+    """Factors on ``config.learning_rate`` for the arrays of :func:`nnstruct.modules.parameter_shapes`.
+
+    :mod:`nnstruct.modules.mup` has the rules.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+
+    Returns
+    -------
+    dict of str to float32 array
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> config = TrainConfig(parametrization="mup", base_width=2)
+    >>> task = load_task("shapes", train=64, val=8, test=8)
+    >>> rates = parameter_rates(Structure.from_layers([4, 4], family="cnn"), task, config)
+    >>> {name: float(rate.flat[0]) for name, rate in rates.items()}["weight"]
+    0.5
+    """
+    if structure.family not in _RATES:
+        raise InvalidInputError("config.parametrization", "be 'standard' for recurrent families", "mup")
+    return _RATES[structure.family](structure, config, parameter_shapes(structure, task, config))

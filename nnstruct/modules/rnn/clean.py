@@ -1,0 +1,165 @@
+"""The clean protocol: each edge is a weight and each weight an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.utils.parametrize as parametrize
+from torch import Tensor, nn
+
+from nnstruct.modules.rnn.cells import step
+from nnstruct.network import Network
+from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
+
+
+class CleanRNN(nn.Module):
+    """A recurrent network whose weights are the edges of a Structure.
+
+    A unit's pre-activation at time t sums its forward edges from units at t, its recurrent edges
+    from units at t - 1, its bias and, for an input unit, the weight of the symbol at t. Gates
+    share the unit's edges. A linear read-out sees the output units at each sequence's own last
+    symbol.
+
+    Inside, units stand in the order of their layers (:attr:`order`), so that a layer reads a
+    prefix of the units already computed; masks are buffers.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``rnn_tanh``, ``rnn_relu``, ``gru`` or ``lstm``.
+    parameters : mapping of str to float32 array
+        As :func:`nnstruct.modules.initial_parameters` draws them.
+
+    Attributes
+    ----------
+    edge_places : int64 array [2, E]
+        Where each edge's weights stand in the dense ones: source and target in the order of the layers.
+
+    Shapes
+    ------
+    symbols : int64 [B, T], from 1 on, padded with 0
+    lengths : int64 [B]
+    output : float32 [B, C]
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct import Structure, load_task
+    >>> from nnstruct.modules import build_module
+    >>> structure = Structure.from_layers([3, 2], family="gru")
+    >>> module = build_module(structure, load_task("reber"), seed=0)
+    >>> module(torch.tensor([[1, 2, 3]]), torch.tensor([3])).shape
+    torch.Size([1, 2])
+    """
+
+    order: Tensor
+    forward_mask: Tensor
+    recurrent_mask: Tensor
+    forward_weight: nn.Parameter
+    recurrent_weight: nn.Parameter
+
+    def __init__(self, structure: Structure, parameters: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self.structure = structure
+        gates, units = FAMILIES[structure.family].gates, structure.num_units
+        order = np.argsort(structure.layer, kind="stable")
+        place = np.argsort(order)
+        self.layer_ends = np.cumsum(structure.layer_sizes).tolist()
+        self.edge_places = place[structure.edge_index]  # [2, E]
+        source, target = self.edge_places
+        self.register_buffer("order", torch.from_numpy(order))
+        for name, chosen in (("forward", ~structure.recurrent), ("recurrent", structure.recurrent)):
+            mask = torch.zeros(units, units)  # [target, source]
+            mask[target[chosen], source[chosen]] = 1.0
+            dense = torch.zeros(gates, units, units)  # [g, target, source]
+            dense[:, target[chosen], source[chosen]] = torch.tensor(parameters["weight"][chosen].T)
+            self.register_buffer(f"{name}_mask", mask)
+            self.register_parameter(f"{name}_weight", nn.Parameter(dense))
+        self.bias = nn.Parameter(torch.tensor(parameters["bias"][order].T.copy()))  # [b, N]
+        self._input_places = place[structure.inputs]
+        self._output_places = place[structure.outputs]
+        # Row 0 is the padding: it feeds nothing and gets no gradient.
+        table = torch.tensor(parameters["input_weight"]).permute(1, 2, 0)  # [S - 1, g, I]
+        self.input_weight = nn.Parameter(torch.cat([torch.zeros_like(table[:1]), table]).contiguous())
+        self.readout = nn.Linear(*parameters["readout_weight"].shape[::-1])
+        with torch.no_grad():
+            self.readout.weight.copy_(torch.tensor(parameters["readout_weight"]))
+            self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
+
+    def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
+        """Class scores [B, C] of symbols [B, T] with lengths [B]."""
+        forward_weight = self.forward_weight * self.forward_mask
+        recurrent_weight = (self.recurrent_weight * self.recurrent_mask).mT  # [g, source, target]
+        real_symbol = torch.ones(len(self.input_weight), 1, 1, device=symbols.device)
+        real_symbol[0] = 0.0
+        table = self.input_weight * real_symbol
+        batch, units = len(symbols), self.structure.num_units
+        hidden = cell = table.new_zeros(batch, units)
+        last = hidden
+        for time in range(int(lengths.max())):
+            recurrent = hidden @ recurrent_weight  # [g, B, N]
+            from_input = table.new_zeros(recurrent.shape)
+            from_input[:, :, self._input_places] = table[symbols[:, time]].transpose(0, 1)
+            now, now_cell = hidden[:, :0], cell[:, :0]
+            start = 0
+            for end in self.layer_ends:
+                here = slice(start, end)
+                forward = now @ forward_weight[:, here, :start].mT + from_input[:, :, here]  # [g, B, H]
+                new, new_cell = step(
+                    self.structure.family,
+                    forward,
+                    recurrent[:, :, here],
+                    self.bias[:, here],
+                    (hidden[:, here], cell[:, here]),
+                )
+                now, now_cell = torch.cat([now, new], 1), torch.cat([now_cell, new_cell], 1)
+                start = end
+            hidden, cell = now, now_cell
+            last = torch.where((lengths == time + 1)[:, None], hidden, last)
+        return self.readout(last[:, self._output_places])
+
+    @torch.no_grad()
+    def parameters_by_name(self) -> dict[str, np.ndarray]:
+        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`."""
+        source, target = self.edge_places
+        dense = torch.where(
+            torch.tensor(self.structure.recurrent)[None],
+            self.recurrent_weight.cpu()[:, target, source],
+            self.forward_weight.cpu()[:, target, source],
+        )
+        place = np.argsort(self.order.cpu().numpy())
+        values = {
+            "weight": dense.T,
+            "bias": self.bias.cpu().T[place],
+            "input_weight": self.input_weight.cpu()[1:].permute(2, 0, 1),
+            "readout_weight": self.readout.weight.cpu(),
+            "readout_bias": self.readout.bias.cpu(),
+        }
+        return {name: np.ascontiguousarray(value.numpy()) for name, value in values.items()}
+
+    @torch.no_grad()
+    def assign(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Take values as :meth:`parameters_by_name` gives them; weights without an edge become zero."""
+        source, target = self.edge_places
+        recurrent = self.structure.recurrent
+        for name, chosen in (("forward", ~recurrent), ("recurrent", recurrent)):
+            weight = getattr(self, f"{name}_weight")
+            dense = torch.zeros_like(weight)
+            dense[:, target[chosen], source[chosen]] = torch.tensor(parameters["weight"][chosen].T).to(weight)
+            if parametrize.is_parametrized(self, f"{name}_weight"):
+                setattr(self, f"{name}_weight", dense)
+            else:
+                weight.copy_(dense)
+        self.bias.copy_(torch.tensor(parameters["bias"][self.order.cpu().numpy()].T))
+        self.input_weight[1:].copy_(torch.tensor(parameters["input_weight"]).permute(1, 2, 0))
+        self.readout.weight.copy_(torch.tensor(parameters["readout_weight"]))
+        self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
+
+    def to_network(self) -> Network:
+        """The Structure with the current weights."""
+        values = self.parameters_by_name()
+        weight, bias = values.pop("weight"), values.pop("bias")
+        return Network(self.structure, weight, bias, values)

@@ -1,0 +1,86 @@
+"""Parameters of recurrent networks, in all protocols."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.modules.rnn.faithful_layout import FaithfulLayout
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
+from nnstruct.tasks import Task
+
+LSTM_FORGET_GATE = 1
+LSTM_FORGET_BIAS = 1.0
+
+
+def check_task(structure: Structure, task: Task) -> None:
+    """Raise :class:`InvalidInputError` unless the task holds sequences of symbols."""
+    if not task.is_sequence:
+        raise InvalidInputError(
+            "task",
+            f"hold sequences of symbols for the family {structure.family!r}",
+            task.name,
+            "Give num_symbols and lengths, or build it with Task.from_sequences.",
+        )
+
+
+def check_config(config: TrainConfig) -> None:
+    """Raise :class:`InvalidInputError` for an option that recurrent networks do not have."""
+    for name in ("augmentation", "normalization", "parametrization"):
+        if name in config.options:
+            raise InvalidInputError(
+                f"config.{name}", "be left out for recurrent families", getattr(config, name)
+            )
+
+
+def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
+    """As :func:`nnstruct.modules.parameter_shapes`."""
+    if config.protocol != "clean":
+        return FaithfulLayout(structure).parameter_shapes(int(task.num_symbols or 0), task.num_classes)
+    family = FAMILIES[structure.family]
+    inputs, outputs = int(structure.inputs.sum()), int(structure.outputs.sum())
+    return {
+        "weight": (structure.num_edges, family.gates),
+        "bias": (structure.num_units, family.biases),
+        "input_weight": (inputs, int(task.num_symbols or 0) - 1, family.gates),
+        "readout_weight": (task.num_classes, outputs),
+        "readout_bias": (task.num_classes,),
+    }
+
+
+def values(
+    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Initial values for the shapes."""
+    if config.protocol != "clean":
+        return FaithfulLayout(structure).initial_parameters(shapes, rng)
+    return _clean_values(structure, shapes, rng)
+
+
+def num_masked(structure: Structure, config: TrainConfig) -> int:
+    """Scalars within the shapes that a mask keeps at zero."""
+    return 0 if config.protocol == "clean" else FaithfulLayout(structure).num_masked_weights
+
+
+def _clean_values(
+    structure: Structure, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    fan_in = np.bincount(structure.edge_index[1], minlength=structure.num_units) + structure.inputs
+    gain = math.sqrt(2.0) if structure.family == "rnn_relu" else 1.0
+    bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
+    target = structure.edge_index[1]
+    readout_bound = math.sqrt(1.0 / shapes["readout_weight"][1])
+    values = {
+        "weight": rng.uniform(-1, 1, shapes["weight"]) * bound[target][:, None],
+        "bias": np.zeros(shapes["bias"]),
+        "input_weight": rng.uniform(-1, 1, shapes["input_weight"]) * bound[structure.inputs][:, None, None],
+        "readout_weight": rng.uniform(-readout_bound, readout_bound, shapes["readout_weight"]),
+        "readout_bias": np.zeros(shapes["readout_bias"]),
+    }
+    if structure.family == "lstm":
+        values["bias"][:, LSTM_FORGET_GATE] = LSTM_FORGET_BIAS
+    return {name: value.astype(np.float32) for name, value in values.items()}

@@ -1,0 +1,188 @@
+"""Units and edge blocks put together into a Network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.network.module_network import EdgeBlock, ModuleNetwork
+from nnstruct.program.blocks import Block
+from nnstruct.program.movement import NO_UNIT
+from nnstruct.program.numbering import wired
+from nnstruct.program.steps import Program
+from nnstruct.program.wiring import Wiring
+from nnstruct.structure import Structure
+
+MAX_EDGES = 50_000_000
+# Edge ends, the recurrent flag and one value: 16 + 1 + 4 bytes, and as much again while it is built.
+BYTES_PER_EDGE = 40
+# Integers up to this many go into the structure's origin as part of the program.
+_MAX_INTEGERS = 100_000
+EDGE_ROLES = frozenset({"weight", "weight_ih", "weight_hh", "weight_hr"})
+_WITH_EDGES = frozenset({"linear", "conv", "embedding", "bilinear", "rnn", "rnn_cell"})
+
+
+def wire(
+    program: Program,
+    resolution: str = "unit",
+    *,
+    threshold: float = 0.0,
+    max_edges: int = MAX_EDGES,
+    origin: dict[str, Any] | None = None,
+) -> ModuleNetwork:
+    """The units and edges of a program.
+
+    Parameters
+    ----------
+    program : Program
+    resolution : str
+        ``unit`` or ``weight``.
+    threshold : float
+        Weights up to this magnitude count as zero.
+    max_edges : int
+        Refuse to make more edges than this.
+    origin : dict, optional
+        What else the structure's origin shall say.
+
+    Raises
+    ------
+    InvalidInputError
+        If there would be too many edges; the message says how many and how much memory they take.
+    """
+    program = program.pruned()
+    wiring = wired(program, resolution, threshold)
+    estimate = sum(block.upper_bound for block in wiring.blocks)
+    if estimate > max_edges:
+        raise InvalidInputError(
+            "resolution",
+            f"give at most max_edges={max_edges:,} edges",
+            f"{resolution!r} with up to {estimate:,} edges ({estimate * BYTES_PER_EDGE / 2**30:.1f} GiB)",
+            'Take resolution="unit", or raise max_edges.',
+        )
+    blocks, edges, delayed = _filled(wiring)
+    outputs = np.zeros(wiring.num_units, dtype=bool)
+    for value in program.outputs:
+        ids = wiring.ids[value]
+        outputs[ids[ids != NO_UNIT]] = True
+    inputs = np.zeros(wiring.num_units, dtype=bool)
+    for group in wiring.groups:
+        if group.step < 0:
+            inputs[group.start : group.start + group.count] = True
+    edges, delayed, blocks = _in_order(edges, delayed, blocks, wiring.num_units)
+    structure = Structure(
+        edges,
+        wiring.num_units,
+        recurrent=delayed,
+        family="module",
+        inputs=inputs,
+        outputs=outputs,
+        attributes=_attributes(wiring),
+        origin={"kind": "extract", "resolution": resolution, **(origin or {}), "program": _stored(program)},
+    )
+    tensors, light = _without_weights(program)
+    return ModuleNetwork(structure, blocks, _biases(wiring), tensors, light, wiring.groups, resolution)
+
+
+def _stored(program: Program) -> dict[str, Any] | None:
+    integers = sum(value.size for value in program.constants.values() if value.dtype.kind != "f")
+    return None if integers > _MAX_INTEGERS else program.to_json()
+
+
+def _filled(wiring: Wiring) -> tuple[list[EdgeBlock], np.ndarray, np.ndarray]:
+    silenced = None
+    if any(len(units) for units in wiring.silenced):
+        silenced = np.zeros(wiring.num_units, dtype=bool)
+        silenced[np.concatenate(wiring.silenced)] = True
+    waiting: list[Block] = sorted(wiring.blocks, key=lambda block: block.recurrent)
+    counts = [block.prepare(wiring.threshold, silenced) for block in waiting]
+    edges = np.empty((2, sum(counts)), dtype=np.int64)
+    delayed = np.zeros(edges.shape[1], dtype=bool)
+    blocks, at = [], 0
+    for block, count in zip(waiting, counts, strict=True):
+        here = slice(at, at + count)
+        values = block.fill(edges[0, here], edges[1, here])
+        delayed[here] = block.recurrent
+        parameter = wiring.program.steps[block.step].tensors.get(block.role, "")
+        blocks.append(EdgeBlock(block.step, block.role, parameter, block.recurrent, here, values))
+        at += count
+    return blocks, edges, delayed
+
+
+def _in_order(
+    edges: np.ndarray, delayed: np.ndarray, blocks: list[EdgeBlock], num_units: int
+) -> tuple[np.ndarray, np.ndarray, list[EdgeBlock]]:
+    """Edges in the canonical order of Structure, each pair once."""
+    first = int(len(delayed) - np.count_nonzero(delayed))
+    if all(_rising(part) for part in (edges[:, :first], edges[:, first:])):
+        edges.setflags(write=False)
+        return edges, delayed, blocks
+    key = (delayed * num_units + edges[0]) * num_units + edges[1]
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    repeated = np.zeros(len(key), dtype=bool)
+    repeated[1:] = key[1:] == key[:-1]
+    # A pair of units that one block joins with weights and another without: the weights stay.
+    column = np.cumsum(~repeated) - 1
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = column
+    kept = np.ones(len(order), dtype=bool)
+    kept[order[repeated]] = False
+    ordered = []
+    for block in blocks:
+        alive = kept[block.edges]
+        ordered.append(replace(block, edges=place[block.edges][alive], values=block.values[alive]))
+    chosen = order[~repeated]
+    edges = np.take(edges, chosen, axis=1)
+    edges.setflags(write=False)
+    return edges, delayed[chosen], ordered
+
+
+def _rising(edges: np.ndarray) -> bool:
+    source, target = edges
+    step = source[1:] > source[:-1]
+    return bool((step | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))).all())
+
+
+def _attributes(wiring: Wiring) -> dict[str, tuple[Any, ...]]:
+    operator: list[str] = []
+    activation: list[str] = []
+    stage: list[int] = []
+    for number, group in enumerate(wiring.groups):
+        operator += [group.operator] * group.count
+        activation += ["+".join(group.labels) or "identity"] * group.count
+        stage += [number] * group.count
+    return {"operator": tuple(operator), "activation": tuple(activation), "stage": tuple(stage)}
+
+
+def _biases(wiring: Wiring) -> np.ndarray:
+    width = max((values.shape[1] for _, values in wiring.biases), default=1)
+    bias = np.zeros((wiring.num_units, width), dtype=np.float32)
+    for start, values in wiring.biases:
+        bias[start : start + len(values), : values.shape[1]] = values
+    return bias
+
+
+def _without_weights(program: Program) -> tuple[dict[str, np.ndarray], Program]:
+    """Constants that no edge or unit holds, and the program with the shapes alone of the others."""
+    held = {
+        name
+        for step in program.steps
+        if step.kind in _WITH_EDGES
+        for role, name in step.tensors.items()
+        if role in EDGE_ROLES or role == "bias"
+    }
+    elsewhere = {
+        name
+        for step in program.steps
+        for role, name in step.tensors.items()
+        if not (step.kind in _WITH_EDGES and (role in EDGE_ROLES or role == "bias"))
+    }
+    constants = {
+        name: np.broadcast_to(np.float32(0), value.shape) if name in held - elsewhere else value
+        for name, value in program.constants.items()
+    }
+    tensors = {name: np.array(constants[name]) for name in constants if name in elsewhere}
+    return tensors, replace(program, constants={**constants, **tensors})

@@ -1,0 +1,185 @@
+"""From edges back to the weight tensors that the steps of a program multiply with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.network.assembly import EDGE_ROLES
+from nnstruct.network.module_network import ModuleNetwork
+from nnstruct.program.blocks import DenseBlock
+from nnstruct.program.numbering import wired
+from nnstruct.program.steps import Program
+from nnstruct.program.wiring import Wiring
+from nnstruct.structure import Structure
+
+
+@dataclass(frozen=True)
+class DenseParameters:
+    """Weights and biases of a program by name.
+
+    Attributes
+    ----------
+    masks : dict of str to bool array
+        Where each weight has an edge.
+    values : dict of str to float32 array
+        Weights and biases; empty for a structure without weights.
+    biases : tuple of str
+        Which of the program's constants are biases of units.
+    """
+
+    masks: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+    biases: tuple[str, ...]
+
+
+def program_of(source: Structure | ModuleNetwork) -> Program:
+    """The program that a structure or network was read from.
+
+    Raises
+    ------
+    InvalidInputError
+        If it holds none.
+    """
+    if isinstance(source, ModuleNetwork):
+        program, resolution = source.program, source.resolution
+    else:
+        stored = source.origin.get("program")
+        if stored is None:
+            raise InvalidInputError(
+                "structure.origin",
+                "hold a program",
+                sorted(source.origin),
+                "Take a structure from extract().",
+            )
+        program, resolution = Program.from_json(stored), source.origin.get("resolution", "unit")
+    if resolution != "unit":
+        raise InvalidInputError("resolution", "be 'unit' to become a module again", resolution)
+    return program
+
+
+def dense_parameters(source: Structure | ModuleNetwork) -> DenseParameters:
+    """Weight tensors, with zeros where there is no edge, and biases.
+
+    Raises
+    ------
+    InvalidInputError
+        If an edge of the structure is none that the program can have; relabelling does that.
+    """
+    program = program_of(source)
+    network = source if isinstance(source, ModuleNetwork) else None
+    structure = source.structure if isinstance(source, ModuleNetwork) else source
+    wiring = wired(_numbered(program), "unit")
+    if wiring.num_units != structure.num_units:
+        raise InvalidInputError(
+            "structure.num_units", f"be the program's {wiring.num_units}", structure.num_units
+        )
+    shapes = {name: value.shape for name, value in program.constants.items()}
+    names = {
+        program.steps[block.step].tensors[block.role] for block in wiring.blocks if block.role in EDGE_ROLES
+    }
+    masks = {name: np.zeros(shapes[name], dtype=bool) for name in names}
+    values = {name: np.zeros(shapes[name], dtype=np.float32) for name in names} if network else {}
+    explained = np.zeros(structure.num_edges, dtype=bool)
+    by_target = _by_target(structure)
+    for block in wiring.blocks:
+        if not isinstance(block, DenseBlock):
+            explained[_listed(structure, block.source, block.target, block.recurrent)] = True  # type: ignore[attr-defined]
+            continue
+        columns, index = _matched(block, structure, by_target)
+        explained[columns] = True
+        name = program.steps[block.step].tensors[block.role]
+        real = index >= 0
+        masks[name].reshape(-1)[index[real]] = True
+        if network:
+            held = _values(network, block.step, block.role, columns, index.shape[1])
+            values[name].reshape(-1)[index[real]] = held[real]
+    if not explained.all():
+        edge = structure.edge_index[:, np.flatnonzero(~explained)[0]].tolist()
+        raise InvalidInputError("structure", "have only edges that its program can have", edge)
+    biases = _fill_biases(wiring, program, network, values)
+    return DenseParameters(masks, values, biases)
+
+
+def _numbered(program: Program) -> Program:
+    """The program with weights and biases that hold their own places, from 1 on."""
+    places = {
+        name: np.arange(1, value.size + 1, dtype=np.float64).reshape(value.shape)
+        for step in program.steps
+        for role, name in step.tensors.items()
+        for value in [program.constants[name]]
+        if role in EDGE_ROLES or (role == "bias")
+    }
+    return replace(program, constants={**program.constants, **places})
+
+
+def _by_target(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    target = structure.edge_index[1]
+    order = np.argsort(target, kind="stable")
+    return order, np.searchsorted(target[order], np.arange(structure.num_units + 1))
+
+
+def _matched(
+    block: DenseBlock, structure: Structure, by_target: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Edges that a block makes, and the flat places [e, k] of their values; -1 where there is none."""
+    order, start = by_target
+    low, high = int(block.target.min()), int(block.target.max()) + 1
+    columns = order[start[low] : start[high]]
+    n = structure.num_units
+    row, place, group_of, output = (np.full(n, -1) for _ in range(4))
+    groups = np.arange(len(block.source))[:, None]
+    known = block.source >= 0
+    row[block.source[known]] = np.broadcast_to(groups, block.source.shape)[known]
+    place[block.source[known]] = np.broadcast_to(np.arange(block.source.shape[1]), block.source.shape)[known]
+    group_of[block.target] = groups
+    output[block.target] = np.arange(block.target.shape[1])
+    source, target = structure.edge_index[:, columns]
+    fits = (
+        (row[source] >= 0)
+        & (row[source] == group_of[target])
+        & (structure.recurrent[columns] == block.recurrent)
+    )
+    columns, source, target = columns[fits], source[fits], target[fits]
+    group = row[source] if len(block.values) > 1 else np.zeros(len(source), dtype=np.int64)
+    return columns, block.values[group, place[source], output[target]].astype(np.int64) - 1
+
+
+def _listed(structure: Structure, source: np.ndarray, target: np.ndarray, recurrent: bool) -> np.ndarray:
+    n = structure.num_units
+    chosen = np.flatnonzero(structure.recurrent == recurrent)
+    key = structure.edge_index[0, chosen] * n + structure.edge_index[1, chosen]
+    return chosen[np.isin(key, source * n + target)]
+
+
+def _values(network: ModuleNetwork, step: int, role: str, columns: np.ndarray, width: int) -> np.ndarray:
+    place = np.full(network.structure.num_edges, -1)
+    held = np.zeros((len(columns), width), dtype=np.float32)
+    for block in network.blocks:
+        if block.step == step and block.role == role:
+            place[block.edges] = np.arange(len(block.values))
+            here = place[columns] >= 0
+            held[here, : block.values.shape[1]] = block.values[place[columns[here]]]
+            place[block.edges] = -1
+    return held
+
+
+def _fill_biases(
+    wiring: Wiring, program: Program, network: ModuleNetwork | None, values: dict[str, np.ndarray]
+) -> tuple[str, ...]:
+    names = {step.tensors["bias"]: step for step in program.steps if "bias" in step.tensors}
+    if network is None:
+        return tuple(names)
+    starts: dict[int, tuple[int, np.ndarray]] = {}
+    for start, places in wiring.biases:
+        starts[start] = (start, places)
+    groups = {group.start: group.step for group in wiring.groups}
+    for name in names:
+        values[name] = np.zeros(program.constants[name].shape, dtype=np.float32)
+    for start, places in starts.values():
+        name = program.steps[groups[start]].tensors["bias"]
+        held = network.bias[start : start + len(places), : places.shape[1]]
+        values[name].reshape(-1)[places.astype(np.int64).ravel() - 1] = held.ravel()
+    return tuple(names)

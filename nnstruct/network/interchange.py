@@ -1,0 +1,163 @@
+"""Networks to networkx, rustworkx, PyG, scipy and GraphML."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.network.module_network import ModuleNetwork
+from nnstruct.network.network import Network
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import rustworkx as rx
+    from scipy.sparse import coo_array
+    from torch_geometric.data import Data, HeteroData
+
+
+def _kinds(network: Network) -> np.ndarray:
+    if isinstance(network, ModuleNetwork):
+        return network.edge_kind
+    return np.where(network.structure.recurrent, "recurrent", "weight")
+
+
+def to_networkx(network: Network) -> nx.DiGraph:
+    """The structure's graph with ``weight`` (a list) and ``kind`` on each edge and ``bias`` on each node."""
+    import networkx as nx
+
+    structure = network.structure
+    plain = structure.to_networkx(recurrent=False)
+    graph: Any = nx.MultiDiGraph() if structure.recurrent.any() else nx.DiGraph()
+    graph.graph.update(plain.graph)
+    for unit, data in plain.nodes(data=True):
+        graph.add_node(unit, **data, bias=network.bias[unit].tolist())
+    sources, targets = structure.edge_index.tolist()
+    kinds, delayed = _kinds(network).tolist(), structure.recurrent.tolist()
+    graph.add_edges_from(
+        (source, target, {"weight": values, "recurrent": late, "kind": kind})
+        for source, target, values, late, kind in zip(
+            sources, targets, network.weight.tolist(), delayed, kinds, strict=True
+        )
+    )
+    return graph
+
+
+def to_rustworkx(network: Network) -> rx.PyDiGraph:
+    """A rustworkx graph; nodes and edges hold the same data as in :func:`to_networkx`."""
+    import rustworkx as rx
+
+    structure = network.structure
+    graph = rx.PyDiGraph(multigraph=bool(structure.recurrent.any()))
+    names = list(structure.attributes)
+    columns = [structure.attributes[name] for name in names]
+    graph.add_nodes_from(
+        [
+            {
+                "layer": int(structure.layer[unit]),
+                "input": bool(structure.inputs[unit]),
+                "output": bool(structure.outputs[unit]),
+                "bias": network.bias[unit].tolist(),
+                **{name: column[unit] for name, column in zip(names, columns, strict=True)},
+            }
+            for unit in range(structure.num_units)
+        ]
+    )
+    sources, targets = structure.edge_index.tolist()
+    kinds, delayed, weights = _kinds(network).tolist(), structure.recurrent.tolist(), network.weight.tolist()
+    graph.add_edges_from(
+        [
+            (source, target, {"weight": values, "recurrent": late, "kind": kind})
+            for source, target, values, late, kind in zip(
+                sources, targets, weights, delayed, kinds, strict=True
+            )
+        ]
+    )
+    return graph
+
+
+def to_pyg(network: Network) -> Data:
+    """PyG ``Data`` of the structure with ``edge_attr`` [E, k] and ``x`` [N, b] (the biases)."""
+    import torch
+
+    data = network.structure.to_pyg()
+    data.edge_attr = torch.tensor(network.weight)
+    data.x = torch.tensor(network.bias)
+    return data
+
+
+def to_hetero(network: Network) -> HeteroData:
+    """PyG ``HeteroData``: a node type for each operator, an edge type for each pair of them and kind.
+
+    Each node type has ``x`` [n, b] (biases) and ``unit`` [n] (numbers in the structure); each edge
+    type has ``edge_index`` and ``edge_attr`` [e, k], as wide as its widest edge.
+    """
+    import torch
+    from torch_geometric.data import HeteroData
+
+    structure = network.structure
+    operator = np.array(structure.attributes.get("operator", ("unit",) * structure.num_units))
+    names, kind_of = np.unique(operator, return_inverse=True)
+    local = np.zeros(structure.num_units, dtype=np.int64)
+    data = HeteroData()
+    for number, name in enumerate(names):
+        units = np.flatnonzero(kind_of == number)
+        local[units] = np.arange(len(units))
+        data[str(name)].x = torch.tensor(network.bias[units])
+        data[str(name)].unit = torch.tensor(units)
+    edge_kinds, edge_kind = np.unique(_kinds(network), return_inverse=True)
+    source, target = structure.edge_index
+    code = (kind_of[source] * len(names) + kind_of[target]) * len(edge_kinds) + edge_kind
+    width = (
+        network.edge_width
+        if isinstance(network, ModuleNetwork)
+        else np.full(len(code), network.weight.shape[1])
+    )
+    for number in np.unique(code):
+        chosen = np.flatnonzero(code == number)
+        pair, kind = divmod(int(number), len(edge_kinds))
+        key = (str(names[pair // len(names)]), str(edge_kinds[kind]), str(names[pair % len(names)]))
+        data[key].edge_index = torch.tensor(np.stack([local[source[chosen]], local[target[chosen]]]))
+        data[key].edge_attr = torch.tensor(network.weight[chosen, : width[chosen].max()])
+    return data
+
+
+def to_scipy(network: Network, *, value: str = "norm", recurrent: bool = False) -> coo_array:
+    """A sparse matrix [N, N] with the entry (target, source) of each edge.
+
+    Parameters
+    ----------
+    network : Network
+    value : str
+        ``norm``: the Euclidean norm of the edge's values; ``sum``: their sum; ``one``: 1.
+    recurrent : bool
+        The recurrent edges instead of the forward ones.
+    """
+    from scipy.sparse import coo_array
+
+    functions = {
+        "norm": lambda w: np.sqrt((w.astype(np.float64) ** 2).sum(axis=1)),
+        "sum": lambda w: w.sum(axis=1, dtype=np.float64),
+        "one": lambda w: np.ones(len(w)),
+    }
+    if value not in functions:
+        raise InvalidInputError("value", f"be one of {', '.join(functions)}", value)
+    structure = network.structure
+    chosen = structure.recurrent == recurrent
+    source, target = structure.edge_index[:, chosen]
+    size = (structure.num_units,) * 2
+    return coo_array((functions[value](network.weight[chosen]), (target, source)), shape=size)
+
+
+def to_graphml(network: Network, path: str | PathLike[str]) -> None:
+    """Write the graph as GraphML; vectors become text of numbers with spaces between them."""
+    import networkx as nx
+
+    graph = to_networkx(network)
+    for _, data in graph.nodes(data=True):
+        data["bias"] = " ".join(map(repr, data["bias"]))
+    for _, _, data in graph.edges(data=True):
+        data["weight"] = " ".join(map(repr, data["weight"]))
+    nx.write_graphml(graph, path)

@@ -1,0 +1,87 @@
+"""The layer resolution: operators as units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnstruct.network.network import Network
+from nnstruct.program.blocks import above
+from nnstruct.program.pointwise import label
+from nnstruct.program.steps import MOVEMENTS, Program, Step
+from nnstruct.structure import Structure
+
+_SHOWN_MOVEMENTS = frozenset({"concat"})
+
+
+def layer_network(
+    program: Program, *, threshold: float = 0.0, origin: dict[str, Any] | None = None
+) -> Network:
+    """One unit for each input and each step that computes or concatenates; other movements pass.
+
+    An edge leads from an operator to each one that reads its result (once, however often it does);
+    recurrent layers have a recurrent edge to themselves.
+
+    Returns
+    -------
+    Network
+        ``weight`` is 1 for each edge, ``bias`` 0. ``tensors`` holds, for each unit, ``parameters``
+        (how many the operator has), ``nonzero`` (how many of them are above the threshold) and
+        ``width`` (the length of its widest axis but the first).
+    """
+    program = program.pruned()
+    sources: dict[int, set[int]] = {}
+    rows: list[tuple[str, str, int, int, int]] = []  # operator, activation, parameters, nonzero, width
+    edges: set[tuple[int, int]] = set()
+    loops: list[int] = []
+    for value, shape in zip(program.inputs, program.input_shapes, strict=True):
+        sources[value] = {len(rows)}
+        rows.append(("input", "identity", 0, 0, _width(shape)))
+    for step in program.steps:
+        read = set().union(*(sources[value] for value in step.inputs)) if step.inputs else set()
+        if step.kind in MOVEMENTS - _SHOWN_MOVEMENTS:
+            made = read
+        else:
+            unit = len(rows)
+            made = {unit}
+            edges |= {(source, unit) for source in read}
+            if step.kind in ("rnn", "rnn_cell"):
+                loops.append(unit)
+            name = label(step) if step.kind != "concat" else "concat"
+            rows.append((name, "identity", *_counts(program, step, threshold), _width(step.shape)))
+        sources.update(dict.fromkeys(step.outputs, made))
+    outputs = np.zeros(len(rows), dtype=bool)
+    outputs[sorted(set().union(*(sources[value] for value in program.outputs)))] = True
+    inputs = np.arange(len(rows)) < len(program.inputs)
+    index = np.array([*sorted(edges), *((unit, unit) for unit in loops)], dtype=np.int64).reshape(-1, 2).T
+    structure = Structure(
+        index,
+        len(rows),
+        recurrent=np.arange(index.shape[1]) >= len(edges),
+        family="module",
+        inputs=inputs,
+        outputs=outputs,
+        attributes={"operator": tuple(row[0] for row in rows)},
+        origin={"kind": "extract", "resolution": "layer", **(origin or {})},
+    )
+    columns = {"parameters": 2, "nonzero": 3, "width": 4}
+    return Network(
+        structure,
+        np.ones((structure.num_edges, 1)),
+        np.zeros((len(rows), 1)),
+        {name: np.array([row[place] for row in rows]) for name, place in columns.items()},
+    )
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    return max(shape[1:], default=max(shape, default=1))
+
+
+def _counts(program: Program, step: Step, threshold: float) -> tuple[int, int]:
+    held = [program.constants[name] for name in step.tensors.values()]
+    numbers = [value for value in held if value.dtype.kind == "f"]
+    return (
+        sum(value.size for value in numbers),
+        sum(int(np.count_nonzero(above(value, threshold))) for value in numbers),
+    )

@@ -1,0 +1,206 @@
+"""A Network that was read from a module: its edges in blocks of equal width, and its program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.network.network import Network
+from nnstruct.program.steps import Program
+from nnstruct.program.wiring import Group
+from nnstruct.structure import Structure
+
+
+@dataclass(frozen=True)
+class EdgeBlock:
+    """Edges of one step and role, with their values.
+
+    Attributes
+    ----------
+    step : int
+        Place of the step in the network's program.
+    role : str
+        The tensor of the step that the values belong to; ``identity`` for edges without parameters.
+    parameter : str
+        Name of that tensor in the program; steps with tied weights share it.
+    recurrent : bool
+    edges : int64 [e] or slice
+        Columns of ``structure.edge_index``.
+    values : float32 [e, k]
+    """
+
+    step: int
+    role: str
+    parameter: str
+    recurrent: bool
+    edges: np.ndarray | slice
+    values: np.ndarray
+
+
+class ModuleNetwork(Network):
+    """A Network with the program of the module that it was read from.
+
+    Edges have as many values as their step needs: kernel positions, gates, one. They are kept in
+    blocks; :attr:`weight` joins them into one array, padded with zeros, when it is asked for.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``module``.
+    blocks : sequence of EdgeBlock
+        Each edge is in exactly one.
+    bias : float32 [N, b]
+    tensors : mapping of str to array
+        Constants of the program that are no weights of edges: scales and shifts, for example.
+    program : Program
+    groups : sequence of Group
+        Which units each step made.
+    resolution : str
+
+    Attributes
+    ----------
+    weight : float32 [E, k]
+    """
+
+    blocks: tuple[EdgeBlock, ...]
+    program: Program
+    groups: tuple[Group, ...]
+    resolution: str
+
+    def __init__(
+        self,
+        structure: Structure,
+        blocks: Sequence[EdgeBlock],
+        bias: np.ndarray,
+        tensors: Mapping[str, np.ndarray],
+        program: Program,
+        groups: Sequence[Group],
+        resolution: str,
+    ) -> None:
+        checked = {name: _finite(name, value) for name, value in sorted(tensors.items())}
+        for block in blocks:
+            _finite(block.parameter or block.role, block.values)
+        fields = {
+            "structure": structure,
+            "blocks": tuple(blocks),
+            "bias": _finite("bias", np.ascontiguousarray(bias, dtype=np.float32)),
+            "tensors": MappingProxyType(checked),
+            "program": program,
+            "groups": tuple(groups),
+            "resolution": resolution,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """All edges' values, float32 [E, k], padded with zeros to the widest edge."""
+        width = max((block.values.shape[1] for block in self.blocks), default=1)
+        weight = np.zeros((self.structure.num_edges, width), dtype=np.float32)
+        for block in self.blocks:
+            weight[block.edges, : block.values.shape[1]] = block.values
+        weight.setflags(write=False)
+        return weight
+
+    @property
+    def edge_width(self) -> np.ndarray:
+        """How many values each edge has, int64 [E]."""
+        width = np.zeros(self.structure.num_edges, dtype=np.int64)
+        for block in self.blocks:
+            width[block.edges] = block.values.shape[1]
+        return width
+
+    @property
+    def edge_kind(self) -> np.ndarray:
+        """For each edge ``weight``, ``recurrent``, ``identity`` or ``state`` (delayed identity), str [E]."""
+        kind = np.full(self.structure.num_edges, "weight", dtype="<U9")
+        for block in self.blocks:
+            if block.role == "identity":
+                kind[block.edges] = "state" if block.recurrent else "identity"
+            elif block.recurrent:
+                kind[block.edges] = "recurrent"
+        return kind
+
+    @property
+    def tied(self) -> dict[str, list[int]]:
+        """Parameters that several steps share, with the places of those steps in the program."""
+        users: dict[str, list[int]] = {}
+        for index, step in enumerate(self.program.steps):
+            for name in step.tensors.values():
+                users.setdefault(name, []).append(index)
+        return {name: steps for name, steps in users.items() if len(steps) > 1}
+
+    def group_of(self, step: int) -> Group:
+        """The units that a step made (the last of its groups, where it made several)."""
+        for group in reversed(self.groups):
+            if group.step == step:
+                return group
+        raise InvalidInputError("step", "make units", step)
+
+    def select(self, keep: np.ndarray) -> ModuleNetwork:
+        """The same network with the chosen edges only.
+
+        Parameters
+        ----------
+        keep : bool [E]
+        """
+        keep = np.asarray(keep)
+        edges = self.structure.num_edges
+        if keep.dtype != bool or keep.shape != (edges,):
+            raise InvalidInputError("keep", f"be bool of shape [{edges}]", f"{keep.dtype} {keep.shape}")
+        place = np.cumsum(keep) - 1
+        blocks = []
+        for block in self.blocks:
+            columns = np.arange(edges)[block.edges] if isinstance(block.edges, slice) else block.edges
+            kept = keep[columns]
+            blocks.append(
+                EdgeBlock(
+                    block.step, block.role, block.parameter, block.recurrent, place[columns[kept]],
+                    block.values[kept],
+                )
+            )  # fmt: skip
+        old = self.structure
+        structure = Structure(
+            old.edge_index[:, keep],
+            old.num_units,
+            recurrent=old.recurrent[keep],
+            family=old.family,
+            inputs=old.inputs,
+            outputs=old.outputs,
+            attributes=old.attributes,
+            origin=old.origin,
+        )
+        return ModuleNetwork(
+            structure, blocks, self.bias, self.tensors, self.program, self.groups, self.resolution
+        )
+
+    def compact(self) -> ModuleNetwork:
+        """The network without its dead units; see :func:`nnstruct.network.compaction.compact`."""
+        from nnstruct.network.compaction import compact
+
+        return compact(self)
+
+    def __repr__(self) -> str:
+        return f"ModuleNetwork({self.structure!r}, resolution={self.resolution!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            type(self),
+            (
+                self.structure, self.blocks, self.bias, dict(self.tensors), self.program, self.groups,
+                self.resolution,
+            ),
+        )  # fmt: skip
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InvalidInputError(name, "be finite", float(values[~np.isfinite(values)][0]))
+    values.setflags(write=False)
+    return values

@@ -1,0 +1,151 @@
+"""A Network is a Structure with its trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    import rustworkx as rx
+    from matplotlib.axes import Axes
+    from scipy.sparse import coo_array
+    from torch_geometric.data import Data, HeteroData
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A Structure and one value vector for each of its edges and units.
+
+    Parameters
+    ----------
+    structure : Structure
+    weight : float32 [E, k]
+        Row ``e`` belongs to ``structure.edge_index[:, e]``; k is 1, or the gates of a recurrent
+        family, or the kernel positions of a convolution.
+    bias : float32 [N, b]
+    tensors : mapping of str to float32 array
+        What lies outside the graph: the input weights and the read-out
+        (``input_weight``, ``readout_weight``, ``readout_bias``), normalisation scale and shift.
+
+    Raises
+    ------
+    InvalidInputError
+        If a shape does not fit the structure or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct import Network, Structure
+    >>> structure = Structure.from_layers([2, 2])
+    >>> Network(structure, np.ones((4, 1)), np.zeros((4, 1))).weight.dtype
+    dtype('float32')
+    """
+
+    structure: Structure
+    weight: np.ndarray
+    bias: np.ndarray
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        weight = _checked("weight", self.weight, self.structure.num_edges)
+        bias = _checked("bias", self.bias, self.structure.num_units)
+        tensors = {name: _finite(name, value) for name, value in sorted(self.tensors.items())}
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "bias", bias)
+        object.__setattr__(self, "tensors", MappingProxyType(tensors))
+
+    # ---- what is still used
+
+    @property
+    def dead_units(self) -> np.ndarray:
+        """Units without a path from an input unit or without one to an output unit, int64 [D]."""
+        return self.structure.dead_units
+
+    @property
+    def effective_depth(self) -> int:
+        """Edges on the longest forward path between an input and an output."""
+        from nnstruct.network.analysis import effective_depth
+
+        return effective_depth(self.structure)
+
+    def layers(self) -> pd.DataFrame:
+        """Density by weight tensor; see :func:`nnstruct.network.analysis.layer_table`."""
+        from nnstruct.network.analysis import layer_table
+
+        return layer_table(self)
+
+    def plot_density(self, ax: Axes | None = None) -> Axes:
+        """Draw the density by weight tensor; see :func:`nnstruct.network.analysis.plot_density`."""
+        from nnstruct.network.analysis import plot_density
+
+        return plot_density(self, ax)
+
+    # ---- interchange
+
+    def to_networkx(self) -> nx.DiGraph:
+        """A networkx graph; see :func:`nnstruct.network.interchange.to_networkx`."""
+        from nnstruct.network.interchange import to_networkx
+
+        return to_networkx(self)
+
+    def to_rustworkx(self) -> rx.PyDiGraph:
+        """A rustworkx graph; see :func:`nnstruct.network.interchange.to_rustworkx`."""
+        from nnstruct.network.interchange import to_rustworkx
+
+        return to_rustworkx(self)
+
+    def to_pyg(self) -> Data:
+        """A PyG ``Data``; see :func:`nnstruct.network.interchange.to_pyg`."""
+        from nnstruct.network.interchange import to_pyg
+
+        return to_pyg(self)
+
+    def to_hetero(self) -> HeteroData:
+        """A PyG ``HeteroData``; see :func:`nnstruct.network.interchange.to_hetero`."""
+        from nnstruct.network.interchange import to_hetero
+
+        return to_hetero(self)
+
+    def to_scipy(self, *, value: str = "norm", recurrent: bool = False) -> coo_array:
+        """A sparse matrix; see :func:`nnstruct.network.interchange.to_scipy`."""
+        from nnstruct.network.interchange import to_scipy
+
+        return to_scipy(self, value=value, recurrent=recurrent)
+
+    def to_graphml(self, path: str | PathLike[str]) -> None:
+        """Write GraphML; see :func:`nnstruct.network.interchange.to_graphml`."""
+        from nnstruct.network.interchange import to_graphml
+
+        to_graphml(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.structure, self.weight, self.bias, dict(self.tensors)))
+
+
+def _checked(name: str, value: np.ndarray, rows: int) -> np.ndarray:
+    array = _finite(name, value)
+    if array.ndim != 2 or array.shape[0] != rows:
+        raise InvalidInputError(name, f"have shape [{rows}, k]", list(array.shape))
+    return array
+
+
+def _finite(name: str, value: np.ndarray) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(name, "hold numbers", value) from error
+    if not np.isfinite(array).all():
+        raise InvalidInputError(name, "be finite", float(array[~np.isfinite(array)][0]))
+    array.setflags(write=False)
+    return array

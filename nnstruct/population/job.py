@@ -1,0 +1,14 @@
+"""What a population is made of: one network to train, and by which seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nnstruct.structure import Structure
+
+
+class Job(NamedTuple):
+    """One network to train."""
+
+    structure: Structure
+    seed: int

@@ -1,0 +1,139 @@
+"""A recurrent network in a compiled loop, whichever compiler made the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from nnstruct.modules.parameters import initial_parameters
+from nnstruct.population.epochs import run_epochs
+from nnstruct.population.loop.clean_plan import CleanLayout
+from nnstruct.population.loop.faithful_plan import FaithfulPlanLayout
+from nnstruct.population.loop.plan import Layout
+from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, AdamState
+from nnstruct.population.outcome import Outcome
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+from nnstruct.tasks import SPLIT_NAMES, Split, Task
+
+# By the names of the parameters.
+NamedState = AdamState[dict[str, np.ndarray]]
+
+# Tokens int32 [n, T], lengths int32 [n], targets int32 [n].
+Data = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class RunEpoch(Protocol):
+    """A compiled loop that knows its network."""
+
+    def __call__(
+        self, training: bool, data: Data, batches: np.ndarray, starts: np.ndarray
+    ) -> tuple[float, int]:
+        """One pass over a split: the sum of the examples' losses, not finite once it diverges, and hits.
+
+        ``batches`` int64 [n] holds positions, ``starts`` int64 [batches + 1] cuts them.
+        """
+
+
+class Preparation(NamedTuple):
+    """What a compiled loop needs before its first epoch."""
+
+    layout: Layout
+    flat: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # parameters, gradient, two moments
+    steps_taken: np.ndarray  # int64 [1]
+    batch_size: int
+    longest: int
+    settings: tuple[float, ...]  # learning rate, clip norm, beta 1, beta 2, epsilon
+
+    @classmethod
+    def of(cls, layout: Layout, parameters: np.ndarray, config: TrainConfig, longest: int) -> Preparation:
+        """Nothing learned yet."""
+        gradient, first, second = (np.zeros_like(parameters) for _ in range(3))
+        settings = (config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON)
+        steps_taken = np.zeros(1, dtype=np.int64)
+        flat = (parameters, gradient, first, second)
+        return cls(layout, flat, steps_taken, config.batch_size, longest, settings)
+
+
+def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
+    """How the structure's parameters lie in the compiled loop, by protocol."""
+    if config.protocol == "clean":
+        return CleanLayout(structure, task)
+    return FaithfulPlanLayout(structure, task, corrected=config.protocol == "corrected")
+
+
+class CompiledNetwork:
+    """A network in a compiled loop: what it has learned so far, and the data that it has seen.
+
+    Parameters
+    ----------
+    prepare : callable (Preparation) -> RunEpoch
+        The compiled loop.
+    layout : Layout
+    initial : mapping of str to float32 array
+        Named parameters to start from.
+    task : Task
+    config : TrainConfig
+    state : AdamState of dicts by name, optional
+        To go on with; by default nothing is learned yet.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[Preparation], RunEpoch],
+        layout: Layout,
+        initial: dict[str, np.ndarray],
+        task: Task,
+        config: TrainConfig,
+        state: NamedState | None = None,
+    ) -> None:
+        self._layout, self._initial, self._task = layout, initial, task
+        longest = max(getattr(task, name).inputs.shape[1] for name in SPLIT_NAMES)
+        self._prepared = Preparation.of(layout, layout.pack(initial), config, longest)
+        if state is not None:
+            self._prepared.steps_taken[0] = state.steps_taken
+            for flat, named in zip(self._prepared.flat[2:], state.moments, strict=True):
+                flat[:] = layout.pack(named)
+        self._run_epoch = prepare(self._prepared)
+        self._data: dict[str, Data] = {}
+
+    def run(
+        self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
+    ) -> tuple[float, float]:
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+        if name not in self._data:
+            self._data[name] = _arrays(getattr(self._task, name), self._layout.symbols)
+        return self._run_epoch(training, self._data[name], positions, starts)
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Named parameters as they are now."""
+        return self._layout.unpack(self._prepared.flat[0], self._initial)
+
+    def state(self) -> NamedState:
+        """What Adam remembers now."""
+        first, second = (self._layout.unpack(flat, self._initial) for flat in self._prepared.flat[2:])
+        return AdamState(int(self._prepared.steps_taken[0]), first, second)
+
+
+def train_with(
+    prepare: Callable[[Preparation], RunEpoch],
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+) -> Outcome:
+    """Train one network with the compiled loop that ``prepare`` gives."""
+    initial = initial_parameters(structure, task, config, seed)
+    network = CompiledNetwork(prepare, layout_of(structure, task, config), initial, task, config)
+    outcome = run_epochs(network.run, task, config, seed)
+    outcome.parameters = network.parameters()
+    return outcome
+
+
+def _arrays(split: Split, symbols: np.ndarray) -> Data:
+    assert split.lengths is not None
+    place = np.zeros(int(symbols[-1]) + 1, dtype=np.int32)
+    place[symbols] = np.arange(len(symbols))
+    return place[split.inputs], split.lengths.astype(np.int32), split.targets.astype(np.int32)

@@ -1,0 +1,129 @@
+"""Processes and threads: how many CPUs there are, and workers that do not outlive their parent."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nnstruct.checks import check_integer
+
+_SECONDS = 2.0
+# The CPU bandwidth of a Linux container, by the second and by the first version of control groups.
+_QUOTA_V2 = "/sys/fs/cgroup/cpu.max"
+_QUOTA_V1 = ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+
+
+def num_cpus() -> int:
+    """CPUs that this process may use: those that it is bound to, and no more than its container's quota.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> from nnstruct.processes import num_cpus
+    >>> num_cpus() >= 1
+    True
+    """
+    try:
+        bound = len(os.sched_getaffinity(0))
+    except AttributeError:  # there is no affinity on macOS and Windows
+        bound = os.cpu_count() or 1
+    quota = _cpu_quota()
+    return bound if quota is None else max(1, min(bound, math.ceil(quota)))
+
+
+def check_workers(workers: Any, field: str = "workers") -> int:
+    """A number of worker processes as a plain int; None stands for one a CPU.
+
+    Parameters
+    ----------
+    workers : int or None
+    field : str
+        What the value is called where the caller wrote it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither None nor a positive integer.
+
+    Examples
+    --------
+    >>> from nnstruct.processes import check_workers, num_cpus
+    >>> check_workers(3), check_workers(None) == num_cpus()
+    (3, True)
+    """
+    if workers is None:
+        return num_cpus()
+    return check_integer(workers, field, rule="be a positive integer or None")
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch use so many threads of the CPU inside, and as many as before afterwards.
+
+    Two threads on a busy machine with two cores wait for each other most of the time.
+
+    Parameters
+    ----------
+    count : int
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct.processes import torch_threads
+    >>> with torch_threads(1):
+    ...     torch.get_num_threads()
+    1
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@functools.cache
+def end_with_parent() -> None:
+    """End this process soon after its parent has ended, however that came about.
+
+    A worker whose parent was killed would otherwise go on with what it has been given, and may never notice.
+    Called again, it does nothing.
+    """
+    threading.Thread(target=_watch, args=(os.getppid(),), name="end with parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS)
+    os._exit(1)
+
+
+def _cpu_quota() -> float | None:
+    """CPUs' worth of time that a Linux container may use; None without a limit."""
+    try:
+        quota, period = Path(_QUOTA_V2).read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        used, of = (int(Path(path).read_text()) for path in _QUOTA_V1)
+        return used / of if used > 0 and of > 0 else None
+    except (OSError, ValueError):
+        return None

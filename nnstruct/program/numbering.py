@@ -1,0 +1,45 @@
+"""Walks a program and numbers its units: inputs first, then each step by the rule of its kind."""
+
+from __future__ import annotations
+
+from nnstruct.program import affine, joins, pointwise, recurrent  # noqa: F401  (they register their rules)
+from nnstruct.program.inputs import number_inputs
+from nnstruct.program.movement import moved
+from nnstruct.program.steps import MOVEMENTS, Program, Step
+from nnstruct.program.wiring import RULES, Wiring
+
+
+def wired(program: Program, resolution: str, threshold: float = 0.0) -> Wiring:
+    """The units of every step and the blocks of edges between them.
+
+    Parameters
+    ----------
+    program : Program
+    resolution : {"unit", "weight"}
+    threshold : float
+        Values up to this magnitude are no edges.
+
+    Returns
+    -------
+    Wiring
+        With all steps numbered.
+    """
+    wiring = Wiring(program, resolution, threshold)
+    number_inputs(wiring)
+    for index, step in enumerate(program.steps):
+        if step.kind in MOVEMENTS:
+            _move(wiring, step)
+        else:
+            RULES[step.kind](wiring, index, step)
+    return wiring
+
+
+def _move(wiring: Wiring, step: Step) -> None:
+    ids = [wiring.ids[value] for value in step.inputs]
+    out = step.outputs[0]
+    wiring.ids[out] = moved(step, ids, [wiring.shape[value] for value in step.inputs])
+    value = step.inputs[0]
+    if step.kind in ("reshape", "permute", "flip", "roll") and wiring.uses[value] == 1:
+        group = wiring.open.get(value)
+        if group is not None:
+            wiring.open[out] = group

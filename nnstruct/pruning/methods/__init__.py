@@ -1,0 +1,1 @@
+"""One way to a sparser network a file, and the arithmetic that several of them share."""

@@ -1,0 +1,130 @@
+"""What the methods share that train sparse from the first update to the last and rewire on the way."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnstruct.checks import check_choice, check_share
+from nnstruct.pruning.base import Pruner, Row, Workpiece, count_of
+from nnstruct.pruning.divergence import mask_divergence
+from nnstruct.pruning.selection import apportion, erdos_renyi_shares, largest_in_each
+from nnstruct.pruning.training.hooks import Hook, Memory, Progress
+from nnstruct.pruning.training.training import train_in_place
+from nnstruct.random import generator
+
+DISTRIBUTIONS = ("erdos-renyi", "uniform")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicPruner(Pruner):
+    """Trains with a fixed number of weights in each tensor, some of which change places.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of the weights of a tensor that move at a time.
+    distribution : {"erdos-renyi", "uniform"}
+        How the weights are spread over the tensors; ``erdos-renyi`` in proportion to inputs plus outputs
+        (Mocanu et al., 2018; for kernels plus their axes: Evci et al., 2020).
+    """
+
+    needs_task = True
+    trains = True
+
+    fraction: float = 0.3
+    distribution: str = "erdos-renyi"
+
+    def check(self) -> None:
+        """Raise :class:`InvalidInputError` where an option breaks its rule."""
+        check_share(self.fraction, "fraction", ends="(]")
+        check_choice(self.distribution, "distribution", DISTRIBUTIONS)
+
+    @abstractmethod
+    def rewiring(self, work: Workpiece, allowed: list[Tensor]) -> Rewiring:
+        """What moves, when and where to."""
+
+    def apply(self, work: Workpiece, density: float) -> list[Row]:
+        """Prune and train a workpiece in place."""
+        allowed = work.alive
+        work.keep(self.start(work, density))
+        hook = self.rewiring(work, allowed)
+        rows = train_in_place(work.module, work.data(), work.config, seed=work.seed, hooks=[hook])
+        work.keep(work.alive)
+        return rows
+
+    def start(self, work: Workpiece, density: float) -> list[Tensor]:
+        """Random units of each slot, ``round(density * E)`` in all."""
+        count, alive = count_of(work, density), work.alive
+        room = [int(mask.sum()) for mask in alive]
+        shares: Sequence[float] = room
+        if self.distribution == "erdos-renyi":
+            shares = erdos_renyi_shares([slot.domain.shape for slot in work.slots], work.totals)
+        return largest_in_each(random_scores(work, "start"), alive, apportion(shares, room, count))
+
+
+class Rewiring(Hook):
+    """Moves weights now and then while a network is trained.
+
+    Parameters
+    ----------
+    work : Workpiece
+    allowed : list of bool Tensor
+        Units of each slot that may be there.
+    """
+
+    sees_gradients = False
+
+    def __init__(self, work: Workpiece, allowed: list[Tensor]) -> None:
+        self.work, self.allowed = work, allowed
+        self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
+        self.moves = 0
+        self.last = self._masks()
+
+    def move(self, dropped: list[Tensor], gains: list[Tensor], memory: Memory) -> None:
+        """Drop some units and gain as many, those with the largest gain; they start from zero.
+
+        Parameters
+        ----------
+        dropped : list of bool Tensor
+        gains : list of Tensor
+        memory : Memory
+            Of the optimiser, which forgets the units that moved.
+        """
+        for slot, drop, gain, allowed in zip(self.work.slots, dropped, gains, self.allowed, strict=True):
+            kept = slot.alive & ~drop
+            grown = largest_in_each([gain], [allowed & ~kept], [int(drop.sum())])[0]
+            # Cleared first, so that a weight that comes back starts from zero too.
+            slot.keep(kept)
+            slot.keep(kept | grown)
+            memory.forget(slot.parameter, slot.spread(kept))
+        self.moves += 1
+
+    def columns(self) -> Row:
+        now = self._masks()
+        row = {"divergence": mask_divergence(self.last, now), "moves": float(self.moves)}
+        self.last = now
+        return row
+
+    def _masks(self) -> dict[str, Tensor]:
+        return {slot.name: slot.mask.mask.clone() for slot in self.work.slots}
+
+
+def random_scores(work: Workpiece, *keys: int | str) -> list[Tensor]:
+    """Random numbers for each unit of each slot, the same on every device."""
+    found = []
+    for slot in work.slots:
+        rng: np.random.Generator = generator(work.seed, "prune", "dynamic", slot.name, *keys)
+        found.append(torch.from_numpy(rng.random(tuple(slot.domain.shape))).to(slot.domain.device))
+    return found
+
+
+def cosine_fraction(fraction: float, progress: Progress, end: float) -> float:
+    """A fraction that falls to zero at a share of the training (Evci et al., 2020)."""
+    return fraction / 2 * (1 + math.cos(math.pi * min(1.0, progress.share / end)))

@@ -1,0 +1,137 @@
+"""SynFlow: iterative pruning at initialisation that looks at no data and never cuts a layer off first.
+
+References
+----------
+H. Tanaka, D. Kunin, D. L. K. Yamins, S. Ganguli, Pruning neural networks without any data by iteratively
+conserving synaptic flow (2020), arXiv:2006.05467.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnstruct.checks import check_integer
+from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner, Workpiece
+from nnstruct.pruning.training.gradients import Batch, device_of, effective_gradients, still
+from nnstruct.tasks import Task
+
+
+@PRUNERS.register("synflow")
+@dataclass(frozen=True, kw_only=True)
+class SynFlow(ScoringPruner):
+    """Keeps the weights with the largest synaptic flow, in many small steps (Tanaka et al., 2020).
+
+    With all weights replaced by their magnitudes, no biases, and an input of ones, R is the sum of the
+    outputs; the flow of a weight is ``|dR/dw * w|``. In step i of n the share ``density ** (i / n)`` is
+    kept. The task gives the shape of the input only; a network of symbols reads each symbol once.
+
+    Parameters
+    ----------
+    classes : {"blind", "uniform"}
+        Whether the share holds for all tensors together or for each.
+    steps : int
+        n.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from nnstruct import load_task
+    >>> from nnstruct.pruning import prune
+    >>> sparse = prune(nn.Linear(64, 10), 0.1, method="synflow", task=load_task("digits"))
+    >>> int((sparse.weight != 0).sum())
+    64
+    """
+
+    name = "synflow"
+    source = "Tanaka, Kunin, Yamins and Ganguli, 2020"
+    needs_task = True
+
+    steps: int = 100
+
+    def check(self) -> None:
+        """Raise :class:`InvalidInputError` where an option breaks its rule."""
+        super().check()
+        check_integer(self.steps, "steps")
+
+    def apply(self, work: Workpiece, density: float) -> list[Row]:
+        """Prune a workpiece in place."""
+        batch = _ones(work.data(), work)
+        present = sum(int(alive.sum()) for alive in work.alive) / sum(work.totals)
+        if not present:
+            return []
+        with still(work.module, work.seed), _magnitudes(work.module):
+            for step in range(1, self.steps + 1):
+                # From what is left to what is asked for, the same ratio in every step.
+                now = density if step == self.steps else present * (density / present) ** (step / self.steps)
+                scores = self._flow(work, batch)
+                work.keep(self.best_of(scores, work, max(now, density)), clear=False)
+        work.keep(work.alive)
+        return []
+
+    def scores(self, work: Workpiece) -> list[Tensor]:
+        """The synaptic flow of each unit, summed over its gates."""
+        with still(work.module, work.seed), _magnitudes(work.module):
+            return self._flow(work, _ones(work.data(), work))
+
+    def _flow(self, work: Workpiece, batch: Batch) -> list[Tensor]:
+        gradients, _ = effective_gradients(work.slots, lambda: batch.scores(work.module).sum())
+        flows = [
+            slot.total_over_gates((gradient * slot.weight).detach().abs())
+            for slot, gradient in zip(work.slots, gradients, strict=True)
+        ]
+        # Products over many layers leave the range in which sums of ranks stay exact.
+        scale = max((float(flow.max()) for flow in flows), default=1.0) or 1.0
+        return [flow / scale for flow in flows]
+
+
+def _ones(task: Task, work: Workpiece) -> Batch:
+    device = device_of(work.module)
+    if task.is_sequence:
+        symbols = torch.arange(1, int(task.num_symbols or 0), device=device)[None]
+        lengths = torch.tensor([symbols.shape[1]], device=device)
+        return Batch(symbols, lengths, torch.zeros(1, dtype=torch.int64, device=device))
+    inputs = torch.ones((1, *task.input_shape), dtype=torch.float64, device=device)
+    return Batch(inputs, None, torch.from_numpy(np.zeros(1, dtype=np.int64)).to(device))
+
+
+@contextmanager
+def _magnitudes(module: nn.Module) -> Iterator[None]:
+    """The module with the magnitude of every weight, in double precision; then as it was.
+
+    Biases, shifts and running means are 0: what they add to a layer has not come through the one before,
+    and the sum of the flow would not be the same in each layer.
+    """
+    kept = [(p, p.data) for p in module.parameters()]
+    added = {id(p) for name, p in module.named_parameters() if _is_added(name)}
+    buffers = [
+        (part, name, value)
+        for part in module.modules()
+        for name, value in part._buffers.items()
+        if value is not None and value.is_floating_point()
+    ]
+    try:
+        for parameter, value in kept:
+            if value.is_floating_point():
+                magnitude = value.abs().double()
+                parameter.data = magnitude.zero_() if id(parameter) in added else magnitude
+        for part, name, buffer in buffers:
+            part._buffers[name] = buffer.double() * (0.0 if name.endswith("mean") else 1.0)
+        yield
+    finally:
+        for parameter, value in kept:
+            parameter.data = value
+            parameter.grad = None
+        for part, name, buffer in buffers:
+            part._buffers[name] = buffer
+
+
+def _is_added(name: str) -> bool:
+    """Whether a parameter's name is that of a bias or a shift, masked or not."""
+    parts = name.replace(".parametrizations", "").removesuffix(".original").split(".")
+    return parts[-1].startswith(("bias", "norm_shift"))

@@ -1,0 +1,80 @@
+"""Training and evaluation of pruned networks in a compiled loop that leaves out what is pruned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch.nn.utils.parametrize as parametrize
+from torch import nn
+
+from nnstruct.population.batches import evaluation_batches
+from nnstruct.pruning.masks import Mask, parametrization
+from nnstruct.pruning.training.hooks import Memory
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Task
+
+
+class Loop(Protocol):
+    """A network in a compiled loop."""
+
+    def run(
+        self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
+    ) -> tuple[float, float]:
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+
+
+class CompiledModule(ABC):
+    """A module whose present weights a compiled loop has taken over.
+
+    Parameters
+    ----------
+    loop : Loop
+    task : Task
+    config : TrainConfig
+    """
+
+    def __init__(self, loop: Loop, task: Task, config: TrainConfig) -> None:
+        self.loop, self.task, self.config = loop, task, config
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """Put the weights, as they are now, into the module."""
+
+    @abstractmethod
+    def memory(self) -> Memory:
+        """What the optimiser remembers now, of each weight that the module has."""
+
+    @abstractmethod
+    def anew(self, memory: Any) -> CompiledModule:
+        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+
+    def train(self, batches: Sequence[np.ndarray]) -> float:
+        """Some updates; the sum of the examples' losses, not finite once training diverges."""
+        return self._pass("train", batches, True)[0] if len(batches) else 0.0
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Mean loss and accuracy on a split."""
+        chosen = getattr(self.task, split)
+        loss, hits = self._pass(split, evaluation_batches(chosen, self.config), False)
+        return {"loss": loss / len(chosen), "accuracy": hits / len(chosen)}
+
+    def _pass(self, split: str, batches: Sequence[np.ndarray], training: bool) -> tuple[float, float]:
+        starts = np.cumsum([0, *map(len, batches)])
+        return self.loop.run(split, np.concatenate(batches), starts, training)
+
+
+def plain_masks(module: nn.Module) -> dict[tuple[nn.Module, str], np.ndarray] | None:
+    """The masks of a module by owner and name of their tensor; None with any other parametrization."""
+    found = {}
+    for part in module.modules():
+        if not parametrize.is_parametrized(part):
+            continue
+        for name in part.parametrizations:  # type: ignore[union-attr]
+            held = list(parametrization(part, name))
+            if len(held) > 1 or not isinstance(held[0], Mask) or held[0].gate is not None:
+                return None
+            found[part, name] = held[0].mask.numpy()
+    return found

@@ -1,0 +1,148 @@
+"""Gradients by the weights that a module computes with, on a part of a task's training split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.utils.parametrize as parametrize
+from torch import Tensor, nn
+
+from nnstruct.pruning.slots import Slot
+from nnstruct.pruning.training.hooks import Hook, Progress
+from nnstruct.random import derive_seed, generator
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Split, Task
+
+
+class Batch(NamedTuple):
+    """Examples as a module takes them.
+
+    Attributes
+    ----------
+    inputs : Tensor [B, ...]
+    lengths : int64 Tensor [B] or None
+    targets : int64 Tensor [B]
+    """
+
+    inputs: Tensor
+    lengths: Tensor | None
+    targets: Tensor
+
+    @classmethod
+    def of(cls, split: Split, device: torch.device) -> Batch:
+        """All examples of a split."""
+        lengths = None if split.lengths is None else torch.from_numpy(split.lengths).to(device)
+        return cls(
+            torch.from_numpy(split.inputs).to(device), lengths, torch.from_numpy(split.targets).to(device)
+        )
+
+    def part(self, chosen: np.ndarray | Tensor) -> Batch:
+        """Some of the examples, sequences cut to the longest among them."""
+        places = torch.as_tensor(chosen, device=self.inputs.device)
+        if self.lengths is None:
+            return Batch(self.inputs[places], None, self.targets[places])
+        lengths = self.lengths[places]
+        return Batch(self.inputs[places, : int(lengths.max())], lengths, self.targets[places])
+
+    def scores(self, module: nn.Module) -> Tensor:
+        """Class scores [B, C]; sequences go in as ``module(symbols, lengths)``."""
+        return module(self.inputs) if self.lengths is None else module(self.inputs, self.lengths)
+
+    def loss(self, module: nn.Module) -> Tensor:
+        """Mean cross-entropy."""
+        return nn.functional.cross_entropy(self.scores(module), self.targets)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's first parameter is."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
+
+
+def sample(task: Task, samples: int, seed: int, device: torch.device) -> Batch:
+    """Training examples drawn without replacement, all if there are no more than asked for."""
+    order = generator(seed, "prune", "samples").permutation(len(task.train))[:samples]
+    return Batch.of(task.train, device).part(np.sort(order))
+
+
+@contextmanager
+def still(module: nn.Module, seed: int = 0, *, unfused: bool = False) -> Iterator[None]:
+    """A module in evaluation mode, with kernels that have a derivative there; then as it was.
+
+    Parameters
+    ----------
+    module : nn.Module
+    seed : int
+        Of what the module draws at random all the same.
+    unfused : bool
+        Take no fused kernels for recurrent layers: they have no second derivative and hide products.
+    """
+    before = [(part, part.training) for part in module.modules()]
+    devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
+    recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
+    fused = torch.backends.mkldnn.set_flags(_enabled=False) if recurrent and unfused else None
+    try:
+        module.eval()
+        with torch.random.fork_rng(devices), torch.backends.cudnn.flags(enabled=not recurrent):
+            torch.manual_seed(derive_seed(seed, "prune", "still"))
+            yield
+    finally:
+        if fused is not None:
+            torch.backends.mkldnn.set_flags(_enabled=fused[0])
+        for part, training in before:
+            part.training = training
+
+
+def effective_gradients(
+    slots: Sequence[Slot], loss: Callable[[], Tensor], *, create_graph: bool = False
+) -> tuple[list[Tensor], list[list[Tensor]]]:
+    """Gradients of a loss by each slot's weight as the module uses it, masked entries included.
+
+    Parameters
+    ----------
+    slots : sequence of Slot
+    loss : callable
+        Runs the module.
+    create_graph : bool
+
+    Returns
+    -------
+    (list of Tensor, list of list of Tensor)
+        The gradient of each slot, summed over its places, and the weights at its places.
+    """
+    with torch.enable_grad(), parametrize.cached():
+        weights = [slot.effective() for slot in slots]
+        flat = [weight for places in weights for weight in places]
+        found = torch.autograd.grad(loss(), flat, create_graph=create_graph, allow_unused=True)
+    gradients, rest = [], iter(found)
+    for places in weights:
+        own = [next(rest) for _ in places]
+        given = [gradient for gradient in own if gradient is not None]
+        gradients.append(torch.stack(given).sum(0) if given else torch.zeros_like(places[0]))
+    return gradients, weights
+
+
+def backward(
+    module: nn.Module, batch: Batch, config: TrainConfig, hooks: Sequence[Hook], progress: Progress
+) -> float:
+    """The loss of a batch, its gradient added to those of the parameters; hooks see what they watch."""
+    device = batch.inputs.device
+    with parametrize.cached():
+        for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
+            tensor.retain_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            scores = batch.scores(module)
+        loss = nn.functional.cross_entropy(
+            scores.float(), batch.targets, label_smoothing=config.label_smoothing
+        )
+        total = loss
+        for hook in hooks:
+            term = hook.penalty()
+            total = total if term is None else total + term
+        total.backward()
+        for hook in hooks:
+            hook.gradients(progress)
+    return float(loss.detach())

@@ -1,0 +1,299 @@
+"""Structures to and from layers, networkx, PyG and Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.structure import UNIT_ATTRIBUTES, Structure
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pyarrow as pa
+    from torch_geometric.data import Data
+
+
+def structure_from_layers(
+    sizes: Sequence[int], *, family: str = "mlp", recurrence: str = "layer"
+) -> Structure:
+    """Fully connected layers; every unit of a layer feeds every unit of the next.
+
+    Examples
+    --------
+    >>> structure_from_layers([3, 2]).forward_edges.shape
+    (2, 6)
+    """
+    if not len(sizes) or not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1 for size in sizes
+    ):
+        raise StructureError("sizes", "be positive integers, at least one", list(sizes))
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    pairs = [
+        np.stack(np.meshgrid(np.arange(a, b), np.arange(b, c), indexing="ij")).reshape(2, -1)
+        for a, b, c in zip(starts[:-2], starts[1:-1], starts[2:], strict=True)
+    ]
+    edges = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), dtype=np.int64)
+    origin = {"kind": "layers", "sizes": [int(s) for s in sizes]}
+    structure = Structure(edges, int(starts[-1]), family=family, origin=origin)
+    return structure.with_recurrence(recurrence) if _keeps_state(family) else structure
+
+
+def _keeps_state(family: str) -> bool:
+    return FAMILIES[family].recurrent and family != "module"
+
+
+def from_networkx(
+    graph: nx.Graph, *, family: str = "mlp", recurrence: str = "layer", seed: int = 0
+) -> Structure:
+    """A Structure from a networkx graph.
+
+    Nodes become units in the graph's own node order. A directed graph is taken as it is; an
+    undirected one is oriented along ``graph.edges`` (from the node that comes first in node
+    order to the later one), which always gives a directed acyclic graph. An edge attribute
+    ``recurrent=True`` marks a delayed edge; node attributes ``input``, ``output`` (bool) and
+    ``operator``, ``activation``, ``stage`` are read where every node has them.
+
+    Parameters
+    ----------
+    graph : networkx.Graph or any of its subclasses
+    family : str
+    recurrence : str
+        Recurrent edges for a recurrent family whose graph marks none itself; see
+        :mod:`nnstruct.structure.recurrence`.
+    seed : int
+        Used by ``recurrence="random"`` only.
+
+    Raises
+    ------
+    StructureError
+        If the graph is empty, has a cycle of forward edges, parallel edges, or an isolated node
+        beside connected ones (unless every node says by ``input`` and ``output`` what it is).
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from nnstruct import Structure
+    >>> Structure.from_networkx(nx.barabasi_albert_graph(30, 3, seed=0)).num_units
+    30
+    """
+    unit = {node: index for index, node in enumerate(graph.nodes)}
+    if not unit:
+        raise StructureError("graph", "have at least one node", "an empty graph")
+    delayed: list[tuple[int, int]] = []
+    forward: list[tuple[int, int]] = []
+    marked = False
+    for source, target, data in graph.edges(data=True):
+        if "recurrent" in data:
+            marked = True
+        pair = (unit[source], unit[target])
+        if not graph.is_directed():
+            pair = min(pair), max(pair)
+        (delayed if data.get("recurrent") else forward).append(pair)
+    touched = {u for pair in forward + delayed for u in pair}
+    isolated = [node for node, index in unit.items() if index not in touched]
+    inputs, outputs = _node_flags(graph, "input"), _node_flags(graph, "output")
+    # Where the graph says itself which nodes are inputs and outputs, a lone node is meant.
+    if forward and isolated and (inputs is None or outputs is None):
+        raise StructureError(
+            "graph",
+            "have no isolated node beside connected ones",
+            isolated[0],
+            "Remove it first: graph.remove_nodes_from(list(networkx.isolates(graph))).",
+        )
+    structure = Structure(
+        np.array(forward + delayed, dtype=np.int64).reshape(-1, 2).T,
+        len(unit),
+        recurrent=np.repeat([False, True], [len(forward), len(delayed)]),
+        family=family,
+        inputs=inputs,
+        outputs=outputs,
+        attributes={
+            name: tuple(data[name] for _, data in graph.nodes(data=True))
+            for name in UNIT_ATTRIBUTES
+            if all(name in data for _, data in graph.nodes(data=True))
+        },
+        origin={"kind": "networkx"},
+    )
+    if _keeps_state(family) and not marked:
+        return structure.with_recurrence(recurrence, seed=seed)
+    return structure
+
+
+def _node_flags(graph: nx.Graph, name: str) -> Any:
+    flags = [data.get(name) for _, data in graph.nodes(data=True)]
+    return None if any(flag is None for flag in flags) else np.array(flags, dtype=bool)
+
+
+def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
+    """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
+
+    Parameters
+    ----------
+    structure : Structure
+    recurrent : bool
+        Whether to include the delayed edges.
+
+    Returns
+    -------
+    networkx.DiGraph, or networkx.MultiDiGraph where delayed edges are included and exist
+        (a pair of units can have a forward and a delayed edge at once).
+    """
+    import networkx as nx
+
+    delayed = structure.recurrent_edges if recurrent else np.zeros((2, 0), dtype=np.int64)
+    graph = nx.MultiDiGraph() if delayed.shape[1] else nx.DiGraph()
+    graph.graph["family"] = structure.family
+    for unit in range(structure.num_units):
+        graph.add_node(
+            unit,
+            layer=int(structure.layer[unit]),
+            input=bool(structure.inputs[unit]),
+            output=bool(structure.outputs[unit]),
+            **{name: values[unit] for name, values in structure.attributes.items()},
+        )
+    graph.add_edges_from(structure.forward_edges.T.tolist(), recurrent=False)
+    graph.add_edges_from(delayed.T.tolist(), recurrent=True)
+    return graph
+
+
+def to_pyg(structure: Structure) -> Data:
+    """PyG ``Data`` with ``edge_index`` [2, E], ``recurrent`` [E], ``layer``, ``inputs``, ``outputs`` [N]."""
+    import torch
+    from torch_geometric.data import Data
+
+    return Data(
+        edge_index=torch.from_numpy(structure.edge_index.copy()),
+        recurrent=torch.from_numpy(structure.recurrent.copy()),
+        layer=torch.from_numpy(structure.layer.copy()),
+        inputs=torch.from_numpy(structure.inputs.copy()),
+        outputs=torch.from_numpy(structure.outputs.copy()),
+        num_nodes=structure.num_units,
+        family=structure.family,
+        unit_attributes=json.dumps(dict(structure.attributes)),
+        origin=json.dumps(dict(structure.origin)),
+    )
+
+
+def from_pyg(data: Data) -> Structure:
+    """The structure that :func:`to_pyg` wrote."""
+    for name in ("edge_index", "recurrent", "inputs", "outputs", "family", "unit_attributes", "origin"):
+        if name not in data:
+            raise InvalidInputError("data", f"hold {name!r}", sorted(data.keys()))
+    return Structure(
+        data.edge_index.numpy(),
+        int(data.num_nodes),
+        recurrent=data.recurrent.numpy(),
+        family=data.family,
+        inputs=data.inputs.numpy(),
+        outputs=data.outputs.numpy(),
+        attributes={name: tuple(v) for name, v in json.loads(data.unit_attributes).items()},
+        origin=json.loads(data.origin),
+    )
+
+
+def arrow_schema() -> pa.Schema:
+    """The columns that hold a Structure in Arrow and Parquet; one row a structure."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("fingerprint", pa.string(), nullable=False),
+            pa.field("family", pa.string(), nullable=False),
+            pa.field("num_units", pa.int32(), nullable=False),
+            pa.field("edge_source", pa.list_(pa.int32()), nullable=False),
+            pa.field("edge_target", pa.list_(pa.int32()), nullable=False),
+            pa.field("edge_recurrent", pa.list_(pa.bool_()), nullable=False),
+            pa.field("unit_input", pa.list_(pa.bool_()), nullable=False),
+            pa.field("unit_output", pa.list_(pa.bool_()), nullable=False),
+            pa.field("unit_attributes", pa.string(), nullable=False),
+            pa.field("origin", pa.string(), nullable=False),
+        ]
+    )
+
+
+def _canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def to_arrow(structures: Iterable[Structure]) -> pa.Table:
+    """One row a structure, columns as in :func:`arrow_schema`.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> structures = [Structure.from_layers([2, 3])]
+    >>> from_arrow(to_arrow(structures)) == structures
+    True
+    """
+    import pyarrow as pa
+
+    rows = [
+        {
+            "fingerprint": s.fingerprint,
+            "family": s.family,
+            "num_units": s.num_units,
+            "edge_source": s.edge_index[0],
+            "edge_target": s.edge_index[1],
+            "edge_recurrent": s.recurrent,
+            "unit_input": s.inputs,
+            "unit_output": s.outputs,
+            "unit_attributes": _canonical_json(dict(s.attributes)),
+            "origin": _canonical_json(dict(s.origin)),
+        }
+        for s in structures
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema())
+
+
+def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
+    """The structures of :func:`to_arrow`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    verify : bool
+        Recompute each fingerprint and compare it with the stored one.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is missing.
+    CorruptFileError
+        If a row holds no structure, or its fingerprint does not fit it.
+    """
+    missing = set(arrow_schema().names) - set(table.column_names)
+    if missing:
+        raise InvalidInputError("table", "hold the columns of arrow_schema()", f"no {sorted(missing)[0]!r}")
+    columns = {name: table.column(name).combine_chunks() for name in arrow_schema().names}
+    structures = []
+    for row in range(table.num_rows):
+        try:
+            structure = _structure_from_row({name: column[row] for name, column in columns.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CorruptFileError(f"row {row}: no structure can be read from it: {error}") from error
+        stored = columns["fingerprint"][row].as_py()
+        if verify and structure.fingerprint != stored:
+            raise CorruptFileError(f"row {row}: the fingerprint {stored} does not fit the structure stored.")
+        structures.append(structure)
+    return structures
+
+
+def _structure_from_row(row: dict[str, pa.Scalar]) -> Structure:
+    def values(name: str) -> np.ndarray:
+        return row[name].values.to_numpy(zero_copy_only=False)
+
+    return Structure(
+        np.stack([values("edge_source"), values("edge_target")]).astype(np.int64),
+        row["num_units"].as_py(),
+        recurrent=values("edge_recurrent").astype(bool),
+        family=row["family"].as_py(),
+        inputs=values("unit_input").astype(bool),
+        outputs=values("unit_output").astype(bool),
+        attributes=json.loads(row["unit_attributes"].as_py()),
+        origin=json.loads(row["origin"].as_py()),
+    )

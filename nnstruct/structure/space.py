@@ -1,0 +1,209 @@
+"""A Space says which Structures may be drawn and searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.structure import Structure
+from nnstruct.structure.units import (
+    ACTIVATIONS,
+    ATTRIBUTES_OF,
+    HAMILTONIAN,
+    JOINS,
+    OPERATORS,
+    operator_fits,
+    unit_values,
+)
+
+_LISTS = {"operators": OPERATORS, "activations": ACTIVATIONS, "joins": JOINS}
+# Fields of a Space, and the attribute of a unit that each is about.
+SPACE_ATTRIBUTES = {
+    "operators": "operator",
+    "activations": "activation",
+    "channels": "channels",
+    "stages": "stage",
+    "joins": "join",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Space:
+    """Bounds on a family's structures.
+
+    Attributes of units are left out, and not looked at, where the space says nothing of them.
+
+    Parameters
+    ----------
+    family : str
+    units : (int, int)
+        Fewest and most units, both included.
+    max_edges : int, optional
+        Most forward edges; no bound by default.
+    recurrence : str
+        Recurrent edges given to each structure of a recurrent family; see
+        :mod:`nnstruct.structure.recurrence`.
+    operators : sequence of str
+        What a unit of the family ``cnn`` may compute; see :mod:`nnstruct.structure.units`.
+    activations : sequence of str
+        Activations of the units, in the families ``mlp`` and ``cnn``.
+    channels : (int, int), optional
+        Least and greatest width of a unit of the first stage; twice that in each further stage.
+    stages : int
+        Most stages of a structure of the family ``cnn``; 1 by default.
+    joins : sequence of str
+        How a unit of the family ``cnn`` may join its inputs.
+
+    Raises
+    ------
+    InvalidInputError
+        If a bound breaks its rule, or the family's units have no such attribute.
+
+    Examples
+    --------
+    >>> from nnstruct import Space, Structure
+    >>> space = Space("rnn_tanh", units=(10, 50))
+    >>> space.contains(Structure.from_layers([5, 5], family="rnn_tanh"))
+    True
+    >>> cells = Space("cnn", units=(3, 9), operators=["conv1x1", "sepconv3x3"])
+    >>> cells.violation(Structure.from_layers([2, 2], family="cnn"))
+    "the operator of unit 0 is 'conv3x3', none of conv1x1, sepconv3x3"
+    """
+
+    family: str
+    units: tuple[int, int] = (10, 50)
+    max_edges: int | None = None
+    recurrence: str = "layer"
+    operators: tuple[str, ...] = ()
+    activations: tuple[str, ...] = ()
+    channels: tuple[int, int] | None = None
+    stages: int = 1
+    joins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        FAMILIES[self.family]
+        RECURRENCES[self.recurrence]
+        if not isinstance(self.units, Sequence) or len(self.units) != 2:
+            raise InvalidInputError("units", "be a pair (fewest, most)", self.units)
+        fewest, most = self.units
+        if not (isinstance(fewest, int) and isinstance(most, int) and 2 <= fewest <= most):
+            raise InvalidInputError("units", "be integers with 2 <= fewest <= most", self.units)
+        if self.max_edges is not None and not (
+            isinstance(self.max_edges, int) and self.max_edges >= fewest - 1
+        ):
+            raise InvalidInputError("max_edges", f"be an integer, at least {fewest - 1}", self.max_edges)
+        object.__setattr__(self, "units", (fewest, most))
+        for name, known in _LISTS.items():
+            object.__setattr__(self, name, _as_names(name, getattr(self, name), known))
+        object.__setattr__(self, "channels", _as_channels(self.channels))
+        if isinstance(self.stages, bool) or not isinstance(self.stages, int) or self.stages < 1:
+            raise InvalidInputError("stages", "be an integer, at least 1", self.stages)
+        self._check_attributes()
+
+    def _check_attributes(self) -> None:
+        for name in self.set_attributes:
+            if not has_attribute(self.family, name):
+                raise InvalidInputError(
+                    name, f"be left out for the family {self.family!r}", getattr(self, name)
+                )
+        if self.operators == (HAMILTONIAN,) and not self.even_channels:
+            raise InvalidInputError("channels", f"hold an even number for {HAMILTONIAN!r}", self.channels)
+
+    @property
+    def set_attributes(self) -> tuple[str, ...]:
+        """The fields on units' attributes that say something."""
+        return tuple(name for name in SPACE_ATTRIBUTES if getattr(self, name) != _field_default(name))
+
+    @property
+    def even_channels(self) -> bool:
+        """Whether the range of the channels holds an even number, as Hamiltonian blocks need."""
+        return self.channels is not None and (self.channels[0] % 2 == 0 or len(set(self.channels)) == 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; fields on units' attributes only where they say something."""
+        names = ("family", "units", "max_edges", "recurrence", *self.set_attributes)
+        values = {name: getattr(self, name) for name in names}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def __repr__(self) -> str:
+        names = ("family", "units", "max_edges", "recurrence", *self.set_attributes)
+        return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def violation(self, structure: Structure) -> str | None:
+        """The first bound that a structure breaks, in words; None where it breaks none."""
+        if structure.family != self.family:
+            return f"its family is {structure.family!r}, not {self.family!r}"
+        if not self.units[0] <= structure.num_units <= self.units[1]:
+            return f"it has {structure.num_units} units, not {self.units[0]} to {self.units[1]}"
+        forward = structure.forward_edges.shape[1]
+        if self.max_edges is not None and forward > self.max_edges:
+            return f"it has {forward} forward edges, more than {self.max_edges}"
+        if len(structure.dead_units):
+            return f"unit {structure.dead_units[0]} is on no path from an input to an output"
+        return self.attribute_violation(structure)
+
+    def attribute_violation(self, structure: Structure) -> str | None:
+        """The first bound on units' attributes that a structure breaks, in words; or None."""
+        for name in _LISTS:
+            allowed = getattr(self, name)
+            for unit, value in enumerate(unit_values(structure, SPACE_ATTRIBUTES[name]) if allowed else ()):
+                if value not in allowed:
+                    attribute, names = SPACE_ATTRIBUTES[name], ", ".join(allowed)
+                    return f"the {attribute} of unit {unit} is {value!r}, none of {names}"
+        return self._cell_violation(structure) if self.family == "cnn" else None
+
+    def _cell_violation(self, structure: Structure) -> str | None:
+        stage, channels = unit_values(structure, "stage"), unit_values(structure, "channels")
+        for unit, (number, width) in enumerate(zip(stage, channels, strict=True)):
+            if not (isinstance(number, int) and 0 <= number < self.stages):
+                return f"the stage of unit {unit} is {number!r}, not 0 to {self.stages - 1}"
+            low, high = (bound << number for bound in self.channels) if self.channels else (1, None)
+            if not isinstance(width, int) or width < low or (high is not None and width > high):
+                bounds = f"{low} or more" if high is None else f"{low} to {high}"
+                return f"unit {unit} of stage {number} has {width!r} channels, not {bounds}"
+        for source, target in structure.forward_edges.T.tolist() if self.stages > 1 else ():
+            if stage[source] > stage[target]:
+                return f"an edge leads back from stage {stage[source]} to stage {stage[target]}"
+        for unit, operator in enumerate(unit_values(structure, "operator")):
+            if not operator_fits(str(operator), channels[unit]):
+                return f"unit {unit} is a {operator} with {channels[unit]} channels, not an even number"
+        return None
+
+    def contains(self, structure: Structure) -> bool:
+        """Whether a structure keeps every bound and has no dead unit."""
+        return self.violation(structure) is None
+
+
+def has_attribute(family: str, field: str) -> bool:
+    """Whether a family's units have the attribute that a field of a Space is about."""
+    return SPACE_ATTRIBUTES[field] in ATTRIBUTES_OF.get(family, ())
+
+
+def _field_default(name: str) -> Any:
+    return Space.__dataclass_fields__[name].default
+
+
+def _as_names(field: str, names: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InvalidInputError(field, "be a sequence of names", names)
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(field, f"be among {', '.join(known)}", name)
+    if len(set(names)) < len(names):
+        raise InvalidInputError(field, "name each once", list(names))
+    return tuple(names)
+
+
+def _as_channels(channels: Any) -> tuple[int, int] | None:
+    if channels is None:
+        return None
+    if not isinstance(channels, Sequence) or isinstance(channels, str) or len(channels) != 2:
+        raise InvalidInputError("channels", "be a pair (least, greatest)", channels)
+    least, greatest = channels
+    if not (isinstance(least, int) and isinstance(greatest, int) and 1 <= least <= greatest):
+        raise InvalidInputError("channels", "be integers with 1 <= least <= greatest", channels)
+    return int(least), int(greatest)

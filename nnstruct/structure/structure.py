@@ -1,0 +1,374 @@
+"""A Structure says which units connect; it holds no weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.topology import Reachability, find_cycle, longest_path_layers
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from matplotlib.axes import Axes
+    from torch_geometric.data import Data
+
+UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
+
+# The ``kind`` in the origin of structures that pruning has left; they may have units that are cut off.
+PRUNED = "pruning"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Structure:
+    """The units of a network and the edges between them, without weights.
+
+    Forward edges act within one time step and form a directed acyclic graph. Recurrent edges
+    act one time step later and may form any graph, self-loops included. Edges are kept in a
+    canonical order: forward before recurrent, each sorted by source, then target.
+
+    Parameters
+    ----------
+    edge_index : array of int64, shape [2, E]
+        Source units in row 0, target units in row 1.
+    num_units : int
+        N; units are numbered from 0 to N - 1.
+    recurrent : array of bool, shape [E], optional
+        True where an edge is delayed by one step. No edge is, by default.
+    family : str
+        One of ``mlp``, ``cnn``, ``module``, ``rnn_tanh``, ``rnn_relu``, ``gru``, ``lstm``.
+    inputs : array of bool, shape [N], optional
+        Units that see the network's input; by default those without an incoming forward edge.
+    outputs : array of bool, shape [N], optional
+        Units that the read-out sees; by default those without an outgoing forward edge.
+    attributes : mapping, optional
+        ``operator``, ``activation``, ``stage``, ``channels`` or ``join``, each with a sequence of N
+        values; left out where all units have the family's default.
+    origin : mapping, optional
+        Where the structure came from, as JSON values; not part of its identity.
+
+    Raises
+    ------
+    StructureError
+        If forward edges form a cycle, an edge is out of range or given twice, an output unit
+        has no path from an input unit (except in family ``module`` and in pruned networks, of which
+        :attr:`dead_units` tells it), or the family has no state for a recurrent edge.
+
+    Examples
+    --------
+    >>> from nnstruct.structure import Structure
+    >>> diamond = Structure([[0, 0, 1, 2], [1, 2, 3, 3]], num_units=4)
+    >>> diamond.layer.tolist(), diamond.num_edges
+    ([0, 1, 1, 2], 4)
+    >>> diamond.fingerprint == diamond.relabel([3, 1, 2, 0]).fingerprint
+    True
+    """
+
+    edge_index: np.ndarray
+    num_units: int
+    recurrent: np.ndarray = None  # type: ignore[assignment]
+    family: str = "mlp"
+    inputs: np.ndarray = None  # type: ignore[assignment]
+    outputs: np.ndarray = None  # type: ignore[assignment]
+    attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    layer: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.num_units, bool) or not isinstance(self.num_units, int | np.integer):
+            raise StructureError("num_units", "be an integer", self.num_units)
+        if self.num_units < 1:
+            raise StructureError("num_units", "be at least 1 (the graph is empty)", self.num_units)
+        family = FAMILIES[self.family]
+        edges = _as_edges(self.edge_index, self.num_units)
+        recurrent = _as_flags("recurrent", self.recurrent, edges.shape[1])
+        edges, recurrent = _in_canonical_order(edges, recurrent, int(self.num_units))
+        if recurrent.any() and not family.recurrent:
+            first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
+            raise StructureError("recurrent", f"be all False for the family {self.family!r}", first)
+
+        forward = edges[:, : len(recurrent) - np.count_nonzero(recurrent)]
+        layer = longest_path_layers(forward, self.num_units)
+        if (layer < 0).any():
+            cycle = " -> ".join(str(unit) for unit in find_cycle(forward, layer))
+            raise StructureError(
+                "edge_index", "have no cycle of forward edges", cycle, "Mark delayed edges as recurrent."
+            )
+        has_incoming = np.zeros(self.num_units, dtype=bool)
+        has_outgoing = np.zeros(self.num_units, dtype=bool)
+        has_outgoing[forward[0]], has_incoming[forward[1]] = True, True
+        inputs = _as_flags("inputs", self.inputs, self.num_units, default=~has_incoming)
+        outputs = _as_flags("outputs", self.outputs, self.num_units, default=~has_outgoing)
+
+        set_field = object.__setattr__
+        set_field(self, "num_units", int(self.num_units))
+        set_field(self, "edge_index", _frozen(edges))
+        set_field(self, "recurrent", _frozen(recurrent))
+        set_field(self, "inputs", _frozen(inputs))
+        set_field(self, "outputs", _frozen(outputs))
+        set_field(self, "attributes", _as_attributes(self.attributes, self.num_units))
+        set_field(self, "origin", _as_origin(self.origin))
+        set_field(self, "layer", _frozen(layer))
+        if not outputs.any():
+            raise StructureError("outputs", "mark at least one unit", outputs.tolist())
+        if not inputs.any():
+            raise StructureError("inputs", "mark at least one unit", inputs.tolist())
+        # Every unit has a path from one without incoming edges; if those are inputs, all are reached.
+        found_so = self.family == "module" or self.origin.get("kind") == PRUNED
+        if not found_so and not (inputs | has_incoming).all():
+            cut_off = np.flatnonzero(outputs & ~self.reachability.from_input)
+            if len(cut_off):
+                raise StructureError(
+                    "outputs", "each have a path from an input unit", f"isolated unit {cut_off[0]}"
+                )
+
+    # ---- measures that come with the graph
+
+    @property
+    def num_edges(self) -> int:
+        """E, forward and recurrent edges together."""
+        return self.edge_index.shape[1]
+
+    @property
+    def forward_edges(self) -> np.ndarray:
+        """Edges within a time step, int64 [2, E_forward], sorted by source, then target."""
+        return self.edge_index[:, ~self.recurrent]
+
+    @property
+    def recurrent_edges(self) -> np.ndarray:
+        """Edges one time step delayed, int64 [2, E_recurrent], sorted by source, then target."""
+        return self.edge_index[:, self.recurrent]
+
+    @property
+    def num_layers(self) -> int:
+        """Layers by longest path: one more than the number of forward edges on it."""
+        return int(self.layer.max()) + 1
+
+    @property
+    def layer_sizes(self) -> np.ndarray:
+        """Units in each layer, int64 [num_layers]."""
+        return np.bincount(self.layer)
+
+    @cached_property
+    def reachability(self) -> Reachability:
+        """Which units lie on a path from an input or to an output (both kinds of edges count)."""
+        return Reachability.of(self.edge_index, self.inputs, self.outputs)
+
+    @property
+    def dead_units(self) -> np.ndarray:
+        """Units without a path from an input unit or without one to an output unit, int64 [D]."""
+        return np.flatnonzero(~(self.reachability.from_input & self.reachability.to_output))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, the same under every relabelling of the units.
+
+        See :func:`nnstruct.structure.fingerprint.fingerprint` for the method and its limits.
+        """
+        from nnstruct.structure.fingerprint import fingerprint
+
+        return fingerprint(self)
+
+    # ---- new structures from this one
+
+    def relabel(self, permutation: Sequence[int] | np.ndarray) -> Structure:
+        """The same structure with unit ``u`` called ``permutation[u]``."""
+        new = np.asarray(permutation, dtype=np.int64)
+        if new.shape != (self.num_units,) or not np.array_equal(np.sort(new), np.arange(self.num_units)):
+            raise InvalidInputError("permutation", f"hold each of 0..{self.num_units - 1} once", permutation)
+        old = np.argsort(new)
+        return Structure(
+            new[self.edge_index],
+            self.num_units,
+            recurrent=self.recurrent,
+            family=self.family,
+            inputs=self.inputs[old],
+            outputs=self.outputs[old],
+            attributes={name: tuple(values[u] for u in old) for name, values in self.attributes.items()},
+            origin=self.origin,
+        )
+
+    def with_recurrence(self, recurrence: str, *, seed: int = 0, density: float = 0.1) -> Structure:
+        """The same forward edges with other recurrent ones; see :mod:`nnstruct.structure.recurrence`."""
+        from nnstruct.structure.recurrence import recurrent_edges
+
+        delayed = recurrent_edges(recurrence, self.forward_edges, self.layer, seed=seed, density=density)
+        return replace(
+            self,
+            edge_index=np.concatenate([self.forward_edges, delayed], axis=1),
+            recurrent=np.repeat([False, True], [self.forward_edges.shape[1], delayed.shape[1]]),
+        )
+
+    def with_origin(self, **origin: Any) -> Structure:
+        """The same structure with another origin."""
+        return replace(self, origin=origin)
+
+    # ---- interchange
+
+    @classmethod
+    def from_layers(
+        cls, sizes: Sequence[int], *, family: str = "mlp", recurrence: str = "layer"
+    ) -> Structure:
+        """Fully connected layers of the given sizes (recurrence applies to recurrent families)."""
+        from nnstruct.structure.interchange import structure_from_layers
+
+        return structure_from_layers(sizes, family=family, recurrence=recurrence)
+
+    @classmethod
+    def from_networkx(
+        cls, graph: nx.Graph, *, family: str = "mlp", recurrence: str = "layer", seed: int = 0
+    ) -> Structure:
+        """A Structure from any networkx graph; see :func:`nnstruct.structure.interchange.from_networkx`."""
+        from nnstruct.structure.interchange import from_networkx
+
+        return from_networkx(graph, family=family, recurrence=recurrence, seed=seed)
+
+    def to_networkx(self, *, recurrent: bool = True) -> nx.DiGraph:
+        """A networkx graph; see :func:`nnstruct.structure.interchange.to_networkx`."""
+        from nnstruct.structure.interchange import to_networkx
+
+        return to_networkx(self, recurrent=recurrent)
+
+    def to_pyg(self) -> Data:
+        """A PyG ``Data`` that holds the whole structure; :meth:`from_pyg` brings it back."""
+        from nnstruct.structure.interchange import to_pyg
+
+        return to_pyg(self)
+
+    @classmethod
+    def from_pyg(cls, data: Data) -> Structure:
+        """The structure that :meth:`to_pyg` wrote."""
+        from nnstruct.structure.interchange import from_pyg
+
+        return from_pyg(data)
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the layers from left to right; see :func:`nnstruct.structure.drawing.plot_structure`."""
+        from nnstruct.structure.drawing import plot_structure
+
+        return plot_structure(self, ax=ax, **options)
+
+    # ---- identity
+
+    def __eq__(self, other: object) -> bool:
+        """Same labelled graph, family and attributes (the origin does not count)."""
+        if not isinstance(other, Structure):
+            return NotImplemented
+        return (
+            self.num_units == other.num_units
+            and self.family == other.family
+            and np.array_equal(self.edge_index, other.edge_index)
+            and np.array_equal(self.recurrent, other.recurrent)
+            and np.array_equal(self.inputs, other.inputs)
+            and np.array_equal(self.outputs, other.outputs)
+            and dict(self.attributes) == dict(other.attributes)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.num_units, self.family, self.edge_index.tobytes(), self.recurrent.tobytes()))
+
+    def __repr__(self) -> str:
+        return (
+            f"Structure(family={self.family!r}, units={self.num_units}, layers={self.num_layers}, "
+            f"forward={int((~self.recurrent).sum())}, recurrent={int(self.recurrent.sum())}, "
+            f"origin={self.origin.get('prior') or self.origin.get('kind') or 'user'!r})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("edge_index", "num_units", "recurrent", "family", "inputs", "outputs")
+        state = {name: getattr(self, name) for name in names}
+        return state | {"attributes": dict(self.attributes), "origin": dict(self.origin)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return array
+
+
+def _as_edges(edge_index: Any, num_units: int) -> np.ndarray:
+    try:
+        edges = np.asarray(edge_index)
+    except ValueError as error:
+        raise StructureError("edge_index", "have shape [2, E]", edge_index) from error
+    if edges.size == 0:
+        return np.zeros((2, 0), dtype=np.int64)
+    if edges.ndim != 2 or edges.shape[0] != 2:
+        raise StructureError("edge_index", "have shape [2, E]", list(edges.shape))
+    if not np.issubdtype(edges.dtype, np.integer):
+        raise StructureError("edge_index", "hold integers", str(edges.dtype))
+    if edges.min() < 0 or edges.max() >= num_units:
+        outside = (edges < 0) | (edges >= num_units)
+        first = edges[:, np.flatnonzero(outside.any(axis=0))[0]].tolist()
+        raise StructureError("edge_index", f"name units in 0..{num_units - 1}", first)
+    # An array that nobody can write is taken as it is: large graphs need not be held twice.
+    return edges.astype(np.int64, copy=edges.flags.writeable or not edges.flags.owndata)
+
+
+def _as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = None) -> np.ndarray:
+    if flags is None:
+        return np.zeros(length, dtype=bool) if default is None else default
+    flags = np.asarray(flags)
+    if flags.size == 0 and length == 0:
+        return np.zeros(0, dtype=bool)
+    if flags.dtype != bool or flags.shape != (length,):
+        raise StructureError(name, f"be bool of shape [{length}]", f"{flags.dtype} {list(flags.shape)}")
+    return flags.copy()
+
+
+def _in_canonical_order(
+    edges: np.ndarray, recurrent: np.ndarray, num_units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    source, target = edges
+    rising = (source[1:] > source[:-1]) | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))
+    if (rising | (recurrent[1:] & ~recurrent[:-1])).all() and (recurrent[1:] >= recurrent[:-1]).all():
+        return edges, recurrent
+    key = (recurrent * num_units + edges[0]) * num_units + edges[1]
+    order = np.argsort(key, kind="stable")
+    edges, recurrent, key = edges[:, order], recurrent[order], key[order]
+    same = np.flatnonzero(key[1:] == key[:-1])
+    if len(same):
+        raise StructureError("edge_index", "hold each edge once", edges[:, same[0]].tolist())
+    return edges, recurrent
+
+
+def _as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str, tuple[Any, ...]]:
+    checked: dict[str, tuple[Any, ...]] = {}
+    if not isinstance(attributes, Mapping):
+        raise StructureError("attributes", "be a mapping from name to values", attributes)
+    unknown = [name for name in attributes if name not in UNIT_ATTRIBUTES]
+    if unknown:
+        raise StructureError("attributes", f"be among {', '.join(UNIT_ATTRIBUTES)}", unknown[0])
+    for name in sorted(attributes):
+        given = attributes[name]
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise StructureError(f"attributes[{name!r}]", f"be a sequence of {num_units} values", given)
+        values = tuple(v.item() if isinstance(v, np.generic) else v for v in given)
+        if len(values) != num_units:
+            raise StructureError(f"attributes[{name!r}]", f"hold {num_units} values", len(values))
+        # A bool equals an integer, but the two would not share a fingerprint.
+        if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
+            raise StructureError(f"attributes[{name!r}]", "hold strings or integers", values)
+        checked[name] = values
+    return MappingProxyType(checked)
+
+
+def _as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(origin, Mapping):
+        raise StructureError("origin", "be a mapping", origin)
+    try:
+        return MappingProxyType(json.loads(json.dumps(dict(origin), allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StructureError("origin", "hold JSON values only", dict(origin)) from error

@@ -1,0 +1,62 @@
+"""What the attributes of a unit may be, and what they mean where they are left out.
+
+In the family ``cnn`` a unit is a convolution cell, or, with one channel, a single channel:
+
+- ``operator``: what it computes; the flow blocks (:data:`FLOWS`) are a step of a differential equation.
+- ``activation``: of the unit, in the family ``mlp`` as well.
+- ``stage``: from 0; no edge leads to an earlier stage, and each stage halves the resolution.
+- ``channels``: its width.
+- ``join``: ``concat``: it acts on its inputs side by side; ``sum``: on their sum, each brought to the
+  unit's channels and resolution first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnstruct.structure.structure import Structure
+
+GRADIENT_FLOW, HAMILTONIAN = "gradient-flow3x3", "hamiltonian3x3"
+FLOWS = (GRADIENT_FLOW, HAMILTONIAN)
+OPERATORS = (
+    "conv3x3", "conv1x1", "sepconv3x3", "maxpool3x3", "avgpool3x3", "identity", *FLOWS,
+)  # fmt: skip
+ACTIVATIONS = ("relu", "tanh", "gelu")
+JOINS = ("concat", "sum")
+UNIT_DEFAULTS: Mapping[str, str | int] = {
+    "operator": "conv3x3",
+    "activation": "relu",
+    "stage": 0,
+    "channels": 1,
+    "join": "concat",
+}
+ATTRIBUTES_OF: Mapping[str, tuple[str, ...]] = {"mlp": ("activation",), "cnn": tuple(UNIT_DEFAULTS)}
+
+
+def unit_values(structure: Structure, name: str) -> tuple[Any, ...]:
+    """An attribute of each unit, its default where the structure leaves it out.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.structure.units import unit_values
+    >>> unit_values(Structure([[0], [1]], 2, family="cnn"), "operator")
+    ('conv3x3', 'conv3x3')
+    """
+    values = structure.attributes.get(name)
+    return (UNIT_DEFAULTS[name],) * structure.num_units if values is None else values
+
+
+def operator_fits(operator: str, channels: int) -> bool:
+    """Whether a unit of so many channels can have the operator.
+
+    A Hamiltonian block wants an even number: half of its channels are positions, half momenta.
+
+    Examples
+    --------
+    >>> from nnstruct.structure.units import operator_fits
+    >>> operator_fits("hamiltonian3x3", 8), operator_fits("hamiltonian3x3", 7), operator_fits("identity", 7)
+    (True, False, True)
+    """
+    return operator != HAMILTONIAN or channels % 2 == 0
