@@ -12,7 +12,7 @@ from nnstruct.extract.aten_affine import many
 from nnstruct.extract.lowering import Lowering, Ref, handles
 
 # Activation -> names of its numbers, with their defaults.
-ACTIVATIONS: dict[str, dict[str, float]] = {
+ATEN_ACTIVATIONS: dict[str, dict[str, float]] = {
     **{
         name: {}
         for name in (
@@ -52,7 +52,7 @@ def _named(name: str, defaults: dict[str, float]) -> Any:
     return handler
 
 
-for _name, _defaults in ACTIVATIONS.items():
+for _name, _defaults in ATEN_ACTIVATIONS.items():
     handles(f"aten.{_name}")(_named(_name, _defaults))
 
 

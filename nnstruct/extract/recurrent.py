@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.extract.builder import Builder
+from nnstruct.structure.families import FAMILIES
 
 Named = tuple[str, np.ndarray]
 Layer = dict[str, Named]
-GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
 def layers(cell: str, params: Sequence[Named], has_biases: bool, count: int) -> list[Layer]:
@@ -33,7 +33,7 @@ def layers(cell: str, params: Sequence[Named], has_biases: bool, count: int) -> 
 
 def joined_bias(cell: str, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """Both biases of a layer, [b, H]: their sum for each gate; GRU keeps its candidate's two apart."""
-    inner, outer = inner.reshape(GATES[cell], -1), outer.reshape(GATES[cell], -1)
+    inner, outer = inner.reshape(FAMILIES[cell].gates, -1), outer.reshape(FAMILIES[cell].gates, -1)
     if cell == "gru":
         return np.concatenate([inner[:2] + outer[:2], inner[2:], outer[2:]])
     return inner + outer
@@ -78,7 +78,7 @@ def one_layer(
 ) -> tuple[int, ...]:
     """Emit one layer in one direction: outputs over time, last hidden state, last cell (LSTM)."""
     shape = builder.shape[value]
-    hidden = layer["weight_ih"][1].shape[0] // GATES[cell]
+    hidden = layer["weight_ih"][1].shape[0] // FAMILIES[cell].gates
     width = layer["weight_hh"][1].shape[1]
     batch = shape[0] if batch_first else shape[1]
     shapes = [(*shape[:-1], width), (batch, width)] + ([(batch, hidden)] if cell == "lstm" else [])
@@ -97,7 +97,7 @@ def run_cell(
     builder: Builder, cell: str, value: int, layer: Layer, states: Sequence[int | None]
 ) -> tuple[int, ...]:
     """Emit one time step of a cell: its hidden state and, for LSTM, its cell."""
-    hidden = layer["weight_ih"][1].shape[0] // GATES[cell]
+    hidden = layer["weight_ih"][1].shape[0] // FAMILIES[cell].gates
     shape = (*builder.shape[value][:-1], hidden)
     shapes = [shape] * (2 if cell == "lstm" else 1)
     return builder.emit(

@@ -10,6 +10,7 @@ import numpy as np
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.program.steps import Step
 from nnstruct.program.wiring import Group
+from nnstruct.structure.families import FAMILIES
 
 _erf = np.vectorize(math.erf, otypes=[float])
 
@@ -74,9 +75,7 @@ def folded(network: ModuleNetwork) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gates(step: Step) -> int:
-    from nnstruct.program.recurrent import GATES
-
-    return GATES[step.options["cell"]] if step.kind in ("rnn", "rnn_cell") else 1
+    return FAMILIES[step.options["cell"]].gates if step.kind in ("rnn", "rnn_cell") else 1
 
 
 def _takes_constants(step: Step, role: str) -> bool:

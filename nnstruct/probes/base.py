@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nnstruct.probes.subject import Situation
 
-FAMILIES = ("ranks", "gram", "zero_cost", "simplicity")
+PROBE_FAMILY_NAMES = ("ranks", "gram", "zero_cost", "simplicity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ PROBE_FAMILIES: Registry[ProbeFamily] = Registry("probe family")
 def functional_features(
     modules: Iterable[nn.Module | Network],
     task: Task,
-    families: Sequence[str] = FAMILIES,
+    families: Sequence[str] = PROBE_FAMILY_NAMES,
     *,
     initial: Iterable[nn.Module | Network] | None = None,
     samples: int = 32,

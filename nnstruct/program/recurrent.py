@@ -16,8 +16,7 @@ from nnstruct.program.blocks import identity_edges
 from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.steps import Step, UnsupportedOperationError
 from nnstruct.program.wiring import Wiring, rule
-
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
+from nnstruct.structure.families import FAMILIES
 
 # Units of one hidden unit at weight resolution, and the edges without parameters between them
 # (True: delayed). ``forward`` and ``delayed`` say which of them read the input and the state.
@@ -91,7 +90,7 @@ def _recurrent_units(wiring: Wiring, index: int, step: Step) -> tuple[np.ndarray
     if wiring.resolution == "weight" and step.options["cell"] in _PARTS:
         return _by_gate(wiring, index, step, rows)
     weight_ih, weight_hh = wiring.weight(step, "weight_ih"), wiring.weight(step, "weight_hh")
-    gates = GATES[step.options["cell"]]
+    gates = FAMILIES[step.options["cell"]].gates
     hidden = len(weight_ih) // gates
     start = wiring.new_units(index, hidden, step.operator)
     cells = start + np.arange(hidden)
@@ -109,7 +108,7 @@ def _by_gate(wiring: Wiring, index: int, step: Step, rows: np.ndarray) -> tuple[
     cell = step.options["cell"]
     parts = _PARTS[cell]
     weight_ih, weight_hh = wiring.weight(step, "weight_ih"), wiring.weight(step, "weight_hh")
-    hidden = len(weight_ih) // GATES[cell]
+    hidden = len(weight_ih) // FAMILIES[cell].gates
     units = np.stack(
         [wiring.new_units(index, hidden, name) + np.arange(hidden) for name in parts.names]
     )  # [parts, H]

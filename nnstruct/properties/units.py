@@ -15,7 +15,7 @@ import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.structure import Structure
-from nnstruct.structure.units import ACTIVATIONS, JOINS, unit_values
+from nnstruct.structure.units import JOINS, UNIT_ACTIVATIONS, unit_values
 
 MEASURES = {
     "channels": "channels of all units",
@@ -29,7 +29,7 @@ MEASURES = {
     "stage_mean": "mean stage of a unit",
     "channels_at_full_size": "channels of the units in stage 0",
     "joined_by_sum": "share of units that sum their inputs",
-    **{f"share_{name}": f"share of units with the activation {name}" for name in ACTIVATIONS},
+    **{f"share_{name}": f"share of units with the activation {name}" for name in UNIT_ACTIVATIONS},
     "activations": "number of different activations",
 }
 
@@ -70,7 +70,7 @@ def _row(structure: Structure) -> list[float]:
         stage.mean(),
         channels[stage == 0].sum(),
         _share(unit_values(structure, "join"), JOINS[1]),
-        *(_share(activation, name) for name in ACTIVATIONS),
+        *(_share(activation, name) for name in UNIT_ACTIVATIONS),
         len(set(activation)),
     ]
 

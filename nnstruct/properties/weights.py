@@ -54,7 +54,7 @@ _TENSORS = {"input": "input weights", "readout": "read-out weights"}
 _OVER_LAYERS = ("mean", "var", "rms", "sign_balance", "spectral_norm", "stable_rank")
 _LAYER_SUMMARIES = ("first", "last", "mean", "min", "max")
 _GATE_STATISTICS = ("mean", "rms", "sign_balance")
-GATES = 4
+MOST_GATES = 4
 
 
 def _measures() -> dict[str, str]:
@@ -67,7 +67,7 @@ def _measures() -> dict[str, str]:
             for summary in _LAYER_SUMMARIES:
                 named[f"{kind}_layer_{name}_{summary}"] = f"{words}, {_BOTH[name]} by layer: {summary}"
     for group, words in (_KINDS | {"bias": "biases"}).items():
-        for gate in range(GATES):
+        for gate in range(MOST_GATES):
             for name in _GATE_STATISTICS:
                 named[f"{group}_gate_{gate}_{name}"] = f"{words}, gate {gate}: {_BOTH[name]}"
     return named
@@ -76,7 +76,7 @@ def _measures() -> dict[str, str]:
 MEASURES = _measures()
 
 
-class Block(NamedTuple):
+class WeightBlock(NamedTuple):
     """Weights that belong together.
 
     Attributes
@@ -94,7 +94,7 @@ class Block(NamedTuple):
     matrix: np.ndarray
 
 
-def weight_blocks(network: Network) -> Iterator[Block]:
+def weight_blocks(network: Network) -> Iterator[WeightBlock]:
     """The blocks of forward, then of recurrent edges, each from the first layer on."""
     structure = network.structure
     source, target = structure.edge_index
@@ -109,7 +109,7 @@ def weight_blocks(network: Network) -> Iterator[Block]:
                 weight = network.weight[chosen].astype(np.float64)
                 matrix = np.zeros((width, structure.num_units, weight.shape[1]))
                 matrix[place[target[chosen]], source[chosen]] = weight
-                yield Block(kind, depth, weight, matrix)
+                yield WeightBlock(kind, depth, weight, matrix)
 
 
 def layer_weights(network: Network) -> pd.DataFrame:
@@ -232,7 +232,7 @@ def _tensor_row(network: Network, name: str, axes: tuple[int, ...]) -> list[floa
     )
 
 
-def _layer_row(blocks: list[Block]) -> list[float]:
+def _layer_row(blocks: list[WeightBlock]) -> list[float]:
     places = [list(_BOTH).index(name) for name in _OVER_LAYERS]
     if not blocks:
         return [np.nan] * (len(places) * len(_LAYER_SUMMARIES))
@@ -250,7 +250,7 @@ def _gate_row(values: np.ndarray) -> list[float]:
     """Mean, root mean square and sign balance for each of the gates; ``values`` [n, gates]."""
     places = [list(VALUE_STATISTICS).index(name) for name in _GATE_STATISTICS]
     row: list[float] = []
-    for gate in range(GATES):
+    for gate in range(MOST_GATES):
         own = values[:, gate] if values.ndim == 2 and values.shape[1] > gate else np.zeros(0)
         statistics = values_row(own)
         row += [statistics[place] for place in places]

@@ -26,7 +26,12 @@ from nnstruct.pruning.trajectories.run import run_trajectory
 from nnstruct.pruning.trajectories.schedules import SCHEDULES, Schedule
 from nnstruct.pruning.trajectories.starting import starting_network
 from nnstruct.pruning.trajectories.thresholds import compare, thresholds
-from nnstruct.pruning.trajectories.trajectory import Step, Trajectory, to_benchmark, trajectory_table
+from nnstruct.pruning.trajectories.trajectory import (
+    Trajectory,
+    TrajectoryStep,
+    to_benchmark,
+    trajectory_table,
+)
 from nnstruct.pruning.trajectories.trajectory_file import load_trajectories, save_trajectories
 
 __all__ = [
@@ -50,9 +55,9 @@ __all__ = [
     "Snip",
     "SparseEvolution",
     "SrSte",
-    "Step",
     "SynFlow",
     "Trajectory",
+    "TrajectoryStep",
     "Workpiece",
     "compare",
     "evaluate",

@@ -30,7 +30,7 @@ from nnstruct.pruning.masks import (
 from nnstruct.pruning.nnstruct_modules import built_in_masks, is_own
 
 PARTS = ("input", "hidden", "both")
-GATES = ("together", "apart")
+GATE_CHOICES = ("together", "apart")
 _LEFT_ALONE = (
     nn.modules.batchnorm._NormBase,
     nn.LayerNorm,
@@ -70,8 +70,8 @@ class Scope:
             raise InvalidInputError("parameters", "be a list of patterns", self.parameters)
         if self.part not in (None, *PARTS):
             raise InvalidInputError("part", f"be one of {', '.join(PARTS)}, or None", self.part)
-        if self.gates not in (None, *GATES):
-            raise InvalidInputError("gates", f"be one of {', '.join(GATES)}, or None", self.gates)
+        if self.gates not in (None, *GATE_CHOICES):
+            raise InvalidInputError("gates", f"be one of {', '.join(GATE_CHOICES)}, or None", self.gates)
 
 
 @dataclass(eq=False)

@@ -11,16 +11,16 @@ from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.structure import Structure
 from nnstruct.structure.units import (
-    ACTIVATIONS,
     ATTRIBUTES_OF,
     HAMILTONIAN,
     JOINS,
-    OPERATORS,
+    UNIT_ACTIVATIONS,
+    UNIT_OPERATORS,
     operator_fits,
     unit_values,
 )
 
-_LISTS = {"operators": OPERATORS, "activations": ACTIVATIONS, "joins": JOINS}
+_LISTS = {"operators": UNIT_OPERATORS, "activations": UNIT_ACTIVATIONS, "joins": JOINS}
 # Fields of a Space, and the attribute of a unit that each is about.
 SPACE_ATTRIBUTES = {
     "operators": "operator",

@@ -19,10 +19,10 @@ from nnstruct.structure.structure import Structure
 
 GRADIENT_FLOW, HAMILTONIAN = "gradient-flow3x3", "hamiltonian3x3"
 FLOWS = (GRADIENT_FLOW, HAMILTONIAN)
-OPERATORS = (
+UNIT_OPERATORS = (
     "conv3x3", "conv1x1", "sepconv3x3", "maxpool3x3", "avgpool3x3", "identity", *FLOWS,
 )  # fmt: skip
-ACTIVATIONS = ("relu", "tanh", "gelu")
+UNIT_ACTIVATIONS = ("relu", "tanh", "gelu")
 JOINS = ("concat", "sum")
 UNIT_DEFAULTS: Mapping[str, str | int] = {
     "operator": "conv3x3",

@@ -13,7 +13,7 @@ from nnstruct.extract import extract
 from nnstruct.modules import build_module, initial_parameters, module_from_network, parameter_shapes
 from nnstruct.modules.cnn.module import CNN
 from nnstruct.modules.parameters import count_parameters
-from nnstruct.structure.units import FLOWS, OPERATORS, unit_values
+from nnstruct.structure.units import FLOWS, UNIT_OPERATORS, unit_values
 from nnstruct.tasks import Task
 
 RNG = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def channel_graph(seed: int, units: int = 7, operators=("conv3x3",)) -> Structur
 def cell_graph(seed: int, units: int = 6) -> Structure:
     """Cells of every operator, join and width."""
     rng = np.random.default_rng(seed)
-    operator = rng.choice(OPERATORS, units)
+    operator = rng.choice(UNIT_OPERATORS, units)
     channels = rng.integers(1, 5, units)
     channels[operator == "hamiltonian3x3"] = 4
     edges = random_edges(rng, units)

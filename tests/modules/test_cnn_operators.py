@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.modules import build_module
-from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, gradient_flow, hamiltonian, norm_bound
+from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, convolved, gradient_flow, hamiltonian, norm_bound
 from nnstruct.modules.cnn.pooling import pool
 from nnstruct.population.reference import Training
 from nnstruct.tasks import Task
@@ -99,6 +99,19 @@ def test_pools_leave_the_border_out():
     assert pool("maxpool3x3", x)[0, 0, 0, 0] == x[0, 0, :2, :2].max()
     assert pool("avgpool3x3", x)[0, 0, 0, 0] == x[0, 0, :2, :2].mean()
     assert pool("avgpool3x3", x, 2).shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (1, 4), (3, 1), (3, 2)])
+def test_convolutions_equal_those_of_pytorch_whatever_the_stride(size, stride):
+    x = torch.randn(5, 3, 7, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    kernel = torch.randn(2, 3, size, size, requires_grad=True)
+    plain = torch.nn.functional.conv2d(x.contiguous(), kernel, stride=stride, padding=size // 2)
+    torch.testing.assert_close(convolved(x, kernel, stride), plain)
+    ours, theirs = (
+        torch.autograd.grad(made.square().sum(), (x, kernel))
+        for made in (convolved(x, kernel, stride), plain)
+    )
+    torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -12,7 +12,7 @@ from nnstruct.modules import build_module, initial_parameters, module_from_netwo
 from nnstruct.modules.parameters import check_trainable, count_parameters
 from nnstruct.population import train_network
 from nnstruct.structure.families import FAMILIES
-from nnstruct.structure.units import ACTIVATIONS, ATTRIBUTES_OF, JOINS, OPERATORS
+from nnstruct.structure.units import ATTRIBUTES_OF, JOINS, UNIT_ACTIVATIONS, UNIT_OPERATORS
 from nnstruct.tasks import Task
 
 RNG = np.random.default_rng(0)
@@ -40,8 +40,8 @@ TASKS = {
 
 def attributes_of(family: str, units: int, rng: np.random.Generator) -> dict[str, list]:
     drawn = {
-        "operator": rng.choice(OPERATORS, units).tolist(),
-        "activation": rng.choice(ACTIVATIONS, units).tolist(),
+        "operator": rng.choice(UNIT_OPERATORS, units).tolist(),
+        "activation": rng.choice(UNIT_ACTIVATIONS, units).tolist(),
         "join": rng.choice(JOINS, units).tolist(),
         "stage": np.sort(rng.integers(0, 2, units)).tolist(),
         "channels": (2 * rng.integers(1, 3, units)).tolist(),

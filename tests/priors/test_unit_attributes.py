@@ -12,13 +12,13 @@ from nnstruct.priors import PRIORS, DenseLayered, DiscretisedODE, Prior, ResNet,
 from nnstruct.random import generator
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
-from nnstruct.structure.units import ACTIVATIONS, JOINS, OPERATORS, UNIT_DEFAULTS
+from nnstruct.structure.units import JOINS, UNIT_ACTIVATIONS, UNIT_DEFAULTS, UNIT_OPERATORS
 
 CELLS = Space(
     "cnn",
     units=(5, 14),
-    operators=OPERATORS,
-    activations=ACTIVATIONS,
+    operators=UNIT_OPERATORS,
+    activations=UNIT_ACTIVATIONS,
     channels=(4, 12),
     stages=3,
     joins=JOINS,
@@ -32,14 +32,14 @@ def some(names):
 
 @st.composite
 def cell_spaces(draw):
-    operators = draw(some(OPERATORS))
+    operators = draw(some(UNIT_OPERATORS))
     low = draw(st.integers(1, 9))
     channels = draw(st.none() | st.just((low, low + draw(st.integers(0, 5)))))
     if operators == ("hamiltonian3x3",):
         channels = (4, 4)
     return Space(
-        "cnn", units=(4, 12), operators=operators, activations=draw(some(ACTIVATIONS)), channels=channels,
-        stages=draw(st.integers(1, 4)), joins=draw(some(JOINS)),
+        "cnn", units=(4, 12), operators=operators, activations=draw(some(UNIT_ACTIVATIONS)),
+        channels=channels, stages=draw(st.integers(1, 4)), joins=draw(some(JOINS)),
     )  # fmt: skip
 
 
@@ -94,10 +94,10 @@ def test_a_space_that_says_nothing_leaves_structures_as_they_were():
 
 
 def test_graphs_are_the_same_with_attributes_and_without():
-    with_them = sample(Space("mlp", units=(5, 20), activations=ACTIVATIONS), 20, seed=3)
+    with_them = sample(Space("mlp", units=(5, 20), activations=UNIT_ACTIVATIONS), 20, seed=3)
     without = sample(Space("mlp", units=(5, 20)), 20, seed=3)
     assert [s.forward_edges.tolist() for s in with_them] == [s.forward_edges.tolist() for s in without]
-    assert {value for s in with_them for value in s.attributes["activation"]} == set(ACTIVATIONS)
+    assert {value for s in with_them for value in s.attributes["activation"]} == set(UNIT_ACTIVATIONS)
     assert all(set(s.attributes) == {"activation"} for s in with_them)
 
 

@@ -11,19 +11,18 @@ from nnstruct import Space, Structure
 from nnstruct.priors import sample
 from nnstruct.search import OPERATORS, Search
 from nnstruct.search.attributes import mended
-from nnstruct.structure.units import ACTIVATIONS, JOINS
-from nnstruct.structure.units import OPERATORS as CELL_OPERATORS
+from nnstruct.structure.units import JOINS, UNIT_ACTIVATIONS, UNIT_OPERATORS
 
 CELLS = Space(
     "cnn",
     units=(4, 12),
-    operators=CELL_OPERATORS,
-    activations=ACTIVATIONS,
+    operators=UNIT_OPERATORS,
+    activations=UNIT_ACTIVATIONS,
     channels=(3, 8),
     stages=3,
     joins=JOINS,
 )
-SPACES = [CELLS, Space("cnn", units=(4, 12)), Space("mlp", units=(4, 12), activations=ACTIVATIONS)]
+SPACES = [CELLS, Space("cnn", units=(4, 12)), Space("mlp", units=(4, 12), activations=UNIT_ACTIVATIONS)]
 POOLS = [sample(space, 32, seed=0) for space in SPACES]
 
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nnstruct.modules.cnn.layout import CONVOLUTIONS, POOLS, POSITIONS, CellLayout
-from nnstruct.modules.cnn.operators import ACTIVATION, gradient_flow, hamiltonian, separable
+from nnstruct.modules.cnn.operators import ACTIVATION, convolved, gradient_flow, hamiltonian, separable
 from nnstruct.modules.cnn.pieces import Arrays, Piece, load_piece, save_piece
 from nnstruct.modules.cnn.pooling import pool
-from nnstruct.modules.cnn.wiring import IMAGE, Block, Reading, Span
+from nnstruct.modules.cnn.wiring import IMAGE, CellsTogether, Reading, Span
 from nnstruct.structure.units import FLOWS, GRADIENT_FLOW, HAMILTONIAN
 
 NORM_EPSILON = 1e-5
@@ -26,7 +26,7 @@ class CellBlock(nn.Module):
 
     Parameters
     ----------
-    block : Block
+    block : CellsTogether
     layout : CellLayout
     normalised : bool
     """
@@ -36,7 +36,7 @@ class CellBlock(nn.Module):
     norm_mean: Tensor
     norm_var: Tensor
 
-    def __init__(self, block: Block, layout: CellLayout, normalised: bool) -> None:
+    def __init__(self, block: CellsTogether, layout: CellLayout, normalised: bool) -> None:
         super().__init__()
         self.block, self.layout = block, layout
         first, cells = block.units[0], layout.cells
@@ -158,7 +158,7 @@ class SideBySide(CellBlock):
     output : float32 [B, c, H', W']
     """
 
-    def __init__(self, block: Block, layout: CellLayout, normalised: bool) -> None:
+    def __init__(self, block: CellsTogether, layout: CellLayout, normalised: bool) -> None:
         super().__init__(block, layout, normalised)
         self.separable = self.operator == "sepconv3x3"
         if self.separable:
@@ -175,7 +175,7 @@ class SideBySide(CellBlock):
             if self.separable:
                 made = separable(x, self.edge_kernel(f"depthwise_{number}"), kernel, reading.stride)
             else:
-                made = functional.conv2d(x, kernel, stride=reading.stride, padding=kernel.shape[-1] // 2)
+                made = convolved(x, kernel, reading.stride)
             total = made if total is None else total + made
         return self.finish(total, image)
 
@@ -193,7 +193,7 @@ class Aligned(CellBlock):
     own_kernel: nn.Parameter
     own_depthwise: nn.Parameter
 
-    def __init__(self, block: Block, layout: CellLayout, normalised: bool) -> None:
+    def __init__(self, block: CellsTogether, layout: CellLayout, normalised: bool) -> None:
         super().__init__(block, layout, normalised)
         self.summed = layout.cells.join[block.units[0]] == "sum"
         self.pools_first = self.operator in POOLS and not self.summed
@@ -227,7 +227,7 @@ class Aligned(CellBlock):
     def _convolved(self, x: Tensor) -> Tensor:
         if self.operator == "sepconv3x3":
             return separable(x, self.own_depthwise, self.own_kernel)
-        return functional.conv2d(x, self.own_kernel, padding=self.own_kernel.shape[-1] // 2)
+        return convolved(x, self.own_kernel)
 
     def _joined(self, maps: Sequence[Tensor], image: Tensor) -> Tensor | None:
         """The inputs in the unit's channels and resolution; None where nothing feeds it."""
@@ -236,7 +236,7 @@ class Aligned(CellBlock):
             x, stride = side_by_side(maps, image, reading.spans), reading.stride
             if self.pools_first:
                 x, stride = pool(self.operator, x, stride), 1
-            parts.append(functional.conv2d(x, self.edge_kernel(f"align_{number}"), stride=stride))
+            parts.append(convolved(x, self.edge_kernel(f"align_{number}"), stride))
         passed = [self._passed(maps, span, stride) for span, stride in self.block.passing]
         parts += passed if self.summed or not passed else [_concatenated(passed)]
         return sum(parts[1:], parts[0]) if parts else None
@@ -246,7 +246,7 @@ class Aligned(CellBlock):
         return pool(self.operator, x, stride) if self.pools_first else x
 
 
-def make_block(block: Block, layout: CellLayout, normalised: bool) -> SideBySide | Aligned:
+def make_block(block: CellsTogether, layout: CellLayout, normalised: bool) -> SideBySide | Aligned:
     """The module of a block."""
     kind = SideBySide if layout.side_by_side[block.units[0]] else Aligned
     return kind(block, layout, normalised)

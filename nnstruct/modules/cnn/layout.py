@@ -27,12 +27,12 @@ import numpy as np
 from nnstruct.errors import StructureError
 from nnstruct.structure import Structure
 from nnstruct.structure.units import (
-    ACTIVATIONS,
     FLOWS,
     GRADIENT_FLOW,
     HAMILTONIAN,
     JOINS,
-    OPERATORS,
+    UNIT_ACTIVATIONS,
+    UNIT_OPERATORS,
     unit_values,
 )
 
@@ -67,7 +67,7 @@ class Cells:
             If a value is not among those allowed, an edge leads to an earlier stage, or a Hamiltonian
             block has an odd number of channels.
         """
-        operator = _named(structure, "operator", OPERATORS)
+        operator = _named(structure, "operator", UNIT_OPERATORS)
         channels, stage = _counted(structure, "channels", 1), _counted(structure, "stage", 0)
         source, target = structure.edge_index
         back = np.flatnonzero(stage[source] > stage[target])
@@ -77,7 +77,7 @@ class Cells:
         for unit, name in enumerate(operator):
             if name == HAMILTONIAN and channels[unit] % 2:
                 raise StructureError("attributes['channels']", f"be even for {name!r}", int(channels[unit]))
-        activation, join = _named(structure, "activation", ACTIVATIONS), _named(structure, "join", JOINS)
+        activation, join = _named(structure, "activation", UNIT_ACTIVATIONS), _named(structure, "join", JOINS)
         return cls(operator, activation, join, stage, channels)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nnstruct.modules.cnn.blocks import RUNNING, CellBlock, make_block
 from nnstruct.modules.cnn.layout import CellLayout
-from nnstruct.modules.cnn.wiring import Wiring
+from nnstruct.modules.cnn.wiring import CellWiring
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 
@@ -64,7 +64,7 @@ class CNN(nn.Module):
         self.normalised = "norm_scale" in parameters
         self._input_shapes = {n: v.shape for n, v in parameters.items() if n.startswith("input_weight")}
         image_channels = next(iter(self._input_shapes.values()))[-2]
-        wiring = Wiring(self.layout, image_channels)
+        wiring = CellWiring(self.layout, image_channels)
         self.blocks = nn.ModuleList(make_block(b, self.layout, self.normalised) for b in wiring.blocks)
         for block in self._cell_blocks:
             block.load(parameters)

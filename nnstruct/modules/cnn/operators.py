@@ -19,6 +19,30 @@ _SQUARINGS = 4
 _TINY = 1e-30
 
 
+def convolved(x: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+    """A convolution that keeps the size of a map, or divides it by the stride, rounded up.
+
+    A kernel of one position is applied to every ``stride``-th one: on processors with AVX2 and no AVX-512,
+    oneDNN's strided 1 x 1 convolution writes beyond its memory where a map of the format ``channels_last``
+    has fewer than 8 channels (uxlfoundation/oneDNN, issue 6035).
+
+    Parameters
+    ----------
+    x : Tensor [B, i, H, W]
+    kernel : Tensor [o, i, k, k]
+        With an odd k.
+    stride : int
+
+    Returns
+    -------
+    Tensor [B, o, ceil(H / stride), ceil(W / stride)]
+    """
+    size = kernel.shape[-1]
+    if size == 1 and stride > 1:
+        x, stride = x[:, :, ::stride, ::stride], 1
+    return functional.conv2d(x, kernel, stride=stride, padding=size // 2)
+
+
 def separable(x: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int = 1) -> Tensor:
     """A 3 x 3 kernel for each channel, then a 1 x 1 convolution (Chollet, 2017, arXiv:1610.02357).
 

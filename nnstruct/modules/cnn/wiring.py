@@ -43,7 +43,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Block:
+class CellsTogether:
     """Units that are computed together.
 
     Attributes
@@ -62,7 +62,7 @@ class Block:
     passing: tuple[tuple[Span, int], ...]
 
 
-class Wiring:
+class CellWiring:
     """The blocks of a structure in an order in which they can be computed.
 
     Parameters
@@ -72,7 +72,7 @@ class Wiring:
 
     Attributes
     ----------
-    blocks : list of Block
+    blocks : list of CellsTogether
     home : list of Span
         Where each unit's map is.
     """
@@ -85,7 +85,9 @@ class Wiring:
             ends = np.cumsum(layout.cells.channels[list(units)])
             for unit, end in zip(units, ends.tolist(), strict=True):
                 self.home[unit] = Span(number, end - int(layout.cells.channels[unit]), end)
-        self.blocks = [Block(units, self._readings(units), self._passing(units)) for units in together]
+        self.blocks = [
+            CellsTogether(units, self._readings(units), self._passing(units)) for units in together
+        ]
 
     def _readings(self, units: tuple[int, ...]) -> tuple[Reading, ...]:
         layout, stage = self.layout, int(self.layout.cells.stage[units[0]])

@@ -18,7 +18,11 @@ def gelu(values: Tensor) -> Tensor:
     return nn.functional.gelu(values, approximate="tanh")
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "gelu": gelu}
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "gelu": gelu,
+}
 
 
 class MaskedMLP(nn.Module):
@@ -112,11 +116,11 @@ class MaskedMLP(nn.Module):
 
     def _activate(self, values: Tensor, start: int, end: int) -> Tensor:
         if len(self._activations) == 1:
-            return ACTIVATIONS[next(iter(self._activations))](values)
+            return ACTIVATION_FUNCTIONS[next(iter(self._activations))](values)
         result = torch.empty_like(values)
         for name, places in self._activations.items():
             own = places[(places >= start) & (places < end)] - start
-            result[:, own] = ACTIVATIONS[name](values[:, own])
+            result[:, own] = ACTIVATION_FUNCTIONS[name](values[:, own])
         return result
 
     @torch.no_grad()

@@ -17,7 +17,7 @@ from nnstruct.structure.families import FAMILIES
 
 
 @dataclass(frozen=True)
-class CellLayout:
+class FaithfulCellLayout:
     """One recurrent cell.
 
     Attributes
@@ -61,20 +61,20 @@ class FaithfulLayout:
         self.units = [np.flatnonzero(structure.layer == layer) for layer in range(structure.num_layers)]
 
     @cached_property
-    def cells(self) -> list[CellLayout]:
+    def cells(self) -> list[FaithfulCellLayout]:
         """By target layer, a layer's own cell before the skip cells that add to it."""
         adjacency = np.zeros((self.structure.num_units,) * 2, dtype=bool)  # [target, source]
         source, target = self.structure.forward_edges
         adjacency[target, source] = True
         first = len(self.units[0])
-        cells = [CellLayout("layer0", -1, 0, np.ones((first, first), dtype=bool))]
+        cells = [FaithfulCellLayout("layer0", -1, 0, np.ones((first, first), dtype=bool))]
         for layer in range(1, len(self.units)):
             mask = adjacency[np.ix_(self.units[layer], self.units[layer - 1])]
-            cells.append(CellLayout(f"layer{layer}", layer - 1, layer, mask))
+            cells.append(FaithfulCellLayout(f"layer{layer}", layer - 1, layer, mask))
             for earlier in range(layer - 1):
                 mask = adjacency[np.ix_(self.units[layer], self.units[earlier])]
                 if mask.any():
-                    cells.append(CellLayout(f"skip{earlier}_{layer}", earlier, layer, mask))
+                    cells.append(FaithfulCellLayout(f"skip{earlier}_{layer}", earlier, layer, mask))
         return cells
 
     def gate_mask(self, mask: np.ndarray, *, aligned: bool) -> np.ndarray:

@@ -28,7 +28,7 @@ class Fed(NamedTuple):
     real: Tensor
 
 
-class Plan(NamedTuple):
+class FeedPlan(NamedTuple):
     """The batches of an epoch.
 
     Attributes
@@ -78,7 +78,7 @@ class Feeder:
             values = self.inputs.flatten(1)
             self.inputs = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
 
-    def plan(self, batches: list[list[np.ndarray]], lanes: int) -> Plan:
+    def plan(self, batches: list[list[np.ndarray]], lanes: int) -> FeedPlan:
         """The batches of S groups, all padded to ``lanes`` and sent at once."""
         shape = (len(batches[0]), len(batches), lanes)
         positions = np.full(shape, -1, dtype=np.int64)
@@ -90,7 +90,7 @@ class Feeder:
             longest = np.where(positions >= 0, self.split.lengths[positions], 1).max(axis=(1, 2))
             rounded = -(-longest // self.rounding) * self.rounding
             steps = np.minimum(rounded, self.split.inputs.shape[1]).tolist()
-        return Plan(torch.from_numpy(positions).to(self.device), steps)
+        return FeedPlan(torch.from_numpy(positions).to(self.device), steps)
 
     def feed(self, positions: Tensor, steps: int, group: Tensor) -> Fed:
         """The batch at ``positions`` [S, B] for networks of the groups ``group`` [P]."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.modules.mlp.module import ACTIVATIONS, NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
+from nnstruct.modules.mlp.module import ACTIVATION_FUNCTIONS, NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
 from nnstruct.modules.mlp.parameters import activations
 from nnstruct.population.batched.blocks import Blocks, Slots
 from nnstruct.population.batched.clean import PaddedUnits
@@ -123,10 +123,10 @@ class BatchedMLP:
 
     def _activate(self, sums: Tensor, here: slice) -> Tensor:
         if len(self._kinds) == 1:
-            return ACTIVATIONS[next(iter(self._kinds))](sums)
+            return ACTIVATION_FUNCTIONS[next(iter(self._kinds))](sums)
         result = torch.zeros_like(sums)
         for name, chosen in self._kinds.items():
-            result = torch.where(chosen[:, here], ACTIVATIONS[name](sums), result)
+            result = torch.where(chosen[:, here], ACTIVATION_FUNCTIONS[name](sums), result)
         return result
 
     def _normalize(self, sums: Tensor, parameters: Mapping[str, Tensor], here: slice) -> Tensor:

@@ -20,7 +20,7 @@ CODES = {"relu": RELU, "tanh": TANH, "gelu": GELU}
 BLOCK = 4
 
 
-class Plan(NamedTuple):
+class PerceptronPlan(NamedTuple):
     """The wiring of a network whose units stand in the order in which they are computed."""
 
     edges: EdgeRows
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     output_unit: np.ndarray  # int32 [O]
 
 
-class Weights(NamedTuple):
+class PerceptronWeights(NamedTuple):
     """Float32 arrays that the loop reads (or their gradients)."""
 
     edges: np.ndarray  # [1, E]
@@ -43,7 +43,7 @@ class Weights(NamedTuple):
     norm_shift: np.ndarray  # [N], or [0]
 
 
-class Workspace(NamedTuple):
+class PerceptronWorkspace(NamedTuple):
     """Arrays that live through a training; B lanes, one an example."""
 
     position: np.ndarray  # int64 [B]: the example of each lane
@@ -81,7 +81,7 @@ class MLPLayout:
         self._input_order = np.argsort(np.argsort(self.order[inputs]))
         self._output_order = np.argsort(np.argsort(self.order[outputs]))
         names = activations(structure)
-        self.plan = Plan(
+        self.plan = PerceptronPlan(
             EdgeRows.of([edges[:, self._edge]], structure.num_units),
             np.concatenate([[0], np.cumsum(structure.layer_sizes)]).astype(np.int32),
             np.array([CODES[names[unit]] for unit in self.order], dtype=np.int32),
@@ -100,9 +100,9 @@ class MLPLayout:
             (normalized,),
         ]
 
-    def views(self, flat: np.ndarray) -> Weights:
+    def views(self, flat: np.ndarray) -> PerceptronWeights:
         """Views into a flat array."""
-        return Weights(*split_views(flat, self._shapes))
+        return PerceptronWeights(*split_views(flat, self._shapes))
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:
         """Named parameters as one flat float32 array."""
@@ -132,7 +132,7 @@ class MLPLayout:
             named["norm_shift"][self.order] = views.norm_shift
         return named
 
-    def workspace(self, batch_size: int) -> Workspace:
+    def workspace(self, batch_size: int) -> PerceptronWorkspace:
         """Zeroed arrays for batches of at most ``batch_size`` examples, or parts of them."""
         lanes = min(MOST_LANES, -(-batch_size // LANE_MULTIPLE) * LANE_MULTIPLE)
         (_, (units,), (rows, _), (classes, outputs), _, (normalized,), _) = self._shapes
@@ -140,7 +140,7 @@ class MLPLayout:
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros((*shape, lanes), dtype=np.float32)
 
-        return Workspace(
+        return PerceptronWorkspace(
             np.zeros(lanes, dtype=np.int64),
             np.zeros(lanes, dtype=np.int32),
             np.zeros(lanes, dtype=np.int32),

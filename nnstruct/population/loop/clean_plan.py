@@ -7,7 +7,7 @@ import numpy as np
 from nnstruct.population.loop.plan import (
     CELL_CODES,
     EdgeRows,
-    Plan,
+    LoopPlan,
     TiedWeights,
     Weights,
     channels,
@@ -42,7 +42,7 @@ class CleanLayout:
         self._input_order = np.argsort(np.argsort(self.order[inputs]))
         self._output_order = np.argsort(np.argsort(self.order[outputs]))
         units = structure.num_units
-        self.plan = Plan(
+        self.plan = LoopPlan(
             CELL_CODES[structure.family],
             EdgeRows.of([edges[:, self._forward_edge]], units),
             EdgeRows.of([edges[:, self._recurrent_edge]], units),

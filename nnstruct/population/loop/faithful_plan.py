@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnstruct.modules.rnn.faithful_layout import CellLayout, FaithfulLayout
+from nnstruct.modules.rnn.faithful_layout import FaithfulCellLayout, FaithfulLayout
 from nnstruct.population.loop.plan import (
     CELL_CODES,
     EdgeRows,
-    Plan,
+    LoopPlan,
     TiedWeights,
     Weights,
     channels,
@@ -51,7 +51,7 @@ class FaithfulPlanLayout:
         output_row[final] = np.arange(len(final))
         input_row = np.full(self.num_units, -1, dtype=np.int32)
         input_row[first] = np.arange(len(first))
-        self.plan = Plan(
+        self.plan = LoopPlan(
             CELL_CODES[structure.family],
             EdgeRows.of(forward, self.num_units),
             EdgeRows.of(recurrent[:1], self.num_units),
@@ -120,7 +120,7 @@ class FaithfulPlanLayout:
             home[:, units] = self._home(f"cells.{name}.{kind}").reshape(self.gates, -1)
         return home
 
-    def _forward_edges(self, cell: CellLayout, gate: int) -> tuple[np.ndarray, np.ndarray]:
+    def _forward_edges(self, cell: FaithfulCellLayout, gate: int) -> tuple[np.ndarray, np.ndarray]:
         if cell.source < 0:
             return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=np.int64)
         hidden = len(cell.mask)
@@ -130,7 +130,7 @@ class FaithfulPlanLayout:
         edges = np.stack([self._layer_outputs[cell.source][source], self._cell_units[cell.name][target]])
         return edges, self._home(f"cells.{cell.name}.weight_ih")[of_gate][mask]
 
-    def _recurrent_edges(self, cell: CellLayout, gate: int) -> tuple[np.ndarray, np.ndarray]:
+    def _recurrent_edges(self, cell: FaithfulCellLayout, gate: int) -> tuple[np.ndarray, np.ndarray]:
         units = self._cell_units[cell.name]
         hidden = len(units)
         edges = np.stack([np.tile(units, hidden), np.repeat(units, hidden)])

@@ -45,7 +45,7 @@ def _stack(arrays: tuple[np.ndarray, ...], width: int) -> np.ndarray:
     return np.stack([np.pad(array, (0, width - len(array))) for array in arrays]).astype(np.int32)
 
 
-class Plan(NamedTuple):
+class LoopPlan(NamedTuple):
     """The wiring of a network whose units stand in the order in which they are computed."""
 
     cell: int
@@ -88,12 +88,12 @@ class Layout(Protocol):
 
     Attributes
     ----------
-    plan : Plan
+    plan : LoopPlan
     symbols : int64 [S]
         The symbols of the task that have a place in the input weights, sorted.
     """
 
-    plan: Plan
+    plan: LoopPlan
     symbols: np.ndarray
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:

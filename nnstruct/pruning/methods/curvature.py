@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
-from nnstruct.pruning.training.gradients import Batch
+from nnstruct.pruning.training.gradients import TaskBatch
 
 _MOST_VALUES = 2**24  # gradients held at once
 Weights = dict[str, Tensor]
 
 
-def gauss_newton_diagonal(module: nn.Module, names: list[str], batch: Batch) -> list[Tensor]:
+def gauss_newton_diagonal(module: nn.Module, names: list[str], batch: TaskBatch) -> list[Tensor]:
     """The exact diagonal for the mean cross-entropy of a batch, by some parameters.
 
     With the Jacobian J of an example's C class scores and their probabilities p, the matrix is the mean
@@ -27,7 +27,7 @@ def gauss_newton_diagonal(module: nn.Module, names: list[str], batch: Batch) -> 
     module : nn.Module
     names : list of str
         Of its parameters.
-    batch : Batch
+    batch : TaskBatch
 
     Returns
     -------
@@ -51,7 +51,7 @@ def _factor(scores: Tensor) -> Tensor:
     return (torch.diag(p.sqrt()) - torch.outer(p, p.sqrt())).T  # [C, C], a row for each gradient
 
 
-def _together(module: nn.Module, weights: Weights, batch: Batch) -> list[Tensor]:
+def _together(module: nn.Module, weights: Weights, batch: TaskBatch) -> list[Tensor]:
     def squares(example: Tensor) -> Weights:
         pulled: Any = vjp(lambda own: functional_call(module, own, (example[None],))[0], weights)
         scores, pull = pulled[:2]
@@ -67,7 +67,7 @@ def _together(module: nn.Module, weights: Weights, batch: Batch) -> list[Tensor]
     return totals
 
 
-def _one_by_one(module: nn.Module, names: list[str], batch: Batch) -> list[Tensor]:
+def _one_by_one(module: nn.Module, names: list[str], batch: TaskBatch) -> list[Tensor]:
     weights = [module.get_parameter(name).requires_grad_(True) for name in names]
     totals = [torch.zeros_like(weight, requires_grad=False) for weight in weights]
     for example in range(len(batch.targets)):

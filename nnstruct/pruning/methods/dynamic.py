@@ -15,7 +15,7 @@ from nnstruct.checks import check_choice, check_share
 from nnstruct.pruning.base import Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.selection import apportion, erdos_renyi_shares, largest_in_each
-from nnstruct.pruning.training.hooks import Hook, Memory, Progress
+from nnstruct.pruning.training.hooks import Hook, Memory, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
 from nnstruct.random import generator
 
@@ -125,6 +125,6 @@ def random_scores(work: Workpiece, *keys: int | str) -> list[Tensor]:
     return found
 
 
-def cosine_fraction(fraction: float, progress: Progress, end: float) -> float:
+def cosine_fraction(fraction: float, progress: TrainingPlace, end: float) -> float:
     """A fraction that falls to zero at a share of the training (Evci et al., 2020)."""
     return fraction / 2 * (1 + math.cos(math.pi * min(1.0, progress.share / end)))

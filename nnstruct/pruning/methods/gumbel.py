@@ -18,7 +18,7 @@ from torch import Tensor
 from nnstruct.checks import check_number, check_share
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.selection import largest
-from nnstruct.pruning.training.hooks import Hook, Progress
+from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
 
 # In fewer updates than these logits move faster, so that they get as far.
@@ -110,7 +110,7 @@ class _Logits(Hook):
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": self.logits, "lr": self.options.rate * self.haste, "weight_decay": 0.0}]
 
-    def before(self, progress: Progress) -> None:
+    def before(self, progress: TrainingPlace) -> None:
         if progress.share >= self.options.search:
             self.settle()
         if self.settled:

@@ -15,12 +15,12 @@ from nnstruct.modules.cnn.blocks import CellBlock
 from nnstruct.modules.program.module import ProgramModule
 from nnstruct.pruning.masks import made_permanent
 from nnstruct.pruning.slots import Slot
-from nnstruct.pruning.training.gradients import Batch, still
+from nnstruct.pruning.training.gradients import TaskBatch, still
 
 _ATEN = torch.ops.aten
 
 
-def second_moments(slots: Sequence[Slot], module: nn.Module, batch: Batch) -> list[Tensor]:
+def second_moments(slots: Sequence[Slot], module: nn.Module, batch: TaskBatch) -> list[Tensor]:
     """``mean(y y^T)`` of the inputs y of each slot's weight, float64 [groups, d, d].
 
     d counts the inputs of one output: for kernels input channels (of the group) times positions. Means
@@ -42,7 +42,7 @@ def second_moments(slots: Sequence[Slot], module: nn.Module, batch: Batch) -> li
     return [found[slot.name] for slot in slots]
 
 
-def _observed(plain: nn.Module, batch: Batch, slots: Sequence[Slot]) -> dict[str, Tensor]:
+def _observed(plain: nn.Module, batch: TaskBatch, slots: Sequence[Slot]) -> dict[str, Tensor]:
     for part in plain.modules():
         if isinstance(part, ProgramModule | CellBlock):
             # What is masked is zero, so that the module does the same with its weights as they are.
@@ -109,7 +109,7 @@ def _patches(
     return value.movedim(1, axes + 1).flatten(0, axes).flatten(2)  # from [B, C, *places, *kernel]
 
 
-def _own_moments(plain: nn.Module, batch: Batch) -> dict[str, Tensor]:
+def _own_moments(plain: nn.Module, batch: TaskBatch) -> dict[str, Tensor]:
     """For a module of nnstruct whose units all stand in one order and see units before them."""
     plain._output_places = torch.arange(plain.structure.num_units).numpy()  # type: ignore[union-attr, assignment, arg-type]
     plain.readout = nn.Identity()

@@ -14,7 +14,7 @@ from torch import Tensor
 from nnstruct.checks import check_share
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
 from nnstruct.pruning.selection import largest
-from nnstruct.pruning.training.hooks import Hook, Memory, Progress
+from nnstruct.pruning.training.hooks import Hook, Memory, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
 
 
@@ -99,13 +99,13 @@ class _Movement(Hook):
         self.seen = [slot.effective() for slot in self.work.slots]
         return [weight for places in self.seen for weight in places]
 
-    def gradients(self, progress: Progress) -> None:
+    def gradients(self, progress: TrainingPlace) -> None:
         for slot, score, places in zip(self.work.slots, self.scores, self.seen, strict=True):
             for weight in places:
                 if weight.grad is not None:
                     score -= slot.total_over_gates(weight.grad * slot.value)
 
-    def after(self, progress: Progress, memory: Memory) -> None:
+    def after(self, progress: TrainingPlace, memory: Memory) -> None:
         options = self.options
         if progress.share < options.warm_up:
             return

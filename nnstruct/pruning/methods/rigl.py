@@ -17,7 +17,7 @@ from nnstruct.checks import check_integer, check_share
 from nnstruct.pruning.base import PRUNERS, Workpiece
 from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring, cosine_fraction
 from nnstruct.pruning.selection import largest_in_each
-from nnstruct.pruning.training.hooks import Memory, Progress
+from nnstruct.pruning.training.hooks import Memory, TrainingPlace
 
 
 @PRUNERS.register("rigl")
@@ -75,7 +75,7 @@ class _Rigged(Rewiring):
         self.seen: list[list[Tensor]] = []
         self.gains: list[Tensor] = []
 
-    def takes_part(self, progress: Progress) -> bool:
+    def takes_part(self, progress: TrainingPlace) -> bool:
         every = min(100, max(1, int(self.options.end * progress.steps) // self.options.moves))
         return progress.step % every == every - 1 and progress.share < self.options.end
 
@@ -83,13 +83,13 @@ class _Rigged(Rewiring):
         self.seen = [slot.effective() for slot in self.work.slots]
         return [weight for places in self.seen for weight in places]
 
-    def gradients(self, progress: Progress) -> None:
+    def gradients(self, progress: TrainingPlace) -> None:
         self.gains = [
             slot.magnitude(sum((w.grad for w in places if w.grad is not None), torch.zeros_like(places[0])))
             for slot, places in zip(self.work.slots, self.seen, strict=True)
         ]
 
-    def after(self, progress: Progress, memory: Memory) -> None:
+    def after(self, progress: TrainingPlace, memory: Memory) -> None:
         fraction = cosine_fraction(self.options.fraction, progress, self.options.end)
         dropped = []
         for slot in self.work.slots:

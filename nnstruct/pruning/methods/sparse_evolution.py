@@ -16,7 +16,7 @@ from torch import Tensor
 from nnstruct.pruning.base import PRUNERS, Workpiece
 from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring, random_scores
 from nnstruct.pruning.selection import largest_in_each
-from nnstruct.pruning.training.hooks import Memory, Progress
+from nnstruct.pruning.training.hooks import Memory, TrainingPlace
 
 
 @PRUNERS.register("set")
@@ -56,10 +56,10 @@ class _Evolution(Rewiring):
         super().__init__(work, allowed)
         self.fraction = fraction
 
-    def takes_part(self, progress: Progress) -> bool:
+    def takes_part(self, progress: TrainingPlace) -> bool:
         return progress.epoch_ends and progress.step + 1 < progress.steps
 
-    def after(self, progress: Progress, memory: Memory) -> None:
+    def after(self, progress: TrainingPlace, memory: Memory) -> None:
         self.move(self._weakest(), random_scores(self.work, "grow", progress.epoch), memory)
 
     def _weakest(self) -> list[Tensor]:

@@ -18,7 +18,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.selection import n_of_m
-from nnstruct.pruning.training.hooks import Hook, Progress
+from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
 
 
@@ -90,14 +90,14 @@ class _Groups(Hook):
         for slot, alive in zip(self.work.slots, self.alive, strict=True):
             slot.keep(n_of_m(slot.magnitude(slot.value), alive, self.n, self.options.m), clear=clear)
 
-    def before(self, progress: Progress) -> None:
+    def before(self, progress: TrainingPlace) -> None:
         self.choose(clear=False)
 
     def watched(self) -> list[Tensor]:
         self.seen = [slot.effective() for slot in self.work.slots]
         return [weight for places in self.seen for weight in places]
 
-    def gradients(self, progress: Progress) -> None:
+    def gradients(self, progress: TrainingPlace) -> None:
         for slot, places in zip(self.work.slots, self.seen, strict=True):
             given = [weight.grad for weight in places if weight.grad is not None]
             if given:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nnstruct.checks import check_integer
 from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner, Workpiece
-from nnstruct.pruning.training.gradients import Batch, device_of, effective_gradients, still
+from nnstruct.pruning.training.gradients import TaskBatch, device_of, effective_gradients, still
 from nnstruct.tasks import Task
 
 
@@ -79,7 +79,7 @@ class SynFlow(ScoringPruner):
         with still(work.module, work.seed), _magnitudes(work.module):
             return self._flow(work, _ones(work.data(), work))
 
-    def _flow(self, work: Workpiece, batch: Batch) -> list[Tensor]:
+    def _flow(self, work: Workpiece, batch: TaskBatch) -> list[Tensor]:
         gradients, _ = effective_gradients(work.slots, lambda: batch.scores(work.module).sum())
         flows = [
             slot.total_over_gates((gradient * slot.weight).detach().abs())
@@ -90,14 +90,14 @@ class SynFlow(ScoringPruner):
         return [flow / scale for flow in flows]
 
 
-def _ones(task: Task, work: Workpiece) -> Batch:
+def _ones(task: Task, work: Workpiece) -> TaskBatch:
     device = device_of(work.module)
     if task.is_sequence:
         symbols = torch.arange(1, int(task.num_symbols or 0), device=device)[None]
         lengths = torch.tensor([symbols.shape[1]], device=device)
-        return Batch(symbols, lengths, torch.zeros(1, dtype=torch.int64, device=device))
+        return TaskBatch(symbols, lengths, torch.zeros(1, dtype=torch.int64, device=device))
     inputs = torch.ones((1, *task.input_shape), dtype=torch.float64, device=device)
-    return Batch(inputs, None, torch.from_numpy(np.zeros(1, dtype=np.int64)).to(device))
+    return TaskBatch(inputs, None, torch.from_numpy(np.zeros(1, dtype=np.int64)).to(device))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from nnstruct.population.batches import epoch_batches
 from nnstruct.pruning.training.compiled import CompiledModule
 from nnstruct.pruning.training.epochs import Epochs
 from nnstruct.pruning.training.gradients import backward
-from nnstruct.pruning.training.hooks import Hook, Progress
+from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class CompiledEpochs(Epochs):
         batches = epoch_batches(self.task.train, self.config, self.seed, number)
         total, first = 0.0, 0
         for place in range(len(batches)):
-            progress = Progress.at(number, place, len(batches), self.config.epochs)
+            progress = TrainingPlace.at(number, place, len(batches), self.config.epochs)
             hooks = [hook for hook in self.hooks if hook.takes_part(progress)]
             if not hooks:
                 continue
@@ -50,7 +50,7 @@ class CompiledEpochs(Epochs):
         self.compiled.give_back()
         return total
 
-    def _update(self, chosen: np.ndarray, hooks: list[Hook], progress: Progress) -> float:
+    def _update(self, chosen: np.ndarray, hooks: list[Hook], progress: TrainingPlace) -> float:
         self.compiled.give_back()
         for hook in hooks:
             hook.before(progress)

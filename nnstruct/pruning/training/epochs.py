@@ -9,7 +9,7 @@ from functools import cached_property
 
 from torch import nn
 
-from nnstruct.pruning.training.gradients import Batch, device_of
+from nnstruct.pruning.training.gradients import TaskBatch, device_of
 from nnstruct.pruning.training.hooks import Hook
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -37,9 +37,9 @@ class Epochs(ABC):
     hooks: Sequence[Hook]
 
     @cached_property
-    def data(self) -> Batch:
+    def data(self) -> TaskBatch:
         """The training split as PyTorch takes it."""
-        return Batch.of(self.task.train, device_of(self.module))
+        return TaskBatch.of(self.task.train, device_of(self.module))
 
     @abstractmethod
     def epoch(self, number: int) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nnstruct.errors import InvalidInputError
 from nnstruct.population.batches import evaluation_batches
 from nnstruct.pruning.training.choice import compiled_module
-from nnstruct.pruning.training.gradients import Batch, device_of
+from nnstruct.pruning.training.gradients import TaskBatch, device_of
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 
@@ -48,7 +48,7 @@ def evaluate(
     chosen = getattr(task, split)
     if compiled := compiled_module(module, task, config):
         return compiled.evaluate(split)
-    data = Batch.of(chosen, device_of(module))
+    data = TaskBatch.of(chosen, device_of(module))
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     loss = correct = 0.0
@@ -65,7 +65,7 @@ def evaluate(
 
 def check_output(module: nn.Module, task: Task) -> None:
     """Raise :class:`InvalidInputError` unless the module gives class scores for the task."""
-    first = Batch.of(task.train, device_of(module)).part(torch.arange(1))
+    first = TaskBatch.of(task.train, device_of(module)).part(torch.arange(1))
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     with torch.no_grad():

@@ -12,13 +12,13 @@ import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.pruning.slots import Slot
-from nnstruct.pruning.training.hooks import Hook, Progress
+from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.random import derive_seed, generator
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Split, Task
 
 
-class Batch(NamedTuple):
+class TaskBatch(NamedTuple):
     """Examples as a module takes them.
 
     Attributes
@@ -33,20 +33,20 @@ class Batch(NamedTuple):
     targets: Tensor
 
     @classmethod
-    def of(cls, split: Split, device: torch.device) -> Batch:
+    def of(cls, split: Split, device: torch.device) -> TaskBatch:
         """All examples of a split."""
         lengths = None if split.lengths is None else torch.from_numpy(split.lengths).to(device)
         return cls(
             torch.from_numpy(split.inputs).to(device), lengths, torch.from_numpy(split.targets).to(device)
         )
 
-    def part(self, chosen: np.ndarray | Tensor) -> Batch:
+    def part(self, chosen: np.ndarray | Tensor) -> TaskBatch:
         """Some of the examples, sequences cut to the longest among them."""
         places = torch.as_tensor(chosen, device=self.inputs.device)
         if self.lengths is None:
-            return Batch(self.inputs[places], None, self.targets[places])
+            return TaskBatch(self.inputs[places], None, self.targets[places])
         lengths = self.lengths[places]
-        return Batch(self.inputs[places, : int(lengths.max())], lengths, self.targets[places])
+        return TaskBatch(self.inputs[places, : int(lengths.max())], lengths, self.targets[places])
 
     def scores(self, module: nn.Module) -> Tensor:
         """Class scores [B, C]; sequences go in as ``module(symbols, lengths)``."""
@@ -62,10 +62,10 @@ def device_of(module: nn.Module) -> torch.device:
     return next((p.device for p in module.parameters()), torch.device("cpu"))
 
 
-def sample(task: Task, samples: int, seed: int, device: torch.device) -> Batch:
+def sample(task: Task, samples: int, seed: int, device: torch.device) -> TaskBatch:
     """Training examples drawn without replacement, all if there are no more than asked for."""
     order = generator(seed, "prune", "samples").permutation(len(task.train))[:samples]
-    return Batch.of(task.train, device).part(np.sort(order))
+    return TaskBatch.of(task.train, device).part(np.sort(order))
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def effective_gradients(
 
 
 def backward(
-    module: nn.Module, batch: Batch, config: TrainConfig, hooks: Sequence[Hook], progress: Progress
+    module: nn.Module, batch: TaskBatch, config: TrainConfig, hooks: Sequence[Hook], progress: TrainingPlace
 ) -> float:
     """The loss of a batch, its gradient added to those of the parameters; hooks see what they watch."""
     device = batch.inputs.device

@@ -11,7 +11,7 @@ Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingPlace:
     """Where a training is.
 
     Attributes
@@ -29,7 +29,7 @@ class Progress:
     epoch_ends: bool
 
     @classmethod
-    def at(cls, epoch: int, place: int, per_epoch: int, epochs: int) -> Progress:
+    def at(cls, epoch: int, place: int, per_epoch: int, epochs: int) -> TrainingPlace:
         """At the update of a place in an epoch."""
         return cls(epoch * per_epoch + place, epochs * per_epoch, epoch, place == per_epoch - 1)
 
@@ -66,7 +66,7 @@ class Hook:
         """Whether it will take part in no update any more."""
         return False
 
-    def takes_part(self, progress: Progress) -> bool:
+    def takes_part(self, progress: TrainingPlace) -> bool:
         """Whether its parts are called in an update."""
         return not self.is_over
 
@@ -74,7 +74,7 @@ class Hook:
         """Parameters of the method's own that the optimiser shall update."""
         return []
 
-    def before(self, progress: Progress) -> None:
+    def before(self, progress: TrainingPlace) -> None:
         """Called before the forward pass of an update."""
 
     def penalty(self) -> Tensor | None:
@@ -85,10 +85,10 @@ class Hook:
         """Tensors computed in this update whose gradients the method wants to see."""
         return []
 
-    def gradients(self, progress: Progress) -> None:
+    def gradients(self, progress: TrainingPlace) -> None:
         """Called after the backward pass, before gradients are clipped."""
 
-    def after(self, progress: Progress, memory: Memory) -> None:
+    def after(self, progress: TrainingPlace, memory: Memory) -> None:
         """Called after the update."""
 
     def before_evaluation(self, epoch: int) -> None:

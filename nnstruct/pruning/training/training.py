@@ -15,7 +15,7 @@ from nnstruct.pruning.training.epochs import Epochs
 from nnstruct.pruning.training.evaluation import check_output
 from nnstruct.pruning.training.gradients import device_of
 from nnstruct.pruning.training.hooks import Hook, Row
-from nnstruct.pruning.training.updates import MakeOptimizer, Updates
+from nnstruct.pruning.training.updates import MakeOptimizer, PlainEpochs
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -95,7 +95,7 @@ def train_in_place(
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InvalidInputError("patience", "be a positive integer or None", patience)
     check_output(module, task)
-    epochs: Epochs = Updates(module, task, config, seed, hooks, optimizer)
+    epochs: Epochs = PlainEpochs(module, task, config, seed, hooks, optimizer)
     rows: list[Row] = []
     best, best_state, since = -math.inf, None, 0
     was_training = module.training
@@ -104,7 +104,7 @@ def train_in_place(
         torch.manual_seed(derive_seed(seed, "fit"))
         for epoch in range(config.epochs):
             module.train()
-            if isinstance(epochs, Updates):
+            if isinstance(epochs, PlainEpochs):
                 epochs = epochs.handed_over() or epochs
             total = epochs.epoch(epoch)
             if not math.isfinite(total):

@@ -17,8 +17,8 @@ from nnstruct.pruning.training.choice import compiled_module
 from nnstruct.pruning.training.compiled_epochs import CompiledEpochs
 from nnstruct.pruning.training.epochs import Epochs
 from nnstruct.pruning.training.evaluation import evaluate
-from nnstruct.pruning.training.gradients import Batch, backward
-from nnstruct.pruning.training.hooks import Progress
+from nnstruct.pruning.training.gradients import TaskBatch, backward
+from nnstruct.pruning.training.hooks import TrainingPlace
 from nnstruct.pruning.training.memory import OptimizerMemory
 from nnstruct.random import generator
 
@@ -26,7 +26,7 @@ MakeOptimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
 
 
 @dataclass(eq=False)
-class Updates(Epochs):
+class PlainEpochs(Epochs):
     """Trains a module itself, until a compiled loop can go on.
 
     Parameters
@@ -57,7 +57,7 @@ class Updates(Epochs):
         batches = epoch_batches(self.task.train, self.config, self.seed, number)
         total = 0.0
         for place, chosen in enumerate(batches):
-            progress = Progress.at(number, place, len(batches), self.config.epochs)
+            progress = TrainingPlace.at(number, place, len(batches), self.config.epochs)
             batch = self.data.part(chosen)
             if self.config.augmentation != "none":
                 batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
@@ -83,7 +83,7 @@ class Updates(Epochs):
         """Mean loss and accuracy on a split."""
         return evaluate(self.module, self.task, split=split, config=self.config)
 
-    def _update(self, batch: Batch, progress: Progress) -> float:
+    def _update(self, batch: TaskBatch, progress: TrainingPlace) -> float:
         hooks = [hook for hook in self.hooks if hook.takes_part(progress)]
         for hook in hooks:
             hook.before(progress)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from nnstruct.pruning.base import Pruner, Workpiece
 from nnstruct.pruning.methods.movement import cubic
-from nnstruct.pruning.training.hooks import Hook, Memory, Progress, Row
+from nnstruct.pruning.training.hooks import Hook, Memory, Row, TrainingPlace
 
 _MOST_PRUNINGS = 50
 
@@ -43,19 +43,19 @@ class Gradual(Hook):
         self.before_rest: Row = {}
         self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
 
-    def takes_part(self, progress: Progress) -> bool:
+    def takes_part(self, progress: TrainingPlace) -> bool:
         """At most 50 times, and the last time at ``until``."""
         done, steps = progress.step + 1, self._steps(progress)
         return not self.before_rest and (done >= steps or done % max(1, steps // _MOST_PRUNINGS) == 0)
 
-    def after(self, progress: Progress, memory: Memory) -> None:
+    def after(self, progress: TrainingPlace, memory: Memory) -> None:
         done, steps = progress.step + 1, self._steps(progress)
         if done >= steps:
             self.finish()
         else:
             self.pruner.apply(self.work, cubic(done / steps, self.start, self.density))
 
-    def _steps(self, progress: Progress) -> int:
+    def _steps(self, progress: TrainingPlace) -> int:
         return max(1, round(self.until * progress.steps))
 
     def finish(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from nnstruct.errors import InvalidInputError
 from nnstruct.processes import end_with_parent
 from nnstruct.pruning.base import Pruner
-from nnstruct.pruning.trajectories.run import Plan, Source, plan_trajectory
+from nnstruct.pruning.trajectories.run import Source, TrajectoryPlan, plan_trajectory
 from nnstruct.pruning.trajectories.trajectory import Trajectory, header_json
 from nnstruct.pruning.trajectories.trajectory_file import save_trajectories
 from nnstruct.random import seed_list
@@ -102,12 +102,12 @@ def _by_label(methods: Methods) -> dict[str, dict[str, Any]]:
     return named
 
 
-def file_of(run: Plan | Trajectory, folder: Path) -> Path:
+def file_of(run: TrajectoryPlan | Trajectory, folder: Path) -> Path:
     """Where a trajectory stands in the folder of many."""
     return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', run.label)}-seed{run.seed}.parquet"
 
 
-def _stored(plan: Plan, folder: Path) -> Trajectory | None:
+def _stored(plan: TrajectoryPlan, folder: Path) -> Trajectory | None:
     file = file_of(plan, folder)
     if not file.exists():
         return None
@@ -118,7 +118,7 @@ def _stored(plan: Plan, folder: Path) -> Trajectory | None:
     return trajectory
 
 
-def _run_all(plans: Sequence[Plan], folder: Path | None, workers: int) -> Any:
+def _run_all(plans: Sequence[TrajectoryPlan], folder: Path | None, workers: int) -> Any:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InvalidInputError("workers", "be a positive integer", workers)
     if workers == 1 or len(plans) < 2:
@@ -132,12 +132,12 @@ def _run_all(plans: Sequence[Plan], folder: Path | None, workers: int) -> Any:
     return parallel(delayed(_run_in_worker)(plan, folder) for plan in plans)
 
 
-def _run_in_worker(plan: Plan, folder: Path | None) -> Trajectory:
+def _run_in_worker(plan: TrajectoryPlan, folder: Path | None) -> Trajectory:
     end_with_parent()
     return _run(plan, folder)
 
 
-def _run(plan: Plan, folder: Path | None) -> Trajectory:
+def _run(plan: TrajectoryPlan, folder: Path | None) -> Trajectory:
     trajectory = plan.run()
     if folder is not None:
         save_trajectories([trajectory], file_of(plan, folder))

@@ -21,14 +21,14 @@ from nnstruct.pruning.methods.synflow import SynFlow
 from nnstruct.pruning.nnstruct_modules import is_own
 from nnstruct.pruning.prune import as_pruner
 from nnstruct.pruning.training.evaluation import evaluate
-from nnstruct.pruning.training.gradients import Batch, device_of
+from nnstruct.pruning.training.gradients import TaskBatch, device_of
 from nnstruct.pruning.training.hooks import Hook, Row
 from nnstruct.pruning.training.training import train_in_place
 from nnstruct.pruning.trajectories.gradual import Gradual
 from nnstruct.pruning.trajectories.schedules import Schedule
 from nnstruct.pruning.trajectories.starting import starting_network
 from nnstruct.pruning.trajectories.trained_once import Dense, Keeper, remembered
-from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Step, Trajectory
+from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Trajectory, TrajectoryStep
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
 from nnstruct.structure import PRUNED, Structure
@@ -41,7 +41,7 @@ Source = nn.Module | Network | Structure | str | Callable[[int], nn.Module]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class TrajectoryPlan:
     """Everything that a trajectory depends on, checked."""
 
     network: Source
@@ -188,7 +188,7 @@ def plan_trajectory(
     example: Any = None,
     structures: bool = True,
     **options: Any,
-) -> Plan:
+) -> TrajectoryPlan:
     """What :func:`run_trajectory` would do, checked but not done."""
     config, seed = config or TrainConfig(), check_seed(seed)
     if isinstance(schedule, str):
@@ -207,7 +207,7 @@ def plan_trajectory(
         rule = f"be 0 for {pruner.name!r}, which prunes before it trains; retrain says for how long"
         raise InvalidInputError("finish", rule, schedule.finish)
     chosen = label or pruner.name
-    return Plan(network, task, falling, pruner, schedule, config, seed, chosen, example, structures)
+    return TrajectoryPlan(network, task, falling, pruner, schedule, config, seed, chosen, example, structures)
 
 
 def _start(network: Source, task: Task, config: TrainConfig, seed: int) -> nn.Module:
@@ -226,7 +226,7 @@ def _start(network: Source, task: Task, config: TrainConfig, seed: int) -> nn.Mo
 class _Run:
     """A trajectory in the making."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TrajectoryPlan) -> None:
         self.pruner, self.schedule, self.task, self.config = (
             plan.pruner,
             plan.schedule,
@@ -240,7 +240,7 @@ class _Run:
         self.parent: str | None = None
         self.dense_fingerprint: str | None = None
 
-    def dense(self, module: nn.Module, budget: int) -> Step:
+    def dense(self, module: nn.Module, budget: int) -> TrajectoryStep:
         started = time.process_time()
         pretrain = self.schedule.pretraining(self.config)
         before = self._scores(module)
@@ -269,7 +269,7 @@ class _Run:
             key = (self.start, self.task.fingerprint, rest, self.seed, self.schedule.rewind_epoch)
         return remembered(key, make)
 
-    def next(self, density: float, epochs: int) -> Step:
+    def next(self, density: float, epochs: int) -> TrajectoryStep:
         started = time.process_time()
         stepwise = self.schedule.schedule in ("iterative", "rewind")
         parent = self.present if stepwise else self.origin
@@ -317,13 +317,15 @@ class _Run:
             found |= {split: measured["accuracy"], f"{split}_loss": measured["loss"]}
         return found
 
-    def _step(self, module: nn.Module, density: float, before: Row, rows: list[Row], started: float) -> Step:
+    def _step(
+        self, module: nn.Module, density: float, before: Row, rows: list[Row], started: float
+    ) -> TrajectoryStep:
         kept, total = count_units(module, self.pruner, self.task)
         masked = sum(int((~mask).sum()) for mask in _distinct_masks(module))
         number, self.steps = self.steps, self.steps + 1
         after = self._scores(module)
         structure = self._structure(module, density, number) if self.structures else None
-        return Step(
+        return TrajectoryStep(
             step=number,
             density=density,
             kept=kept,
@@ -370,7 +372,7 @@ def count_units(module: nn.Module, pruner: Pruner, task: Task) -> tuple[int, int
 
 def example_of(task: Task, module: nn.Module) -> Any:
     """Two inputs of a task as :func:`nnstruct.extract.extract` takes them, on the module's device."""
-    batch = Batch.of(task.val, device_of(module)).part(np.arange(min(2, len(task.val))))
+    batch = TaskBatch.of(task.val, device_of(module)).part(np.arange(min(2, len(task.val))))
     return batch.inputs if batch.lengths is None else (batch.inputs, batch.lengths)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from nnstruct.pruning.masks import copy_module
-from nnstruct.pruning.training.hooks import Hook, Progress, Row
+from nnstruct.pruning.training.hooks import Hook, Row, TrainingPlace
 
 MOST_KEPT = 16
 _kept: OrderedDict[Hashable, Dense] = OrderedDict()
@@ -42,7 +42,7 @@ class Keeper(Hook):
     def __init__(self, module: nn.Module, epoch: int) -> None:
         self.module, self.epoch, self.kept = module, epoch, copy_module(module)
 
-    def takes_part(self, progress: Progress) -> bool:
+    def takes_part(self, progress: TrainingPlace) -> bool:
         """In no update."""
         return False
 

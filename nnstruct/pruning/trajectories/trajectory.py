@@ -26,7 +26,7 @@ ENGINE = "pruning"
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class TrajectoryStep:
     """One step of a trajectory; step 0 is the dense network.
 
     Attributes
@@ -83,7 +83,7 @@ class Trajectory:
     config : TrainConfig
         Of the re-training.
     seed : int
-    steps : tuple of Step
+    steps : tuple of TrajectoryStep
         From the dense network on.
 
     Examples
@@ -107,10 +107,10 @@ class Trajectory:
     task_fingerprint: str
     config: TrainConfig
     seed: int
-    steps: tuple[Step, ...]
+    steps: tuple[TrajectoryStep, ...]
 
     @property
-    def dense(self) -> Step:
+    def dense(self) -> TrajectoryStep:
         """The step before any pruning."""
         return self.steps[0]
 
@@ -146,7 +146,7 @@ class Trajectory:
             raise InvalidInputError(str(path), "hold one trajectory", len(found), "Use load_trajectories.")
         return found[0]
 
-    def _row(self, step: Step) -> dict[str, Any]:
+    def _row(self, step: TrajectoryStep) -> dict[str, Any]:
         row: dict[str, Any] = {
             "label": self.label,
             "method": self.method["method"],
@@ -221,7 +221,7 @@ def to_benchmark(trajectories: Sequence[Trajectory], when: str = "after") -> Ben
     return Benchmark.from_records(list(structures.values()), records.values(), configs.values())
 
 
-def _record(trajectory: Trajectory, step: Step, structure: Structure, when: str) -> Record:
+def _record(trajectory: Trajectory, step: TrajectoryStep, structure: Structure, when: str) -> Record:
     scores = getattr(step, when)
     # Right after pruning there is no curve but the moment itself.
     moment = {name: np.array([scores[name]]) for name in CURVES}

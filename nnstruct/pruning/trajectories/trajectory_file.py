@@ -11,7 +11,7 @@ import numpy as np
 
 from nnstruct.benchmark.files import parquet_bytes, write_atomically
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
-from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Step, Trajectory, header_json
+from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Trajectory, TrajectoryStep, header_json
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.interchange import arrow_schema, from_arrow, to_arrow
@@ -143,7 +143,7 @@ def _structures(table: pa.Table) -> dict[str, Structure]:
 def _trajectory(rows: list[dict[str, Any]], structures: dict[str, Structure]) -> Trajectory:
     run = json.loads(rows[0]["run"])
     steps = tuple(
-        Step(
+        TrajectoryStep(
             **{name: row[name] for name in (*_INTEGERS, *_FLOATS)},
             before={name: row[f"before_{name}"] for name in SCORES},
             after={name: row[f"after_{name}"] for name in SCORES},
