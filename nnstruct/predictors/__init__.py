@@ -1,13 +1,17 @@
 """Predict the performance of networks from their structures, with an uncertainty."""
 
+from nnstruct.predictors.adaboost import AdaBoost
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
-from nnstruct.predictors.classical import AdaBoost, BayesianRidge, GaussianProcess, HistGradientBoosting
+from nnstruct.predictors.bayesian_ridge import BayesianRidge
 from nnstruct.predictors.evaluation import BenchmarkLike, Evaluation, evaluate
+from nnstruct.predictors.extra_trees import ExtraTrees
 from nnstruct.predictors.folds import grouped_folds
-from nnstruct.predictors.forests import ExtraTrees, RandomForest
+from nnstruct.predictors.gaussian_process import GaussianProcess
 from nnstruct.predictors.gnn import GNN
+from nnstruct.predictors.hist_gradient_boosting import HistGradientBoosting
 from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
+from nnstruct.predictors.random_forest import RandomForest
 
 __all__ = [
     "GNN",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 import torch
 import torch.nn.utils.parametrize as parametrize
@@ -201,19 +202,46 @@ def slots_of(module: nn.Module, scope: Scope) -> list[Slot]:
         If no tensor is in scope, or one holds a value that is not finite.
     """
     scope.check()
-    places: dict[int, list[Place]] = {}
-    names: dict[int, str] = {}
-    for full, owner, name in tensor_places(module):
-        key = identity(owner, name)
-        places.setdefault(key, []).append((owner, name))
-        names.setdefault(key, full)
-    chosen = {identity(owner, name) for _, owner, name in _in_scope(module, scope)}
-    slots = [_slot(module, names[key], held, scope) for key, held in places.items() if key in chosen]
+    tensors: dict[int, list[_Found]] = {}
+    for found in _walk(module, scope):
+        tensors.setdefault(found.tensor, []).append(found)
+    slots = [
+        _slot(module, places[0].name, [(found.owner, found.attribute) for found in places], scope)
+        for places in tensors.values()
+        if any(found.in_scope for found in places)
+    ]
     if not slots:
-        raise InvalidInputError(
-            "network", f"have weights to prune within {scope}", [full for full, *_ in tensor_places(module)]
-        )
+        names = [found.name for places in tensors.values() for found in places]
+        raise InvalidInputError("network", f"have weights to prune within {scope}", names)
     return slots
+
+
+class _Found(NamedTuple):
+    """A tensor at one of the places that hold it."""
+
+    name: str
+    owner: nn.Module
+    attribute: str
+    tensor: int  # equal for places that hold the same one
+    in_scope: bool
+
+
+def _walk(module: nn.Module, scope: Scope) -> Iterator[_Found]:
+    """Every tensor of a module, at each of its places."""
+    own = is_own(module)
+    for name, owner, attribute in tensor_places(module):
+        if scope.parameters is not None:
+            chosen = any(fnmatchcase(name, pattern) for pattern in scope.parameters)
+        elif own:
+            chosen = built_in_masks(owner, attribute) is not None
+        elif isinstance(owner, ProgramModule):
+            chosen = _role(owner, attribute) in EDGE_ROLES
+        else:
+            chosen = _is_weight(owner, attribute)
+        if chosen and scope.part is not None:
+            part = _part(module, owner, attribute)
+            chosen = part is not None and scope.part in (part, "both")
+        yield _Found(name, owner, attribute, identity(owner, attribute), chosen)
 
 
 def _slot(module: nn.Module, name: str, places: list[Place], scope: Scope) -> Slot:
@@ -236,24 +264,6 @@ def _slot(module: nn.Module, name: str, places: list[Place], scope: Scope) -> Sl
         slot.gates = weight.shape[0] if weight.dim() == 3 else _gates(owner, attribute)
         slot.domain = domain.reshape(slot.gates, -1, weight.shape[-1]).any(0)
     return slot
-
-
-def _in_scope(module: nn.Module, scope: Scope) -> Iterator[tuple[str, nn.Module, str]]:
-    own = is_own(module)
-    for full, owner, name in tensor_places(module):
-        if scope.parameters is not None:
-            chosen = any(fnmatchcase(full, pattern) for pattern in scope.parameters)
-        elif own:
-            chosen = built_in_masks(owner, name) is not None
-        elif isinstance(owner, ProgramModule):
-            chosen = _role(owner, name) in EDGE_ROLES
-        else:
-            chosen = _is_weight(owner, name)
-        if chosen and scope.part is not None:
-            part = _part(module, owner, name)
-            chosen = part is not None and scope.part in (part, "both")
-        if chosen:
-            yield full, owner, name
 
 
 def _is_weight(owner: nn.Module, name: str) -> bool:

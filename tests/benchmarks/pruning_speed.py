@@ -24,7 +24,7 @@ import torch
 from nnstruct import TrainConfig, load_task
 from nnstruct.pruning import fit, load_pruner, prune, starting_network
 from nnstruct.pruning.training import updates
-from nnstruct.pruning.training.compiled import compiled_module
+from nnstruct.pruning.training.choice import compiled_module
 
 
 def by_pytorch(train: Callable[[], object]) -> None:

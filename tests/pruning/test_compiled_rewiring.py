@@ -14,7 +14,8 @@ from nnstruct import TrainConfig
 from nnstruct.population import native
 from nnstruct.pruning import load_pruner, made_permanent, masks_of, prune, run_trajectory
 from nnstruct.pruning.training import training, updates
-from nnstruct.pruning.training.compiled import CompiledModule, compiled_module
+from nnstruct.pruning.training.choice import compiled_module
+from nnstruct.pruning.training.compiled import CompiledModule
 from nnstruct.pruning.training.hooks import Hook, Memory, Progress
 from nnstruct.structure.families import RNN_FAMILIES
 

@@ -17,7 +17,6 @@ from nnstruct.pruning import (
     Schedule,
     Trajectory,
     compare,
-    dense,
     load_trajectories,
     masks_of,
     plot_accuracy,
@@ -31,6 +30,7 @@ from nnstruct.pruning import (
 from nnstruct.pruning.methods.movement import cubic
 from nnstruct.pruning.selection import apportion, largest
 from nnstruct.pruning.trajectories import run as run_module
+from nnstruct.pruning.trajectories import trained_once
 from nnstruct.pruning.trajectories.run import plan_trajectory
 
 CONFIG = TrainConfig(epochs=3, batch_size=64, learning_rate=3e-3)
@@ -363,7 +363,7 @@ def test_the_cubic_density_falls_from_start_to_end(early, late):
 
 
 def test_trajectories_from_the_same_dense_network_train_it_once(monkeypatch):
-    dense._kept.clear()
+    trained_once._kept.clear()
     trained = []
     real = run_module.train_in_place
 
@@ -379,7 +379,7 @@ def test_trajectories_from_the_same_dense_network_train_it_once(monkeypatch):
     assert trained == [2, 1, 1]
     assert second.dense.after == first.dense.after
     assert second.dense.curves["val"].tolist() == first.dense.curves["val"].tolist()
-    dense._kept.clear()
+    trained_once._kept.clear()
     alone = run_trajectory("mlp:6", digits(), [0.5], method="magnitude-class-blind", seed=3, **options)
     pd.testing.assert_frame_equal(
         alone.table.drop(columns="seconds"), second.table.drop(columns="seconds"), check_exact=True
@@ -395,7 +395,7 @@ def test_trajectories_from_the_same_dense_network_train_it_once(monkeypatch):
 
 
 def test_only_a_few_dense_networks_are_kept():
-    dense._kept.clear()
-    for seed in range(dense.MOST_KEPT + 3):
+    trained_once._kept.clear()
+    for seed in range(trained_once.MOST_KEPT + 3):
         run_trajectory("mlp:4", digits(), [0.5], seed=seed, config=TrainConfig(epochs=1), structures=False)
-    assert len(dense._kept) == dense.MOST_KEPT
+    assert len(trained_once._kept) == trained_once.MOST_KEPT

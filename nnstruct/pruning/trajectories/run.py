@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class TrajectoryPlan:
         return Trajectory(**self.header(), steps=tuple(steps))
 
 
-def run_trajectory(
+def plan_trajectory(
     network: Source,
     task: Task,
     densities: Sequence[float],
@@ -102,7 +103,29 @@ def run_trajectory(
     example: Any = None,
     structures: bool = True,
     **options: Any,
-) -> Trajectory:
+) -> TrajectoryPlan:
+    """What :func:`run_trajectory` would do, checked but not done."""
+    config, seed = config or TrainConfig(), check_seed(seed)
+    if isinstance(schedule, str):
+        schedule = Schedule(schedule, pretrain, retrain, patience)
+    elif (pretrain, retrain, patience) != (None, None, None):
+        raise InvalidInputError("pretrain, retrain and patience", "be given in the Schedule", schedule)
+    falling = tuple(check_density(density, "densities") for density in densities)
+    if not falling or any(late >= early for early, late in zip((1.0, *falling), falling, strict=False)):
+        raise InvalidInputError("densities", "fall from below 1", list(densities))
+    pruner = as_pruner(method, **options)
+    schedule.check(falling, config)
+    if pruner.trains and schedule.schedule not in ("one-shot", "iterative"):
+        rule = f"be one-shot or iterative for {pruner.name!r}, which trains on the way"
+        raise InvalidInputError("schedule", rule, schedule.schedule)
+    if schedule.finish and not (pruner.trains or schedule.schedule == "gradual"):
+        rule = f"be 0 for {pruner.name!r}, which prunes before it trains; retrain says for how long"
+        raise InvalidInputError("finish", rule, schedule.finish)
+    chosen = label or pruner.name
+    return TrajectoryPlan(network, task, falling, pruner, schedule, config, seed, chosen, example, structures)
+
+
+def run_trajectory(network: Source, task: Task, densities: Sequence[float], **settings: Any) -> Trajectory:
     """Prune a network to several densities, train it, and keep what comes of it.
 
     Parameters
@@ -154,60 +177,13 @@ def run_trajectory(
     >>> trajectory.table[["step", "density", "kept"]].values.tolist()
     [[0.0, 1.0, 640.0], [1.0, 0.5, 320.0], [2.0, 0.1, 64.0]]
     """
-    return plan_trajectory(
-        network,
-        task,
-        densities,
-        method=method,
-        schedule=schedule,
-        config=config,
-        pretrain=pretrain,
-        retrain=retrain,
-        patience=patience,
-        seed=seed,
-        label=label,
-        example=example,
-        structures=structures,
-        **options,
-    ).run()
+    return plan_trajectory(network, task, densities, **settings).run()
 
 
-def plan_trajectory(
-    network: Source,
-    task: Task,
-    densities: Sequence[float],
-    *,
-    method: str | Pruner = "magnitude-class-blind",
-    schedule: str | Schedule = "iterative",
-    config: TrainConfig | None = None,
-    pretrain: int | None = None,
-    retrain: int | Sequence[int] | None = None,
-    patience: int | None = None,
-    seed: int = 0,
-    label: str | None = None,
-    example: Any = None,
-    structures: bool = True,
-    **options: Any,
-) -> TrajectoryPlan:
-    """What :func:`run_trajectory` would do, checked but not done."""
-    config, seed = config or TrainConfig(), check_seed(seed)
-    if isinstance(schedule, str):
-        schedule = Schedule(schedule, pretrain, retrain, patience)
-    elif (pretrain, retrain, patience) != (None, None, None):
-        raise InvalidInputError("pretrain, retrain and patience", "be given in the Schedule", schedule)
-    falling = tuple(check_density(density, "densities") for density in densities)
-    if not falling or any(late >= early for early, late in zip((1.0, *falling), falling, strict=False)):
-        raise InvalidInputError("densities", "fall from below 1", list(densities))
-    pruner = as_pruner(method, **options)
-    schedule.check(falling, config)
-    if pruner.trains and schedule.schedule not in ("one-shot", "iterative"):
-        rule = f"be one-shot or iterative for {pruner.name!r}, which trains on the way"
-        raise InvalidInputError("schedule", rule, schedule.schedule)
-    if schedule.finish and not (pruner.trains or schedule.schedule == "gradual"):
-        rule = f"be 0 for {pruner.name!r}, which prunes before it trains; retrain says for how long"
-        raise InvalidInputError("finish", rule, schedule.finish)
-    chosen = label or pruner.name
-    return TrajectoryPlan(network, task, falling, pruner, schedule, config, seed, chosen, example, structures)
+# One signature, and its defaults in one place.
+run_trajectory.__signature__ = inspect.signature(plan_trajectory).replace(  # type: ignore[attr-defined]
+    return_annotation="Trajectory"
+)
 
 
 def _start(network: Source, task: Task, config: TrainConfig, seed: int) -> nn.Module:
