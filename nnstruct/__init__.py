@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nnstruct.search import Search
     from nnstruct.tasks import load_task
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBPACKAGES = (
     "benchmark",

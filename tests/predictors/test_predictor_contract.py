@@ -132,7 +132,7 @@ def test_networks_stand_for_their_structures(name, fitted, unseen):
         (lambda s, y: (s[0], y[:1]), r"^structures must be a list of Structure.*\[structure\]"),
         (lambda s, y: ([*s[:-1], "dense"], y), r"^structures\[39\] must be a Structure, got 'dense'"),
         (lambda s, y: (s[:1], y[:1]), r"^structures must hold at least 2, got 1"),
-        (lambda s, y: (None, y), r"^structures must be a list of Structure, got None"),
+        (lambda s, y: (None, y), r"^structures must be a list of Structures, got None"),
     ],
 )
 def test_fit_names_what_is_wrong_with_its_input(name, make, structures, labels, change, message):
