@@ -206,9 +206,7 @@ def slots_of(module: nn.Module, scope: Scope) -> list[Slot]:
     for found in _walk(module, scope):
         tensors.setdefault(found.tensor, []).append(found)
     slots = [
-        _slot(module, places[0].name, [(found.owner, found.attribute) for found in places], scope)
-        for places in tensors.values()
-        if any(found.in_scope for found in places)
+        _slot(module, places, scope) for places in tensors.values() if any(found.in_scope for found in places)
     ]
     if not slots:
         names = [found.name for places in tensors.values() for found in places]
@@ -223,6 +221,7 @@ class _Found(NamedTuple):
     owner: nn.Module
     attribute: str
     tensor: int  # equal for places that hold the same one
+    edges: tuple[Tensor, Tensor] | None  # see built_in_masks
     in_scope: bool
 
 
@@ -230,10 +229,11 @@ def _walk(module: nn.Module, scope: Scope) -> Iterator[_Found]:
     """Every tensor of a module, at each of its places."""
     own = is_own(module)
     for name, owner, attribute in tensor_places(module):
+        edges = built_in_masks(owner, attribute)
         if scope.parameters is not None:
             chosen = any(fnmatchcase(name, pattern) for pattern in scope.parameters)
         elif own:
-            chosen = built_in_masks(owner, attribute) is not None
+            chosen = edges is not None
         elif isinstance(owner, ProgramModule):
             chosen = _role(owner, attribute) in EDGE_ROLES
         else:
@@ -241,18 +241,19 @@ def _walk(module: nn.Module, scope: Scope) -> Iterator[_Found]:
         if chosen and scope.part is not None:
             part = _part(module, owner, attribute)
             chosen = part is not None and scope.part in (part, "both")
-        yield _Found(name, owner, attribute, identity(owner, attribute), chosen)
+        yield _Found(name, owner, attribute, identity(owner, attribute), edges, chosen)
 
 
-def _slot(module: nn.Module, name: str, places: list[Place], scope: Scope) -> Slot:
-    owner, attribute = places[0]
+def _slot(module: nn.Module, found: list[_Found], scope: Scope) -> Slot:
+    name, owner, attribute, _, edges, _ = found[0]
     weight = getattr(owner, attribute)
     if isinstance(weight, nn.parameter.UninitializedParameter):
         raise InvalidInputError("network", "be initialised; call it once", name)
     if not torch.isfinite(weight).all():
         raise InvalidInputError(name, "hold finite values", float(weight[~torch.isfinite(weight)][0]))
     whole = torch.ones_like(weight, dtype=torch.bool)
-    domain, real = built_in_masks(owner, attribute) or (whole, whole)
+    domain, real = edges or (whole, whole)
+    places: list[Place] = [(each.owner, each.attribute) for each in found]
     present = mask_at(owner, attribute)
     mask = attach(places, real if present is None else present.mask)
     together = scope.gates == "together" or (scope.gates is None and is_own(module))
