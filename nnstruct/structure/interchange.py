@@ -10,7 +10,8 @@ import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
-from nnstruct.structure.structure import UNIT_ATTRIBUTES, Structure
+from nnstruct.structure.fields import UNIT_ATTRIBUTES
+from nnstruct.structure.structure import Structure
 
 if TYPE_CHECKING:
     import networkx as nx

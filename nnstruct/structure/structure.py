@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.fields import as_attributes, as_edges, as_flags, as_origin, frozen, in_canonical_order
 from nnstruct.structure.topology import Reachability, find_cycle, longest_path_layers
 
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.axes import Axes
     from torch_geometric.data import Data
-
-UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
 
 # The ``kind`` in the origin of structures that pruning has left; they may have units that are cut off.
 PRUNED = "pruning"
@@ -87,9 +84,9 @@ class Structure:
         if self.num_units < 1:
             raise StructureError("num_units", "be at least 1 (the graph is empty)", self.num_units)
         family = FAMILIES[self.family]
-        edges = _as_edges(self.edge_index, self.num_units)
-        recurrent = _as_flags("recurrent", self.recurrent, edges.shape[1])
-        edges, recurrent = _in_canonical_order(edges, recurrent, int(self.num_units))
+        edges = as_edges(self.edge_index, self.num_units)
+        recurrent = as_flags("recurrent", self.recurrent, edges.shape[1])
+        edges, recurrent = in_canonical_order(edges, recurrent, int(self.num_units))
         if recurrent.any() and not family.recurrent:
             first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
             raise StructureError("recurrent", f"be all False for the family {self.family!r}", first)
@@ -104,18 +101,18 @@ class Structure:
         has_incoming = np.zeros(self.num_units, dtype=bool)
         has_outgoing = np.zeros(self.num_units, dtype=bool)
         has_outgoing[forward[0]], has_incoming[forward[1]] = True, True
-        inputs = _as_flags("inputs", self.inputs, self.num_units, default=~has_incoming)
-        outputs = _as_flags("outputs", self.outputs, self.num_units, default=~has_outgoing)
+        inputs = as_flags("inputs", self.inputs, self.num_units, default=~has_incoming)
+        outputs = as_flags("outputs", self.outputs, self.num_units, default=~has_outgoing)
 
         set_field = object.__setattr__
         set_field(self, "num_units", int(self.num_units))
-        set_field(self, "edge_index", _frozen(edges))
-        set_field(self, "recurrent", _frozen(recurrent))
-        set_field(self, "inputs", _frozen(inputs))
-        set_field(self, "outputs", _frozen(outputs))
-        set_field(self, "attributes", _as_attributes(self.attributes, self.num_units))
-        set_field(self, "origin", _as_origin(self.origin))
-        set_field(self, "layer", _frozen(layer))
+        set_field(self, "edge_index", frozen(edges))
+        set_field(self, "recurrent", frozen(recurrent))
+        set_field(self, "inputs", frozen(inputs))
+        set_field(self, "outputs", frozen(outputs))
+        set_field(self, "attributes", as_attributes(self.attributes, self.num_units))
+        set_field(self, "origin", as_origin(self.origin))
+        set_field(self, "layer", frozen(layer))
         if not outputs.any():
             raise StructureError("outputs", "mark at least one unit", outputs.tolist())
         if not inputs.any():
@@ -290,85 +287,3 @@ class Structure:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         self.__post_init__()
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
-    array.setflags(write=False)
-    return array
-
-
-def _as_edges(edge_index: Any, num_units: int) -> np.ndarray:
-    try:
-        edges = np.asarray(edge_index)
-    except ValueError as error:
-        raise StructureError("edge_index", "have shape [2, E]", edge_index) from error
-    if edges.size == 0:
-        return np.zeros((2, 0), dtype=np.int64)
-    if edges.ndim != 2 or edges.shape[0] != 2:
-        raise StructureError("edge_index", "have shape [2, E]", list(edges.shape))
-    if not np.issubdtype(edges.dtype, np.integer):
-        raise StructureError("edge_index", "hold integers", str(edges.dtype))
-    if edges.min() < 0 or edges.max() >= num_units:
-        outside = (edges < 0) | (edges >= num_units)
-        first = edges[:, np.flatnonzero(outside.any(axis=0))[0]].tolist()
-        raise StructureError("edge_index", f"name units in 0..{num_units - 1}", first)
-    # An array that nobody can write is taken as it is: large graphs need not be held twice.
-    return edges.astype(np.int64, copy=edges.flags.writeable or not edges.flags.owndata)
-
-
-def _as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = None) -> np.ndarray:
-    if flags is None:
-        return np.zeros(length, dtype=bool) if default is None else default
-    flags = np.asarray(flags)
-    if flags.size == 0 and length == 0:
-        return np.zeros(0, dtype=bool)
-    if flags.dtype != bool or flags.shape != (length,):
-        raise StructureError(name, f"be bool of shape [{length}]", f"{flags.dtype} {list(flags.shape)}")
-    return flags.copy()
-
-
-def _in_canonical_order(
-    edges: np.ndarray, recurrent: np.ndarray, num_units: int
-) -> tuple[np.ndarray, np.ndarray]:
-    source, target = edges
-    rising = (source[1:] > source[:-1]) | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))
-    if (rising | (recurrent[1:] & ~recurrent[:-1])).all() and (recurrent[1:] >= recurrent[:-1]).all():
-        return edges, recurrent
-    key = (recurrent * num_units + edges[0]) * num_units + edges[1]
-    order = np.argsort(key, kind="stable")
-    edges, recurrent, key = edges[:, order], recurrent[order], key[order]
-    same = np.flatnonzero(key[1:] == key[:-1])
-    if len(same):
-        raise StructureError("edge_index", "hold each edge once", edges[:, same[0]].tolist())
-    return edges, recurrent
-
-
-def _as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str, tuple[Any, ...]]:
-    checked: dict[str, tuple[Any, ...]] = {}
-    if not isinstance(attributes, Mapping):
-        raise StructureError("attributes", "be a mapping from name to values", attributes)
-    unknown = [name for name in attributes if name not in UNIT_ATTRIBUTES]
-    if unknown:
-        raise StructureError("attributes", f"be among {', '.join(UNIT_ATTRIBUTES)}", unknown[0])
-    for name in sorted(attributes):
-        given = attributes[name]
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise StructureError(f"attributes[{name!r}]", f"be a sequence of {num_units} values", given)
-        values = tuple(v.item() if isinstance(v, np.generic) else v for v in given)
-        if len(values) != num_units:
-            raise StructureError(f"attributes[{name!r}]", f"hold {num_units} values", len(values))
-        # A bool equals an integer, but the two would not share a fingerprint.
-        if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
-            raise StructureError(f"attributes[{name!r}]", "hold strings or integers", values)
-        checked[name] = values
-    return MappingProxyType(checked)
-
-
-def _as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(origin, Mapping):
-        raise StructureError("origin", "be a mapping", origin)
-    try:
-        return MappingProxyType(json.loads(json.dumps(dict(origin), allow_nan=False)))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StructureError("origin", "hold JSON values only", dict(origin)) from error
