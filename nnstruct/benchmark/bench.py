@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import Contents, read_contents
-from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
+from nnstruct.benchmark.labels import Labelled
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.random import check_seed, generator
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Benchmark:
+class Benchmark(Labelled):
     """Structures, the records of training them, and one label a structure.
 
     Comes from :func:`nnstruct.build` or :meth:`load`; methods return new ones.
@@ -177,58 +174,6 @@ class Benchmark:
             f"target {self.target!r})"
         )
 
-    # ---- structures and labels
-
-    @cached_property
-    def structures(self) -> list[Structure]:
-        """Structures with a finite label, in the order in which they were added."""
-        labelled = set(self.table["fingerprint"][np.isfinite(self._values)])
-        return [structure for name, structure in self._all.items() if name in labelled]
-
-    @cached_property
-    def unlabelled(self) -> list[Structure]:
-        """Structures of which every training diverged or none has been done."""
-        labelled = set(self.fingerprints)
-        return [structure for name, structure in self._all.items() if name not in labelled]
-
-    @cached_property
-    def fingerprints(self) -> list[str]:
-        """Fingerprint of each of :attr:`structures`."""
-        return [structure.fingerprint for structure in self.structures]
-
-    @property
-    def y(self) -> np.ndarray:
-        """The label of each of :attr:`structures`: the mean over its seeds, float [m]."""
-        return self._label("mean")
-
-    @property
-    def y_std(self) -> np.ndarray:
-        """Sample standard deviation over the seeds, float [m]; NaN with one seed."""
-        return self._label("std")
-
-    @property
-    def y_count(self) -> np.ndarray:
-        """Seeds with a finite label, int [m]."""
-        return self._label("count").astype(np.int64)
-
-    def labels(self, structures: Sequence[Structure]) -> np.ndarray:
-        """The label of each given structure, float [n]; NaN where there is none.
-
-        Unlike :attr:`y` it follows the given order, repeats and relabelled copies included.
-        """
-        label = dict(zip(self.fingerprints, self.y.tolist(), strict=True))
-        return np.array([label.get(s.fingerprint, np.nan) for s in structures], dtype=np.float64)
-
-    @cached_property
-    def noise_ceiling(self) -> NoiseCeiling:
-        """The largest R2 that any predictor of :attr:`y` can reach given the seeds' spread.
-
-        See :func:`nnstruct.benchmark.noise_ceiling` for the formula and its source.
-        """
-        self._check_one_label()
-        finite = np.isfinite(self._values)
-        return noise_ceiling(self._values[finite], self.table["fingerprint"].to_numpy()[finite])
-
     # ---- other views
 
     def with_target(self, name: str) -> Benchmark:
@@ -300,32 +245,6 @@ class Benchmark:
         return Benchmark(structures, rows, other.configs | self.configs, target=self.target)
 
     # ---- inner parts
-
-    @cached_property
-    def _values(self) -> np.ndarray:
-        """The target of each row of the table, float [rows]; NaN where it has none."""
-        return TARGETS[self.target](self.table)
-
-    @cached_property
-    def _statistics(self) -> pd.DataFrame:
-        finite = np.isfinite(self._values)
-        rows = self.table.loc[finite, ["fingerprint"]].assign(value=self._values[finite])
-        grouped = rows.groupby("fingerprint")["value"].agg(["mean", "std", "count"])
-        return grouped.reindex(self.fingerprints)
-
-    def _label(self, statistic: str) -> np.ndarray:
-        self._check_one_label()
-        return self._statistics[statistic].to_numpy(dtype=np.float64).copy()
-
-    def _check_one_label(self) -> None:
-        for column, method in (("task_fingerprint", "select_task"), ("config_id", "select_config")):
-            self._only(column, "have one label a structure", f"Choose one with .{method}(...).")
-
-    def _only(self, column: str, purpose: str, hint: str = "") -> str:
-        found = sorted(set(self.table[column]))
-        if len(found) > 1 or (not found and purpose.startswith("save")):
-            raise InvalidInputError("the benchmark", f"hold one {column} to {purpose}", found, hint)
-        return found[0] if found else ""
 
     def _where(self, column: str, value: str) -> Benchmark:
         rows = self.table[self.table[column] == value]
