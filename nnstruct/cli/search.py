@@ -16,7 +16,7 @@ from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
-    from nnstruct.recipes.dataset import SpaceSection
+    from nnstruct.recipes.sections import SpaceSection
     from nnstruct.search import Search
     from nnstruct.tasks import Task
 

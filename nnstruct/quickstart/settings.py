@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.recipes.dataset import DatasetRecipe, SampleSection, SpaceSection, TargetSection, TaskSection
+from nnstruct.recipes.dataset import DatasetRecipe
+from nnstruct.recipes.sections import SampleSection, SpaceSection, TargetSection, TaskSection
 from nnstruct.record import TrainConfig
 
 if TYPE_CHECKING:

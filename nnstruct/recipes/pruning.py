@@ -7,10 +7,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.recipes.dataset import TaskSection
 from nnstruct.recipes.predictor import Bounds
 from nnstruct.recipes.reading import Section, changed_config, check_known
 from nnstruct.recipes.schedules import MethodSection, RetrainSection, check_densities
+from nnstruct.recipes.sections import TaskSection
 from nnstruct.record import TrainConfig
 
 

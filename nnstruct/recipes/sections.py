@@ -1,0 +1,127 @@
+"""Tables of a dataset recipe: the task, the space, the sample and the target."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.recipes.reading import Section, check_known
+from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.space import SPACE_ATTRIBUTES, Space, has_attribute
+
+
+class TaskSection(Section):
+    """``[task]``: a task's name and the keywords of its function."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        from nnstruct.tasks import TASKS
+
+        check_known(name, TASKS, "name")
+        return name
+
+
+class SpaceSection(Section):
+    """``[space]``: which structures may be drawn."""
+
+    families: Annotated[list[str], Field(min_length=1)]
+    units: list[int] = Field(default_factory=lambda: [10, 50], min_length=2, max_length=2)
+    recurrence: str = "layer"
+    max_edges: int | None = None
+    operators: list[str] | None = None
+    activations: list[str] | None = None
+    channels: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    stages: int | None = None
+    joins: list[str] | None = None
+
+    @field_validator("families")
+    @classmethod
+    def _are_known(cls, families: list[str]) -> list[str]:
+        for family in families:
+            check_known(family, FAMILIES, "families")
+        if len(set(families)) < len(families):
+            raise InvalidInputError("families", "name each family once", families)
+        return families
+
+    @field_validator("recurrence")
+    @classmethod
+    def _is_known(cls, recurrence: str) -> str:
+        check_known(recurrence, RECURRENCES, "recurrence")
+        return recurrence
+
+    @model_validator(mode="after")
+    def _keeps_bounds(self) -> Self:
+        for family in self.families:
+            self.of(family)
+        for field in SPACE_ATTRIBUTES:
+            if getattr(self, field) is not None and not any(has_attribute(f, field) for f in self.families):
+                families = ", ".join(self.families)
+                raise InvalidInputError(field, f"be left out for {families}", getattr(self, field))
+        return self
+
+    def of(self, family: str) -> Space:
+        """The Space of one family, with what is said of attributes that its units have."""
+        fewest, most = self.units
+        bounds = {"max_edges": self.max_edges, "recurrence": self.recurrence, **self.attributes_of(family)}
+        return Space(family, units=(fewest, most), **bounds)
+
+    def attributes_of(self, family: str) -> dict[str, Any]:
+        """The fields of a Space on attributes that a family's units have, those that are given."""
+        return {
+            field: tuple(value) if isinstance(value, list) else value
+            for field in SPACE_ATTRIBUTES
+            if (value := getattr(self, field)) is not None and has_attribute(family, field)
+        }
+
+
+class SampleSection(Section):
+    """``[sample]``: how many structures of each family, from which priors.
+
+    With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
+    bounds nothing but the families. ``inputs`` and ``outputs`` are those of
+    :func:`nnstruct.structure.ports.with_ports`: the units that see the input and those that the read-out
+    sees.
+    """
+
+    count: Annotated[int, Field(ge=1)]
+    priors: Annotated[list[str], Field(min_length=1)] | None = None
+    study: Literal["stier2021"] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    inputs: Literal["sources", "all"] = "sources"
+    outputs: Literal["sinks", "all"] = "sinks"
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if self.study and self.priors:
+            raise InvalidInputError("priors", "be left out with a study", self.priors)
+        return self
+
+    @field_validator("priors")
+    @classmethod
+    def _are_known(cls, priors: list[str] | None) -> list[str] | None:
+        from nnstruct.priors import PRIORS
+
+        for prior in priors or ():
+            check_known(prior, PRIORS, "priors")
+        return priors
+
+
+class TargetSection(Section):
+    """``[target]``: which label the benchmark is about."""
+
+    name: str = "test"
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        from nnstruct.benchmark import TARGETS
+
+        check_known(name, TARGETS, "name")
+        return name
