@@ -1,5 +1,32 @@
 """Where structures come from: random graph models and patterns of known networks, one prior a file,
-all in one registry."""
+all in one registry.
+
+Examples
+--------
+A prior of one's own, here a path with random short cuts to the last unit:
+
+>>> import numpy as np
+>>> from nnstruct.priors import Prior
+>>> class ShortCuts(Prior):
+...     name = "short-cuts"
+...     units: int
+...     p: float
+...
+...     @property
+...     def expected_edges(self):
+...         return self.units - 1 + self.p * (self.units - 2)
+...
+...     @classmethod
+...     def parameters_for(cls, units, rng):
+...         return {"units": units, "p": rng.uniform()}
+...
+...     def pairs(self, rng):
+...         path = np.stack([np.arange(self.units - 1), np.arange(1, self.units)])
+...         cuts = np.flatnonzero(rng.random(self.units - 2) < self.p)
+...         return np.concatenate([path, np.stack([cuts, np.full_like(cuts, self.units - 1)])], axis=1)
+>>> ShortCuts(units=8, p=0.5).sample(0, family="mlp").num_layers
+8
+"""
 
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.auto_compressing import AutoCompressing

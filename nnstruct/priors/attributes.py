@@ -45,6 +45,11 @@ def draw_attributes(
     -------
     Structure
 
+    Raises
+    ------
+    InvalidInputError
+        If the structure is of another family than the space, or the seed breaks its rule.
+
     Examples
     --------
     >>> from nnstruct import Space, Structure

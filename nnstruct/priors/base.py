@@ -41,8 +41,8 @@ class Prior(BaseModel, ABC):
     dead.
 
     A prior of one's own names itself, declares its parameters as fields, and defines
-    :attr:`expected_edges`, :meth:`parameters_for` and :meth:`pairs`; registered in ``PRIORS`` it
-    takes part in :func:`nnstruct.priors.sample`.
+    :attr:`expected_edges`, :meth:`parameters_for` and :meth:`pairs`; :mod:`nnstruct.priors` shows
+    one. Registered in ``PRIORS`` it takes part in :func:`nnstruct.priors.sample`.
 
     Raises
     ------
@@ -57,30 +57,6 @@ class Prior(BaseModel, ABC):
     20
     >>> prior.to_dict()["parameters"]
     {'units': 20, 'm': 2, 'orientation': 'index'}
-
-    A prior of one's own, here a path with random short cuts to the last unit:
-
-    >>> import numpy as np
-    >>> from nnstruct.priors import Prior
-    >>> class ShortCuts(Prior):
-    ...     name = "short-cuts"
-    ...     units: int
-    ...     p: float
-    ...
-    ...     @property
-    ...     def expected_edges(self):
-    ...         return self.units - 1 + self.p * (self.units - 2)
-    ...
-    ...     @classmethod
-    ...     def parameters_for(cls, units, rng):
-    ...         return {"units": units, "p": rng.uniform()}
-    ...
-    ...     def pairs(self, rng):
-    ...         path = np.stack([np.arange(self.units - 1), np.arange(1, self.units)])
-    ...         cuts = np.flatnonzero(rng.random(self.units - 2) < self.p)
-    ...         return np.concatenate([path, np.stack([cuts, np.full_like(cuts, self.units - 1)])], axis=1)
-    >>> ShortCuts(units=8, p=0.5).sample(0, family="mlp").num_layers
-    8
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -120,17 +96,51 @@ class Prior(BaseModel, ABC):
     @classmethod
     @abstractmethod
     def parameters_for(cls, units: int, rng: np.random.Generator) -> dict[str, Any]:
-        """Parameters, drawn with breadth, for a graph of the given number of units."""
+        """Parameters, drawn with breadth, for a graph of the given number of units.
+
+        Parameters
+        ----------
+        units : int
+            At least :attr:`min_units`.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict
+            Keywords of the class; the prior that they make has :attr:`num_units` equal to ``units``.
+        """
 
     @abstractmethod
     def pairs(self, rng: np.random.Generator) -> np.ndarray:
-        """The edges of one graph, each once, int64 [2, E], units numbered in the order of orientation."""
+        """The edges of one graph, each once; units are numbered in the order of orientation.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        int64 [2, E]
+            Pairs of units, in either order: :meth:`sample` turns each towards the higher number.
+        """
 
     # ---- what a prior may define
 
     @classmethod
     def parameters_in(cls, space: Space, units: int, rng: np.random.Generator) -> dict[str, Any]:
-        """As :meth:`parameters_for`, which it is unless they depend on more of the space."""
+        """As :meth:`parameters_for`, which it is unless they depend on more of the space.
+
+        Parameters
+        ----------
+        space : Space
+        units : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict
+            Keywords of the class.
+        """
         return cls.parameters_for(units, rng)
 
     def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
@@ -182,7 +192,21 @@ class Prior(BaseModel, ABC):
         return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
 
     def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
-        """The edges of one connected graph, as :meth:`pairs` gives them."""
+        """The edges of one connected graph, as :meth:`pairs` gives them.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        int64 [2, E]
+
+        Raises
+        ------
+        StructureError
+            If the graph is not connected. A :class:`RedrawnPrior` draws up to ``tries`` graphs first.
+        """
         pairs = self.pairs(rng)
         if components(pairs, self.num_units).any():
             raise StructureError("graph", "be connected", f"a disconnected graph from {self!r}")
@@ -196,19 +220,20 @@ class Prior(BaseModel, ABC):
         connected graph of that size be; the other parameters come from :meth:`parameters_in`, and
         are drawn again where the expected number of edges exceeds ``max_edges``.
 
+        Parameters
+        ----------
+        space : Space
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Prior
+            Of this class; its :attr:`expected_edges` are within the bound.
+
         Raises
         ------
         InvalidInputError
             If the space leaves this prior no parameters.
-
-        Examples
-        --------
-        >>> from nnstruct import Space
-        >>> from nnstruct.priors import ErdosRenyi
-        >>> from nnstruct.random import generator
-        >>> prior = ErdosRenyi.draw(Space("mlp", units=(10, 20), max_edges=50), generator(0))
-        >>> 10 <= prior.units <= 20 and prior.expected_edges <= 50
-        True
         """
         fewest, most = max(space.units[0], cls.min_units), space.units[1]
         if space.max_edges is not None:
@@ -228,6 +253,20 @@ class Prior(BaseModel, ABC):
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Prior:
         """The prior that :meth:`to_dict` wrote, or that a sampled structure's ``origin`` names.
+
+        Parameters
+        ----------
+        data : mapping
+            ``prior``, its name, and ``parameters``; a ``seed`` beside them is passed over.
+
+        Returns
+        -------
+        Prior
+
+        Raises
+        ------
+        InvalidInputError
+            If ``prior`` is missing, a key is unknown, or a parameter breaks its rule.
 
         Examples
         --------
@@ -278,6 +317,10 @@ def load_prior(name: str, **parameters: Any) -> Prior:
         One of ``PRIORS``.
     **parameters
         As the prior's class takes them.
+
+    Returns
+    -------
+    Prior
 
     Raises
     ------

@@ -48,7 +48,20 @@ class LayeredPrior(Prior):
 
     @abstractmethod
     def long_edges(self, layers: list[np.ndarray], rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Edges between layers two or more apart, as arrays int64 [2, E], from the units of each layer."""
+        """Edges between layers that are two or more apart.
+
+        Parameters
+        ----------
+        layers : list of int64 [size]
+            The units of each layer, from the first layer on.
+        rng : numpy.random.Generator
+
+        Yields
+        ------
+        int64 [2, E]
+            Edges from units of an earlier layer to units of a later one; one that comes up twice
+            counts once.
+        """
 
     @property
     def num_units(self) -> int:
@@ -77,7 +90,18 @@ class LayeredPrior(Prior):
 
 
 def identity_edges(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One edge from each unit to its like, int64 [2, max(F, S)]; the smaller side goes round.
+    """One edge from each unit to its like: the unit of the same place in the other layer.
+
+    Where one layer is smaller, its units are gone through again.
+
+    Parameters
+    ----------
+    first : int64 [F]
+    second : int64 [S]
+
+    Returns
+    -------
+    int64 [2, max(F, S)]
 
     Examples
     --------
@@ -92,7 +116,21 @@ def identity_edges(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def block_edges(
     first: np.ndarray, second: np.ndarray, density: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Each pair of two layers' units with the probability given, each unit at least once, int64 [2, E]."""
+    """Random edges between two layers; each unit of either has at least one.
+
+    Parameters
+    ----------
+    first : int64 [F]
+    second : int64 [S]
+    density : float
+        Probability of each pair, in [0, 1].
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    int64 [2, E]
+        From units of ``first`` to units of ``second``.
+    """
     block = rng.random((len(first), len(second))) < density
     reach_every_unit(block, rng)
     rows, columns = np.nonzero(block)
@@ -100,7 +138,14 @@ def block_edges(
 
 
 def reach_every_unit(block: np.ndarray, rng: np.random.Generator) -> None:
-    """Give each empty row and column of a pair of layers one random edge, in place."""
+    """Give each empty row and column of a pair of layers one random edge, in place.
+
+    Parameters
+    ----------
+    block : bool [F, S]
+        True where a unit of the first layer feeds one of the second.
+    rng : numpy.random.Generator
+    """
     for side in (block, block.T):
         empty = np.flatnonzero(~side.any(axis=1))
         side[empty, rng.integers(side.shape[1], size=len(empty))] = True
@@ -110,6 +155,14 @@ def join_components(joined: np.ndarray, layer: np.ndarray, rng: np.random.Genera
     """Tie each component to unit 0's by one edge between consecutive layers, in place.
 
     Each component has units in every layer, since every unit is on a path from first to last.
+
+    Parameters
+    ----------
+    joined : bool [N, N]
+        The graph; edges lead from the row's unit to the column's.
+    layer : int64 [N]
+        Layer of each unit, from 0 and ascending.
+    rng : numpy.random.Generator
     """
     label = components(np.stack(np.nonzero(joined)), len(layer))
     for other in range(1, int(label.max()) + 1):

@@ -35,6 +35,13 @@ def stier2021(count: int, *, seed: int = 0, family: str = "rnn_tanh") -> list[St
     -------
     list of Structure
 
+    Raises
+    ------
+    InvalidInputError
+        If ``count`` or ``seed`` is no integer or negative.
+    UnknownNameError
+        If no family has the name.
+
     References
     ----------
     Stier, Darji and Granitzer, "Experiments on Properties of Hidden Structures of Sparse Neural
