@@ -89,7 +89,14 @@ class TrainConfig(BaseModel):
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as stored and hashed: the first five always, the others where they differ."""
+        """The fields as they are stored and hashed.
+
+        Returns
+        -------
+        dict
+            ``protocol``, ``epochs``, ``batch_size``, ``learning_rate`` and ``clip_norm`` always, the
+            others where they differ from their default.
+        """
         return {name: getattr(self, name) for name in _ALWAYS_NAMED} | self.options
 
     @property

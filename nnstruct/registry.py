@@ -38,7 +38,22 @@ class Registry(Generic[T]):
         self._parts: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that adds a part; a name given twice is an error."""
+        """Decorator that adds a part under a name.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        callable
+            It takes the part, a class, function or value, and gives it back as it is.
+
+        Raises
+        ------
+        InvalidInputError
+            When a part is decorated whose name is taken.
+        """
 
         def add(part: T) -> T:
             if name in self._parts:

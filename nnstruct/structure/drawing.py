@@ -18,10 +18,19 @@ _SMALLEST, _LARGEST = 4.0, 110.0  # marker areas, square points
 
 
 def positions(structure: Structure) -> np.ndarray:
-    """Coordinates for a layered drawing, float [N, 2]: x is the layer, y orders a layer by its neighbours.
+    """Coordinates for a layered drawing.
 
     Layers are ordered by the barycentre of their neighbours, in sweeps from the inputs to the
     outputs and back (Sugiyama et al., 1981).
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    float [N, 2]
+        x is the layer, y the place within it, one apart and centred on 0.
     """
     n = structure.num_units
     xy = np.stack([structure.layer, np.zeros(n)], axis=1).astype(float)

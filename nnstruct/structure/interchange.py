@@ -24,6 +24,25 @@ def structure_from_layers(
 ) -> Structure:
     """Fully connected layers; every unit of a layer feeds every unit of the next.
 
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units in each layer, at least one layer; the units of the first see the input, those of the
+        last are read out.
+    family : str
+    recurrence : str
+        Recurrent edges of a recurrent family; see :mod:`nnstruct.structure.recurrence`.
+
+    Returns
+    -------
+    Structure
+        Units are numbered layer by layer.
+
+    Raises
+    ------
+    StructureError
+        If there is no layer, or a size is no positive integer.
+
     Examples
     --------
     >>> structure_from_layers([3, 2]).forward_edges.shape
@@ -68,6 +87,11 @@ def from_networkx(
         :mod:`nnstruct.structure.recurrence`.
     seed : int
         Used by ``recurrence="random"`` only.
+
+    Returns
+    -------
+    Structure
+        Its origin says no more than that it came from networkx.
 
     Raises
     ------
@@ -133,6 +157,9 @@ def _node_flags(graph: nx.Graph, name: str) -> Any:
 def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
     """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
 
+    Attributes of units stand on the nodes too; :func:`from_networkx` brings everything but the origin
+    back.
+
     Parameters
     ----------
     structure : Structure
@@ -141,8 +168,16 @@ def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
 
     Returns
     -------
-    networkx.DiGraph, or networkx.MultiDiGraph where delayed edges are included and exist
-        (a pair of units can have a forward and a delayed edge at once).
+    networkx.DiGraph or networkx.MultiDiGraph
+        The latter where it holds delayed edges, since a pair of units can have a forward and a
+        delayed edge at once.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> graph = to_networkx(Structure.from_layers([2, 1]))
+    >>> graph.nodes[2]
+    {'layer': 1, 'input': False, 'output': True}
     """
     import networkx as nx
 
@@ -163,7 +198,25 @@ def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
 
 
 def to_pyg(structure: Structure) -> Data:
-    """PyG ``Data`` with ``edge_index`` [2, E], ``recurrent`` [E], ``layer``, ``inputs``, ``outputs`` [N]."""
+    """PyG ``Data`` that holds a whole structure.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    torch_geometric.data.Data
+        ``edge_index`` int64 [2, E], ``recurrent`` bool [E], ``layer`` int64 [N], ``inputs`` and
+        ``outputs`` bool [N], ``num_nodes``, ``family``, and as JSON ``unit_attributes`` and ``origin``.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> structure = Structure.from_layers([2, 1])
+    >>> from_pyg(to_pyg(structure)) == structure
+    True
+    """
     import torch
     from torch_geometric.data import Data
 
@@ -181,7 +234,23 @@ def to_pyg(structure: Structure) -> Data:
 
 
 def from_pyg(data: Data) -> Structure:
-    """The structure that :func:`to_pyg` wrote."""
+    """The structure that :func:`to_pyg` wrote.
+
+    Parameters
+    ----------
+    data : torch_geometric.data.Data
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    InvalidInputError
+        If a field is missing.
+    StructureError
+        If the fields make no structure.
+    """
     for name in ("edge_index", "recurrent", "inputs", "outputs", "family", "unit_attributes", "origin"):
         if name not in data:
             raise InvalidInputError("data", f"hold {name!r}", sorted(data.keys()))
@@ -198,7 +267,12 @@ def from_pyg(data: Data) -> Structure:
 
 
 def arrow_schema() -> pa.Schema:
-    """The columns that hold a Structure in Arrow and Parquet; one row a structure."""
+    """The columns that hold a Structure in Arrow and Parquet; one row a structure.
+
+    Returns
+    -------
+    pyarrow.Schema
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -222,7 +296,16 @@ def _canonical_json(value: Any) -> str:
 
 
 def to_arrow(structures: Iterable[Structure]) -> pa.Table:
-    """One row a structure, columns as in :func:`arrow_schema`.
+    """A table of structures, one row each.
+
+    Parameters
+    ----------
+    structures : iterable of Structure
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns as in :func:`arrow_schema`.
 
     Examples
     --------
@@ -259,6 +342,11 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     table : pyarrow.Table
     verify : bool
         Recompute each fingerprint and compare it with the stored one.
+
+    Returns
+    -------
+    list of Structure
+        In the order of the rows.
 
     Raises
     ------

@@ -59,6 +59,13 @@ def recurrent_edges(
     -------
     int64 [2, E_recurrent]
 
+    Raises
+    ------
+    UnknownNameError
+        If there is no recurrence of that name.
+    InvalidInputError
+        If the seed or the density breaks its rule.
+
     Examples
     --------
     >>> import numpy as np

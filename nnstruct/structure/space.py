@@ -134,7 +134,18 @@ class Space:
         return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def violation(self, structure: Structure) -> str | None:
-        """The first bound that a structure breaks, in words; None where it breaks none."""
+        """The first bound that a structure breaks, in words.
+
+        Parameters
+        ----------
+        structure : Structure
+
+        Returns
+        -------
+        str or None
+            The rest of a sentence about the structure, as "it has 3 units, not 5 to 9"; None where it
+            keeps every bound and has no dead unit.
+        """
         if structure.family != self.family:
             return f"its family is {structure.family!r}, not {self.family!r}"
         if not self.units[0] <= structure.num_units <= self.units[1]:
@@ -147,7 +158,17 @@ class Space:
         return self.attribute_violation(structure)
 
     def attribute_violation(self, structure: Structure) -> str | None:
-        """The first bound on units' attributes that a structure breaks, in words; or None."""
+        """The first bound on units' attributes that a structure breaks, in words.
+
+        Parameters
+        ----------
+        structure : Structure
+
+        Returns
+        -------
+        str or None
+            As for :meth:`violation`; the number of units and edges is not looked at.
+        """
         for name in _LISTS:
             allowed = getattr(self, name)
             for unit, value in enumerate(unit_values(structure, SPACE_ATTRIBUTES[name]) if allowed else ()):
@@ -174,12 +195,38 @@ class Space:
         return None
 
     def contains(self, structure: Structure) -> bool:
-        """Whether a structure keeps every bound and has no dead unit."""
+        """Whether a structure keeps every bound and has no dead unit.
+
+        Parameters
+        ----------
+        structure : Structure
+
+        Returns
+        -------
+        bool
+        """
         return self.violation(structure) is None
 
 
 def has_attribute(family: str, field: str) -> bool:
-    """Whether a family's units have the attribute that a field of a Space is about."""
+    """Whether a family's units have the attribute that a field of a Space is about.
+
+    Parameters
+    ----------
+    family : str
+    field : str
+        A key of ``SPACE_ATTRIBUTES``, for example ``operators``.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from nnstruct.structure.space import has_attribute
+    >>> has_attribute("cnn", "operators"), has_attribute("gru", "activations")
+    (True, False)
+    """
     return SPACE_ATTRIBUTES[field] in ATTRIBUTES_OF.get(family, ())
 
 

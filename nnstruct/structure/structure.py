@@ -176,7 +176,23 @@ class Structure:
     # ---- new structures from this one
 
     def relabel(self, permutation: Sequence[int] | np.ndarray) -> Structure:
-        """The same structure with unit ``u`` called ``permutation[u]``."""
+        """The same structure with unit ``u`` called ``permutation[u]``.
+
+        Parameters
+        ----------
+        permutation : sequence of int, length N
+            Each of 0..N-1 once.
+
+        Returns
+        -------
+        Structure
+            With an equal fingerprint.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no permutation of the units.
+        """
         new = np.asarray(permutation, dtype=np.int64)
         if new.shape != (self.num_units,) or not np.array_equal(np.sort(new), np.arange(self.num_units)):
             raise InvalidInputError("permutation", f"hold each of 0..{self.num_units - 1} once", permutation)
@@ -193,7 +209,20 @@ class Structure:
         )
 
     def with_recurrence(self, recurrence: str, *, seed: int = 0, density: float = 0.1) -> Structure:
-        """The same forward edges with other recurrent ones; see :mod:`nnstruct.structure.recurrence`."""
+        """The same forward edges with other recurrent ones.
+
+        Parameters
+        ----------
+        recurrence : str
+            ``layer``, ``self``, ``reverse``, ``random`` or ``none``; what each means, and what ``seed``
+            and ``density`` decide, says :func:`nnstruct.structure.recurrence.recurrent_edges`.
+        seed : int
+        density : float
+
+        Returns
+        -------
+        Structure
+        """
         from nnstruct.structure.recurrence import recurrent_edges
 
         delayed = recurrent_edges(recurrence, self.forward_edges, self.layer, seed=seed, density=density)
@@ -204,7 +233,17 @@ class Structure:
         )
 
     def with_origin(self, **origin: Any) -> Structure:
-        """The same structure with another origin."""
+        """The same structure with another origin.
+
+        Parameters
+        ----------
+        **origin
+            JSON values; they take the place of the whole origin.
+
+        Returns
+        -------
+        Structure
+        """
         return replace(self, origin=origin)
 
     # ---- interchange
@@ -213,7 +252,20 @@ class Structure:
     def from_layers(
         cls, sizes: Sequence[int], *, family: str = "mlp", recurrence: str = "layer"
     ) -> Structure:
-        """Fully connected layers of the given sizes (recurrence applies to recurrent families)."""
+        """Fully connected layers; see :func:`nnstruct.structure.interchange.structure_from_layers`.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Units in each layer.
+        family : str
+        recurrence : str
+            Recurrent edges of a recurrent family, as for :meth:`with_recurrence`.
+
+        Returns
+        -------
+        Structure
+        """
         from nnstruct.structure.interchange import structure_from_layers
 
         return structure_from_layers(sizes, family=family, recurrence=recurrence)
@@ -222,32 +274,83 @@ class Structure:
     def from_networkx(
         cls, graph: nx.Graph, *, family: str = "mlp", recurrence: str = "layer", seed: int = 0
     ) -> Structure:
-        """A Structure from any networkx graph; see :func:`nnstruct.structure.interchange.from_networkx`."""
+        """A Structure from any networkx graph; see :func:`nnstruct.structure.interchange.from_networkx`.
+
+        Parameters
+        ----------
+        graph : networkx.Graph
+            Or of a subclass; an undirected graph is oriented along its order of nodes.
+        family : str
+        recurrence, seed
+            Recurrent edges of a recurrent family whose graph marks none itself.
+
+        Returns
+        -------
+        Structure
+        """
         from nnstruct.structure.interchange import from_networkx
 
         return from_networkx(graph, family=family, recurrence=recurrence, seed=seed)
 
     def to_networkx(self, *, recurrent: bool = True) -> nx.DiGraph:
-        """A networkx graph; see :func:`nnstruct.structure.interchange.to_networkx`."""
+        """A networkx graph; see :func:`nnstruct.structure.interchange.to_networkx`.
+
+        Parameters
+        ----------
+        recurrent : bool
+            Whether to include the delayed edges.
+
+        Returns
+        -------
+        networkx.DiGraph
+            A ``MultiDiGraph`` where it holds delayed edges.
+        """
         from nnstruct.structure.interchange import to_networkx
 
         return to_networkx(self, recurrent=recurrent)
 
     def to_pyg(self) -> Data:
-        """A PyG ``Data`` that holds the whole structure; :meth:`from_pyg` brings it back."""
+        """A PyG ``Data`` that holds the whole structure; :meth:`from_pyg` brings it back.
+
+        Returns
+        -------
+        torch_geometric.data.Data
+            See :func:`nnstruct.structure.interchange.to_pyg` for its fields.
+        """
         from nnstruct.structure.interchange import to_pyg
 
         return to_pyg(self)
 
     @classmethod
     def from_pyg(cls, data: Data) -> Structure:
-        """The structure that :meth:`to_pyg` wrote."""
+        """The structure that :meth:`to_pyg` wrote.
+
+        Parameters
+        ----------
+        data : torch_geometric.data.Data
+
+        Returns
+        -------
+        Structure
+        """
         from nnstruct.structure.interchange import from_pyg
 
         return from_pyg(data)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the layers from left to right; see :func:`nnstruct.structure.drawing.plot_structure`."""
+        """Draw the layers from left to right; see :func:`nnstruct.structure.drawing.plot_structure`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Of a new figure by default.
+        **options
+            ``recurrent``, ``title`` and ``unit_size``.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         from nnstruct.structure.drawing import plot_structure
 
         return plot_structure(self, ax=ax, **options)

@@ -39,7 +39,18 @@ def _targets_of(units: np.ndarray, start: np.ndarray, target: np.ndarray) -> np.
 
 
 def longest_path_layers(edges: np.ndarray, num_units: int) -> np.ndarray:
-    """Length of the longest path that ends in each unit; -1 for units on or behind a cycle.
+    """Length of the longest path that ends in each unit.
+
+    Parameters
+    ----------
+    edges : int64 [2, E]
+    num_units : int
+        N.
+
+    Returns
+    -------
+    int64 [N]
+        In edges; -1 for units on a cycle or behind one.
 
     Examples
     --------
@@ -106,7 +117,26 @@ def _longest_path_layers_small(edges: np.ndarray, num_units: int) -> np.ndarray:
 
 
 def find_cycle(edges: np.ndarray, layer: np.ndarray) -> list[int]:
-    """One cycle among the units that :func:`longest_path_layers` left at -1, first unit repeated last."""
+    """One cycle among the units that :func:`longest_path_layers` left at -1.
+
+    Parameters
+    ----------
+    edges : int64 [2, E]
+    layer : int64 [N]
+        With at least one -1.
+
+    Returns
+    -------
+    list of int
+        Units in the order of the edges; the first one is repeated at the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.array([[0, 1, 2], [1, 2, 1]])
+    >>> find_cycle(edges, longest_path_layers(edges, 3))
+    [1, 2, 1]
+    """
     stuck = layer < 0
     inside = edges[:, stuck[edges[0]] & stuck[edges[1]]]
     predecessor = np.full(len(layer), -1, dtype=np.int64)
@@ -134,6 +164,17 @@ class Reachability:
 
     @classmethod
     def of(cls, edges: np.ndarray, inputs: np.ndarray, outputs: np.ndarray) -> Reachability:
+        """Walk along the edges from the inputs, and against them from the outputs.
+
+        Parameters
+        ----------
+        edges : int64 [2, E]
+        inputs, outputs : bool [N]
+
+        Returns
+        -------
+        Reachability
+        """
         return cls(_reach(edges, inputs), _reach(edges[::-1], outputs))
 
 

@@ -37,6 +37,16 @@ ATTRIBUTES_OF: Mapping[str, tuple[str, ...]] = {"mlp": ("activation",), "cnn": t
 def unit_values(structure: Structure, name: str) -> tuple[Any, ...]:
     """An attribute of each unit, its default where the structure leaves it out.
 
+    Parameters
+    ----------
+    structure : Structure
+    name : str
+        A key of ``UNIT_DEFAULTS``.
+
+    Returns
+    -------
+    tuple of length N
+
     Examples
     --------
     >>> from nnstruct import Structure
@@ -52,6 +62,15 @@ def operator_fits(operator: str, channels: int) -> bool:
     """Whether a unit of so many channels can have the operator.
 
     A Hamiltonian block wants an even number: half of its channels are positions, half momenta.
+
+    Parameters
+    ----------
+    operator : str
+    channels : int
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
