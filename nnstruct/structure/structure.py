@@ -12,7 +12,8 @@ import numpy as np
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.fields import as_attributes, as_edges, as_flags, as_origin, frozen, in_canonical_order
-from nnstruct.structure.topology import Reachability, find_cycle, longest_path_layers
+from nnstruct.structure.layered import LayeredGraph
+from nnstruct.structure.topology import find_cycle, longest_path_layers
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -24,7 +25,7 @@ PRUNED = "pruning"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Structure:
+class Structure(LayeredGraph):
     """The units of a network and the edges between them, without weights.
 
     Forward edges act within one time step and form a directed acyclic graph. Recurrent edges
@@ -125,43 +126,6 @@ class Structure:
                 raise StructureError(
                     "outputs", "each have a path from an input unit", f"isolated unit {cut_off[0]}"
                 )
-
-    # ---- measures that come with the graph
-
-    @property
-    def num_edges(self) -> int:
-        """E, forward and recurrent edges together."""
-        return self.edge_index.shape[1]
-
-    @property
-    def forward_edges(self) -> np.ndarray:
-        """Edges within a time step, int64 [2, E_forward], sorted by source, then target."""
-        return self.edge_index[:, ~self.recurrent]
-
-    @property
-    def recurrent_edges(self) -> np.ndarray:
-        """Edges one time step delayed, int64 [2, E_recurrent], sorted by source, then target."""
-        return self.edge_index[:, self.recurrent]
-
-    @property
-    def num_layers(self) -> int:
-        """Layers by longest path: one more than the number of forward edges on it."""
-        return int(self.layer.max()) + 1
-
-    @property
-    def layer_sizes(self) -> np.ndarray:
-        """Units in each layer, int64 [num_layers]."""
-        return np.bincount(self.layer)
-
-    @cached_property
-    def reachability(self) -> Reachability:
-        """Which units lie on a path from an input or to an output (both kinds of edges count)."""
-        return Reachability.of(self.edge_index, self.inputs, self.outputs)
-
-    @property
-    def dead_units(self) -> np.ndarray:
-        """Units without a path from an input unit or without one to an output unit, int64 [D]."""
-        return np.flatnonzero(~(self.reachability.from_input & self.reachability.to_output))
 
     @cached_property
     def fingerprint(self) -> str:
