@@ -41,7 +41,20 @@ def upper_confidence_bound(mean: np.ndarray, std: np.ndarray, best: float, explo
 
 @ACQUISITIONS.register("mean")
 def predicted_mean(mean: np.ndarray, std: np.ndarray, best: float, exploration: float) -> np.ndarray:
-    """The prediction itself: no exploration. Parameters as in :func:`upper_confidence_bound`."""
+    """The prediction itself: no exploration.
+
+    Parameters
+    ----------
+    mean : float [n]
+    std : float [n]
+        Not used, as ``best`` and ``exploration`` are not.
+    best : float
+    exploration : float
+
+    Returns
+    -------
+    float [n]
+    """
     return mean
 
 

@@ -27,6 +27,11 @@ def mended(attributes: Attributes, adjacency: np.ndarray, space: Space) -> Attri
         Strictly upper triangular.
     space : Space
 
+    Returns
+    -------
+    mapping of str to tuple of length N
+        The one given, where nothing is to be mended.
+
     Examples
     --------
     >>> import numpy as np

@@ -67,6 +67,10 @@ class Genome:
         by_depth : bool
             Sort by layer and leave only ties to chance; otherwise any order that the edges
             allow may come up, so that any acyclic edge can be added.
+
+        Returns
+        -------
+        Genome
         """
         edges = structure.forward_edges
         if by_depth:
@@ -87,22 +91,51 @@ class Genome:
 
     @property
     def num_units(self) -> int:
+        """N."""
         return len(self.adjacency)
 
     @property
     def num_edges(self) -> int:
+        """Forward edges."""
         return int(np.count_nonzero(self.adjacency))
 
     def edges(self) -> np.ndarray:
-        """int64 [2, E], sorted by source, then target."""
+        """The forward edges, sorted by source, then target.
+
+        Returns
+        -------
+        int64 [2, E]
+        """
         return np.stack(np.nonzero(self.adjacency))
 
     def with_adjacency(self, adjacency: np.ndarray) -> Genome:
-        """The same units with other edges."""
+        """The same units with other edges.
+
+        Parameters
+        ----------
+        adjacency : bool [N, N]
+            Strictly upper triangular; it is kept, not copied.
+
+        Returns
+        -------
+        Genome
+            Units marked as inputs or outputs stay marked, and attributes stay as they are.
+        """
         return Genome(adjacency, self.family, self.inputs, self.outputs, self.attributes)
 
     def take(self, units: np.ndarray) -> Genome:
-        """The units named, in the order given, which must be one that the edges follow."""
+        """Some of the units, with the edges among them.
+
+        Parameters
+        ----------
+        units : int64 [K]
+            In an order that the edges follow; a unit may come up twice.
+
+        Returns
+        -------
+        Genome
+            Of K units.
+        """
         return Genome(
             self.adjacency[np.ix_(units, units)],
             self.family,
@@ -112,7 +145,17 @@ class Genome:
         )
 
     def fits(self, space: Space) -> bool:
-        """Whether it keeps the bounds of a space."""
+        """Whether it keeps a space's bounds on family, units and forward edges.
+
+        Parameters
+        ----------
+        space : Space
+
+        Returns
+        -------
+        bool
+            Attributes of units are not looked at.
+        """
         return (
             self.family == space.family
             and space.units[0] <= self.num_units <= space.units[1]
@@ -133,6 +176,10 @@ class Genome:
             Drawn from by ``recurrence="random"`` and where parts are chained.
         **origin
             JSON values for the origin of the structure.
+
+        Returns
+        -------
+        Structure or None
         """
         joined = chain_components(self.adjacency, np.arange(self.num_units), rng)
         if joined is not self.adjacency:
@@ -158,7 +205,16 @@ class Genome:
 
 
 def components(adjacency: np.ndarray) -> np.ndarray:
-    """Number of the weakly connected component of each unit, int64 [N], from 0 in order of units.
+    """Number of the weakly connected component of each unit.
+
+    Parameters
+    ----------
+    adjacency : bool [N, N]
+
+    Returns
+    -------
+    int64 [N]
+        From 0, in the order of each component's first unit.
 
     Examples
     --------

@@ -20,9 +20,33 @@ FEWEST_SCORES = 10
 class Guide(Protocol):
     """What a search asks of its guide; every :class:`~nnstruct.predictors.Predictor` is one."""
 
-    def fit(self, structures: Any, y: Any) -> Any: ...
+    def fit(self, structures: Any, y: Any) -> Any:
+        """Learn scores.
 
-    def predict(self, structures: Any, return_std: bool = False) -> Any: ...
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        y : float [n]
+
+        Returns
+        -------
+        Guide
+            Itself, fitted.
+        """
+
+    def predict(self, structures: Any, return_std: bool = False) -> Any:
+        """Predict scores.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        return_std : bool
+
+        Returns
+        -------
+        float [n]
+            With ``return_std`` a pair of such arrays: the scores and their standard deviations.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,7 +77,18 @@ class CorrectedGuide:
     def predict(
         self, structures: Sequence[Structure], return_std: bool = False
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Sum of both predictions; the standard deviation is the correction's."""
+        """Sum of both predictions; the standard deviation is the correction's.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        return_std : bool
+
+        Returns
+        -------
+        float64 [n]
+            With ``return_std`` a pair of such arrays: the sums and the standard deviations.
+        """
         mean = np.asarray(self.base.predict(structures), dtype=np.float64)
         more, std = self.correction.predict(structures, return_std=True)
         mean = mean + np.asarray(more, dtype=np.float64)
@@ -61,7 +96,18 @@ class CorrectedGuide:
 
 
 def is_fitted(guide: Any) -> bool:
-    """Whether a guide came fitted, by scikit-learn's rule."""
+    """Whether a guide came fitted, by scikit-learn's rule.
+
+    Parameters
+    ----------
+    guide : Guide
+
+    Returns
+    -------
+    bool
+        What its ``__sklearn_is_fitted__`` says; without that, whether it has an attribute whose name
+        ends with an underscore.
+    """
     if hasattr(guide, "__sklearn_is_fitted__"):
         return bool(guide.__sklearn_is_fitted__())
     return any(name.endswith("_") and not name.startswith("_") for name in vars(guide))
@@ -94,6 +140,16 @@ def fit_guide(guide: Guide, structures: Sequence[Structure], scores: np.ndarray,
 
 def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each structure's score, float64 [n] each, checked.
+
+    Parameters
+    ----------
+    guide : Guide
+        Fitted.
+    structures : sequence of Structure, length n
+
+    Returns
+    -------
+    mean, std : float64 [n]
 
     Raises
     ------

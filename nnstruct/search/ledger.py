@@ -53,6 +53,7 @@ class Entry:
 
     @property
     def fingerprint(self) -> str:
+        """Of the structure."""
         return self.structure.fingerprint
 
     def attributes(self) -> dict[str, Any]:
@@ -113,7 +114,20 @@ class Ledger:
         self.refresh()
 
     def add_batch(self, entries: Sequence[Entry], fit: Fit | None) -> list[Entry]:
-        """Record what is asked next; returns the entries with the numbers of their trials."""
+        """Record what is asked next.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            Their numbers do not count: those of the trials are given out here.
+        fit : Fit or None
+            What the guide was fitted on that chose them; None where no guide chose.
+
+        Returns
+        -------
+        list of Entry
+            The same with the numbers of their trials, and whatever else has come into the study.
+        """
         candidates = [entry.attributes() for entry in entries]
         batch = {
             "generation": self.generation,
@@ -127,7 +141,14 @@ class Ledger:
         return self.entries[before:]
 
     def finish(self, entry: Entry, score: float) -> None:
-        """Record the score of a pending entry; one that is not finite marks the trial as failed."""
+        """Record the score of a pending entry.
+
+        Parameters
+        ----------
+        entry : Entry
+        score : float
+            One that is not finite marks the trial as failed.
+        """
         from optuna.trial import TrialState
 
         if np.isfinite(score):
@@ -139,7 +160,14 @@ class Ledger:
         self.entries = [told if other.number == entry.number else other for other in self.entries]
 
     def insert(self, structure: Structure, score: float) -> None:
-        """Record a measurement that no pending trial waits for; :meth:`refresh` makes it an entry."""
+        """Record a measurement that no pending trial waits for; :meth:`refresh` makes it an entry.
+
+        Parameters
+        ----------
+        structure : Structure
+        score : float
+            One that is not finite marks the trial as failed.
+        """
         from optuna.trial import TrialState, create_trial
 
         attributes = Entry(-1, structure, TOLD, (), self.generation).attributes()
@@ -197,7 +225,16 @@ class Ledger:
 
 
 def history_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The columns of :attr:`nnstruct.search.Search.history`, one row an entry."""
+    """The columns of :attr:`nnstruct.search.Search.history`, one row an entry.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
     import pandas as pd
 
     columns: dict[str, tuple[list[Any], str]] = {
@@ -217,6 +254,14 @@ def history_table(entries: Sequence[Entry]) -> pd.DataFrame:
 
 def structure_to_json(structure: Structure) -> dict[str, Any]:
     """A structure as JSON values; units are named by number wherever flags would be long.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    dict
 
     Examples
     --------
@@ -240,7 +285,16 @@ def structure_to_json(structure: Structure) -> dict[str, Any]:
 
 
 def structure_from_json(row: Mapping[str, Any]) -> Structure:
-    """The structure that :func:`structure_to_json` wrote."""
+    """The structure that :func:`structure_to_json` wrote.
+
+    Parameters
+    ----------
+    row : mapping
+
+    Returns
+    -------
+    Structure
+    """
     units = np.arange(row["num_units"])
     forward = np.array(row["forward"], dtype=np.int64).reshape(2, -1)
     delayed = np.array(row["recurrent"], dtype=np.int64).reshape(2, -1)

@@ -47,7 +47,18 @@ class Strategy:
 
 
 def scored(entries: Sequence[Entry]) -> tuple[list[Structure], np.ndarray]:
-    """Each structure with a finite score once, oldest first, and the mean of its scores, float64 [m]."""
+    """Each structure with a finite score once, and the mean of its scores.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+
+    Returns
+    -------
+    structures : list of Structure, length m
+        The one measured first comes first.
+    scores : float64 [m]
+    """
     measured: dict[str, tuple[Structure, list[float]]] = {}
     for entry in entries:
         if entry.state == COMPLETE and entry.score is not None:
@@ -70,6 +81,22 @@ def propose(
     Structures are drawn from the priors until ``population`` of them are in the space; the rest is
     bred. With a guide, each part is chosen from ``offspring`` times as many, and a share of
     what is bred gives way to draws from the priors that no guide chooses.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    entries : sequence of Entry
+        All that is known.
+    guide : Guide or None
+        Fitted.
+    n : int
+    generation : int
+        Written into the entries.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Entry, length n
 
     Raises
     ------

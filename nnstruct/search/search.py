@@ -211,6 +211,17 @@ class Search:
         As :meth:`tell`, but a structure that has been told already is passed over, so that a
         script that is run again to continue a search does no harm. A database takes about 40 ms
         a row.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+            Of a structure that comes up twice, the first score counts.
+        scores : array-like of float, shape [n]
+
+        Raises
+        ------
+        InvalidInputError
+            As for :meth:`tell`.
         """
         values = self._checked(structures, scores)
         told = {e.fingerprint for e in self._open().entries if e.state != PENDING}

@@ -101,7 +101,23 @@ class Truncation(Selection):
 
 
 def as_selection(selection: str | Selection) -> Selection:
-    """The selection of that name with its defaults, or the one given."""
+    """A selection from a name, or the one given.
+
+    Parameters
+    ----------
+    selection : str or Selection
+        A name in ``SELECTIONS``, or a selection.
+
+    Returns
+    -------
+    Selection
+        That of a name has its defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        If no selection has the name.
+    """
     return selection if isinstance(selection, Selection) else SELECTIONS[selection]()
 
 
@@ -122,6 +138,11 @@ def survivors(scores: np.ndarray, size: int, removal: str = "worst") -> np.ndarr
     -------
     int64 [min(M, size)]
         In order of age.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``removal`` is neither.
 
     Examples
     --------

@@ -50,7 +50,17 @@ class Operator(ABC):
     by_depth: ClassVar[bool] = False
 
     def applies_to(self, space: Space) -> bool:
-        """Whether the operator may change anything in a space."""
+        """Whether the operator may change anything in a space.
+
+        Parameters
+        ----------
+        space : Space
+
+        Returns
+        -------
+        bool
+            True, unless an operator says otherwise.
+        """
         return True
 
     @abstractmethod
@@ -62,6 +72,11 @@ class Operator(ABC):
         genomes : sequence of Genome, length :attr:`arity`
         rng : numpy.random.Generator
         space : Space
+
+        Returns
+        -------
+        Genome or None
+            A new one; those given stay as they are.
         """
 
     def __call__(
@@ -75,6 +90,11 @@ class Operator(ABC):
             As many as :attr:`arity`.
         rng : numpy.random.Generator
         space : Space
+
+        Returns
+        -------
+        Structure or None
+            None also where what comes out lies outside the space.
 
         Raises
         ------
@@ -99,7 +119,18 @@ OPERATORS: Registry[Operator] = Registry("operator")
 
 
 def room_for_edges(genome: Genome, space: Space) -> int:
-    """How many forward edges can be added before the space's bound is met."""
+    """How many forward edges can be added before the space's bound is met.
+
+    Parameters
+    ----------
+    genome : Genome
+    space : Space
+
+    Returns
+    -------
+    int
+        Not above the pairs of units without an edge; negative where the bound is exceeded.
+    """
     pairs = genome.num_units * (genome.num_units - 1) // 2
     most = pairs if space.max_edges is None else min(pairs, space.max_edges)
     return most - genome.num_edges

@@ -24,6 +24,7 @@ class ChangeAttribute(Operator):
     name = "change_attribute"
 
     def applies_to(self, space: Space) -> bool:
+        """Whether the space leaves a choice of operators, activations or joins."""
         return any(len(getattr(space, field)) > 1 for field in _FIELDS)
 
     def apply(self, genomes: Sequence[Genome], rng: np.random.Generator, space: Space) -> Genome | None:
