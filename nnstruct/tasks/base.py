@@ -127,6 +127,10 @@ class Task:
         alphabet : str, optional
             Order of the characters; by default those that occur, sorted. Only for strings.
 
+        Returns
+        -------
+        Task
+
         Raises
         ------
         InvalidInputError
@@ -179,6 +183,10 @@ class Task:
         seed : int
             Decides the split.
 
+        Returns
+        -------
+        Task
+
         Raises
         ------
         InvalidInputError
@@ -229,6 +237,10 @@ class Task:
             Order of the characters of strings; by default those that occur in any split, sorted.
         seed : int
             Decides what is held out.
+
+        Returns
+        -------
+        Task
 
         Raises
         ------
@@ -281,6 +293,10 @@ class Task:
             Whether inputs are strings or sequences of symbols from 1.
         seed : int
             Decides the split.
+
+        Returns
+        -------
+        Task
 
         Raises
         ------

@@ -24,6 +24,10 @@ def data_directory(
     hint : str
         What errors add.
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     MissingDataError
@@ -49,6 +53,19 @@ def data_directory(
 
 def data_file(relative: str, data: str | os.PathLike[str] | None = None, *, hint: str = "") -> Path:
     """A file in the data directory.
+
+    Parameters
+    ----------
+    relative : str
+        Its path within the directory.
+    data : path, optional
+        The directory, as for :func:`data_directory`.
+    hint : str
+        What errors add.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------

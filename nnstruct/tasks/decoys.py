@@ -54,6 +54,15 @@ def decoy_task(
         Letters in a string.
     kinds : sequence of str, optional
         Which decoys to use; their shares are scaled to a sum of one. All by default.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    InvalidInputError
+        If an option breaks its rule, or fewer different strings exist than are asked for.
     """
     check_seed(seed)
     _check_lengths(valid, min_length, max_length)
@@ -88,7 +97,20 @@ def decoy_task(
 def draw_decoys(
     decoys: Mapping[str, Decoy], lengths: Mapping[int, int], rng: np.random.Generator
 ) -> list[str]:
-    """Different strings of the decoys in their shares; all of them together have the given lengths."""
+    """Different strings of the decoys in their shares; all of them together have the given lengths.
+
+    Parameters
+    ----------
+    decoys : mapping from the kind's name to a Decoy
+    lengths : mapping of int to int
+        The number of strings by length.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of str
+        Decoy by decoy.
+    """
     pool = rng.permutation(np.repeat(list(lengths.keys()), list(lengths.values())))
     found: list[str] = []
     numbers = apportion(len(pool), [decoy.share for decoy in decoys.values()])

@@ -11,7 +11,25 @@ from nnstruct.random import generator
 
 
 def check_size(field: str, value: int, fewest: int = 1) -> int:
-    """A number of examples as a plain int."""
+    """A number of examples as a plain int.
+
+    Parameters
+    ----------
+    field : str
+        What it is called where the caller wrote it.
+    value : int
+    fewest : int
+        The least that it may be.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no integer, or less.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < fewest:
         raise InvalidInputError(field, f"be an integer from {fewest} on", value)
     return int(value)
@@ -22,6 +40,19 @@ def balanced_counts(available: np.ndarray, number: int, first: Sequence[int]) ->
 
     What equal numbers leave over goes to single classes in the order ``first``, so that a larger
     number never takes fewer of any class.
+
+    Parameters
+    ----------
+    available : int64 [C]
+        How many of each class there are.
+    number : int
+        At most their sum.
+    first : sequence of int, length C
+        Each class once.
+
+    Returns
+    -------
+    int64 [C]
 
     Examples
     --------

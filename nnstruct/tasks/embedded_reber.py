@@ -47,6 +47,10 @@ def embed(inner: Grammar, closing: Mapping[str, str]) -> Grammar:
     inner : Grammar
     closing : mapping from opening to closing letter
 
+    Returns
+    -------
+    Grammar
+
     Examples
     --------
     >>> from nnstruct.tasks.embedded_reber import embed
@@ -76,6 +80,14 @@ KINDS: Final = {
 
 def is_embedded_reber(text: str) -> bool:
     """Whether a string belongs to the embedded Reber grammar.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
 
     Examples
     --------

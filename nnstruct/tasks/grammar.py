@@ -40,7 +40,16 @@ class Grammar:
     end: State
 
     def accepts(self, text: str) -> bool:
-        """Whether the letters of ``text`` lead from the start to the end."""
+        """Whether the letters of a string lead from the start to the end.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        bool
+        """
         state: State = self.start
         for letter in text:
             steps = self.arcs.get(state, {})
@@ -50,11 +59,38 @@ class Grammar:
         return state == self.end
 
     def count(self, length: int) -> int:
-        """How many strings have this length."""
+        """How many strings have this length.
+
+        Parameters
+        ----------
+        length : int
+            Letters.
+
+        Returns
+        -------
+        int
+        """
         return self._ways_left(length).get(self.start, 0)
 
     def string(self, length: int, rank: int) -> str:
-        """The string of this length with this rank from 0, in the order of the arcs."""
+        """The string of a length with this rank among all of that length.
+
+        Parameters
+        ----------
+        length : int
+            Letters.
+        rank : int
+            From 0; strings are in the order of the arcs.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        InvalidInputError
+            If there are no more than ``rank`` strings of the length.
+        """
         if not 0 <= rank < self.count(length):
             raise InvalidInputError("rank", f"be in 0..{self.count(length) - 1}", rank)
         letters = []
@@ -77,6 +113,18 @@ class Grammar:
         only different ones count, short lengths run out and the rest are longer. After ``t`` walks
         ``count * (1 - exp(-t * chance of one string))`` strings of a length are expected; ``t`` is
         solved for and the numbers are rounded, so that lengths do not depend on a seed.
+
+        Parameters
+        ----------
+        n : int
+            Strings in all.
+        min_length, max_length : int
+            Letters of the shortest and of the longest string, both included.
+
+        Returns
+        -------
+        Counter
+            The number of strings by length, the sum ``n``.
 
         Raises
         ------
@@ -104,7 +152,26 @@ class Grammar:
     def draw(
         self, lengths: Mapping[int, int], rng: np.random.Generator, exclude: Collection[str] = ()
     ) -> list[str]:
-        """Different strings, as many of each length as asked for, uniform among those of that length."""
+        """Different strings, as many of each length as asked for, uniform among those of that length.
+
+        Parameters
+        ----------
+        lengths : mapping of int to int
+            The number of strings by length.
+        rng : numpy.random.Generator
+        exclude : collection of str
+            Strings that are not to be drawn.
+
+        Returns
+        -------
+        list of str
+            The shortest first, those of one length in the order in which they were drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            If fewer strings of a length exist than are asked for.
+        """
         found: list[str] = []
         for length in sorted(lengths):
             wanted = lengths[length]
@@ -164,6 +231,17 @@ class Grammar:
 
 def apportion(n: int, shares: Iterable[float]) -> list[int]:
     """Split ``n`` in proportion to ``shares`` by the largest remainders.
+
+    Parameters
+    ----------
+    n : int
+    shares : iterable of float
+        Positive; their sum does not matter.
+
+    Returns
+    -------
+    list of int
+        With the sum ``n``; of equal remainders the first wins.
 
     Examples
     --------

@@ -40,9 +40,20 @@ class LabelledImages:
     shape: tuple[int, int, int]
 
     def standardised(self, rows: np.ndarray, mean: Sequence[float], sd: Sequence[float]) -> np.ndarray:
-        """Some of the images, float32 [k, channels, height, width], as (value / 255 - mean) / sd.
+        """Some of the images as (value / 255 - mean) / sd, for each channel.
 
-        ``rows`` int64 [k] ascend. No other image is converted, and no other copy of all is made.
+        No other image is converted, and no other copy of all is made.
+
+        Parameters
+        ----------
+        rows : int64 [k]
+            Positions of the images, ascending.
+        mean, sd : sequence of float, one a channel
+            Of values from 0 to 1.
+
+        Returns
+        -------
+        float32 [k, channels, height, width]
         """
         images = np.empty((len(rows), *self.shape), dtype=np.float32)
         values = np.arange(256) / 255
@@ -58,7 +69,24 @@ class LabelledImages:
 
 
 def read_idx_pair(images: Path, labels: Path, size: tuple[int, int]) -> LabelledImages:
-    """The images and labels of a pair of IDX files, each unpacked or packed by gzip."""
+    """The images and labels of a pair of IDX files, each unpacked or packed by gzip.
+
+    Parameters
+    ----------
+    images, labels : Path
+    size : (int, int)
+        Height and width in pixels.
+
+    Returns
+    -------
+    LabelledImages
+        Of one channel.
+
+    Raises
+    ------
+    CorruptFileError
+        If a file is not whole, of another kind, or at odds with the other.
+    """
     pixels = _read_idx(images, IDX_IMAGES, "images", size)  # [n, height * width]
     classes = _read_idx(labels, IDX_LABELS, "labels", ())[:, 0]  # [n]
     if len(pixels) != len(classes):
@@ -71,6 +99,21 @@ def read_cifar_batches(batches: Sequence[Path]) -> LabelledImages:
     """The images and labels of batches of the binary version of CIFAR-10.
 
     A record is a label byte and 3,072 pixels: red, green and blue, each row by row.
+
+    Parameters
+    ----------
+    batches : sequence of Path
+        In the order in which the images are wanted.
+
+    Returns
+    -------
+    LabelledImages
+        They stay on the disk until they are asked for.
+
+    Raises
+    ------
+    CorruptFileError
+        If a file has another length, or a label beyond 9.
     """
     length = 1 + int(np.prod(CIFAR_SHAPE))
     blocks, classes = [], []

@@ -126,6 +126,11 @@ def fashion_mnist(
     Options, splits and errors are those of :func:`mnist`; the four published files lie in
     ``FashionMNIST/raw`` (31 MB).
 
+    Parameters
+    ----------
+    train, val, test, seed, data, download
+        As for :func:`mnist`.
+
     Returns
     -------
     Task
@@ -160,6 +165,11 @@ def cifar10(
     Options, splits and errors are those of :func:`mnist`. The six files of the binary version lie in
     ``cifar-10-batches-bin`` (a download of 170 MB). The Python version is never read: its files are
     pickles, and to unpickle a file is to run what it says.
+
+    Parameters
+    ----------
+    train, val, test, seed, data, download
+        As for :func:`mnist`.
 
     Returns
     -------

@@ -72,6 +72,10 @@ def reber_like(letters: str) -> Grammar:
         The letters of the arcs 1-2, 1-3 (entry), 2-2, 2-4 (upper loop and its exit), 3-3, 3-5 (lower
         loop and its exit), 4-3, 4-6, 5-4 and 5-6 (back, or to the end).
 
+    Returns
+    -------
+    Grammar
+
     Examples
     --------
     >>> from nnstruct.tasks.reber import reber_like
@@ -104,6 +108,14 @@ KINDS: Final = {**OWN_LETTERS, **OTHER_LETTERS}
 def is_reber(text: str) -> bool:
     """Whether a string belongs to the Reber grammar.
 
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+
     Examples
     --------
     >>> from nnstruct.tasks.reber import is_reber
@@ -122,6 +134,15 @@ def reber_strings(n: int, *, seed: int = 0, min_length: int = 11, max_length: in
     seed : int
     min_length, max_length : int
         Letters in a string, B and E included; the shortest of all have 5.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InvalidInputError
+        If fewer than ``n`` strings exist between the two lengths.
 
     Examples
     --------

@@ -38,7 +38,24 @@ class Split:
 def encode_sequences(
     sequences: Sequence[str | Sequence[int]], alphabet: str | None = None
 ) -> list[tuple[int, ...]]:
-    """Strings as tuples of symbols from 1; integer sequences as they are."""
+    """Strings as tuples of symbols from 1; integer sequences as they are.
+
+    Parameters
+    ----------
+    sequences : sequence of str, or of sequences of positive int
+    alphabet : str, optional
+        The characters in the order of their symbols; by default those that occur, sorted.
+
+    Returns
+    -------
+    list of tuple of int
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no sequence or an empty one, a string leaves the alphabet, or strings and
+        integers are mixed.
+    """
     if not len(sequences):
         raise InvalidInputError("sequences", "not be empty", list(sequences))
     if isinstance(sequences[0], str):
@@ -67,7 +84,21 @@ def encode_sequences(
 
 
 def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: int) -> Split:
-    """A split with inputs int64 [n, longest], padded with 0."""
+    """A split of sequences, padded with 0.
+
+    Parameters
+    ----------
+    coded : sequence of n sequences of int
+        Symbols from 1.
+    targets : int64 [n]
+    longest : int
+        Symbols in each row of the inputs.
+
+    Returns
+    -------
+    Split
+        With inputs int64 [n, longest].
+    """
     inputs = np.zeros((len(coded), longest), dtype=np.int64)
     for row, symbols in enumerate(coded):
         inputs[row, : len(symbols)] = symbols
@@ -75,7 +106,25 @@ def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: i
 
 
 def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) -> list[np.ndarray]:
-    """Positions of the train, val and test parts; equal items always share a part."""
+    """Positions of the train, val and test parts; equal items always share a part.
+
+    Parameters
+    ----------
+    items : sequence of hashable values, length n
+    val, test : float
+        Shares of the distinct items, in (0, 1), with a sum below 1.
+    seed : int
+
+    Returns
+    -------
+    list of three int64 arrays
+        Train, val and test, each ascending; together 0..n-1.
+
+    Raises
+    ------
+    InvalidInputError
+        If a share breaks its rule, or there are too few distinct items for three parts.
+    """
     check_seed(seed)
     if not (is_share(val) and is_share(test) and val + test < 1):
         raise InvalidInputError("val and test", "be positive with a sum below 1", (val, test))
@@ -84,7 +133,25 @@ def split_by_identity(items: Sequence, *, val: float, test: float, seed: int) ->
 
 
 def hold_out(items: Sequence, *, val: float, seed: int) -> list[np.ndarray]:
-    """Positions of the train and val parts; equal items always share a part."""
+    """Positions of the train and val parts; equal items always share a part.
+
+    Parameters
+    ----------
+    items : sequence of hashable values, length n
+    val : float
+        Share of the distinct items, in (0, 1).
+    seed : int
+
+    Returns
+    -------
+    list of two int64 arrays
+        Train and val, each ascending; together 0..n-1.
+
+    Raises
+    ------
+    InvalidInputError
+        If the share breaks its rule, or there are too few distinct items for two parts.
+    """
     check_seed(seed)
     if not is_share(val):
         raise InvalidInputError("val", "be a share above 0 and below 1, or a split", val)
@@ -114,7 +181,25 @@ def _shared_out(items: Sequence, seed: int, *shares: float) -> tuple[np.ndarray,
 
 
 def as_classes(targets: np.ndarray | Sequence[int], n: int, field: str = "targets") -> np.ndarray:
-    """Classes as int64 [n]; a fraction or a NaN is an error and not rounded."""
+    """Classes as int64 [n]; a fraction or a NaN is an error and not rounded.
+
+    Parameters
+    ----------
+    targets : array-like of int, shape [n]
+    n : int
+        How many there must be.
+    field : str
+        What they are called where the caller wrote them.
+
+    Returns
+    -------
+    int64 [n]
+
+    Raises
+    ------
+    InvalidInputError
+        If there are none or another number of them, or one is no integer from 0.
+    """
     labels = np.asarray(targets)
     if labels.shape != (n,):
         raise InvalidInputError(field, f"have shape [{n}]", list(labels.shape))
@@ -130,6 +215,23 @@ def as_classes(targets: np.ndarray | Sequence[int], n: int, field: str = "target
 
 
 def check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
+    """Raise unless a split holds what a task wants.
+
+    Parameters
+    ----------
+    name : str
+        Of the split, for the error.
+    split : Split
+    num_classes : int
+    num_symbols : int or None
+        Size of the vocabulary of sequences; None for vectors and images.
+
+    Raises
+    ------
+    InvalidInputError
+        If the split is empty, lengths do not fit together, a class or symbol is out of its range, a
+        value is not finite, or the padding does not begin where a sequence ends.
+    """
     inputs, targets = split.inputs, split.targets
     if not len(targets):
         raise InvalidInputError(f"{name}.targets", "not be empty", list(targets.shape))

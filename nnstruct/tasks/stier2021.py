@@ -86,7 +86,23 @@ def reber_stier2021(*, data: str | os.PathLike[str] | None = None, val: float = 
 
 
 def read_strings(path: Path) -> tuple[list[str], np.ndarray]:
-    """The strings of a CSV file with the columns string and valid, and their classes, int64 [n]."""
+    """The strings of a CSV file with the columns string and valid, and their classes.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    texts : list of str, length n
+    classes : int64 [n]
+        1 where a string is valid.
+
+    Raises
+    ------
+    InvalidInputError
+        If a line is malformed (the message names it), or there is none.
+    """
     texts: list[str] = []
     labels: list[int] = []
     # A byte that is no UTF-8 becomes a sign that the alphabet's check then reports with its line.

@@ -11,7 +11,23 @@ from nnstruct.tasks.splits import Split, as_classes, encode_sequences, hold_out,
 
 
 def as_inputs(field: str, inputs: Any) -> np.ndarray:
-    """Vectors or images as float32 [n, ...]."""
+    """Vectors or images as float32.
+
+    Parameters
+    ----------
+    field : str
+        What they are called where the caller wrote them.
+    inputs : array-like or tensor, shape [n, ...]
+
+    Returns
+    -------
+    float32 [n, ...]
+
+    Raises
+    ------
+    InvalidInputError
+        If they are no numbers of one shape, or have fewer than two axes.
+    """
     x = _numbers(field, plain(inputs))
     if x.ndim < 2:
         raise InvalidInputError(field, "have shape [n, ...] with two axes or more", list(x.shape))
@@ -23,7 +39,29 @@ def given_splits(
 ) -> tuple[list[Split], int | None]:
     """Train, val and test from pairs of inputs and targets, and the number of symbols of sequences.
 
-    ``parts`` holds train and test, and val where it is given; otherwise ``val`` is its share of train.
+    Parameters
+    ----------
+    parts : mapping of str to (inputs, targets)
+        ``train``, ``test`` and, where it is given, ``val``.
+    val : float
+        Share of the distinct train inputs that is held out where ``val`` is not given.
+    sequences : bool
+        Whether inputs are sequences of symbols.
+    alphabet : str or None
+        Of strings; None takes the characters that occur in any part.
+    seed : int
+        Decides what is held out.
+
+    Returns
+    -------
+    splits : list of three Split
+    num_symbols : int or None
+        None where inputs are no sequences.
+
+    Raises
+    ------
+    InvalidInputError
+        If a part is no pair or breaks a rule; the message names it.
     """
     pairs = {name: _pair(name, part) for name, part in parts.items()}
     if not sequences:
@@ -43,10 +81,29 @@ def given_splits(
 
 
 def read_dataset(field: str, dataset: Any, *, sequences: bool = False) -> tuple[Any, np.ndarray]:
-    """Inputs (float32 [n, ...], or a list of sequences) and targets [n] of a map-style Dataset.
+    """Inputs and targets of a map-style Dataset, each item read once.
 
-    Each item is read once. A Pillow image becomes [channels, height, width] from 0 to 1; other values
-    are taken as they are.
+    A Pillow image becomes [channels, height, width] from 0 to 1; other values are taken as they are.
+
+    Parameters
+    ----------
+    field : str
+        What the Dataset is called where the caller wrote it.
+    dataset : Dataset
+        With a length n and items that are pairs of an input and a class.
+    sequences : bool
+        Whether inputs are strings or sequences of symbols.
+
+    Returns
+    -------
+    inputs : float32 [n, ...]
+        A list of strings and tuples for sequences.
+    targets : array [n]
+
+    Raises
+    ------
+    InvalidInputError
+        If the Dataset is empty or has no length, or an item breaks a rule; the message names it.
     """
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         hint = "Read an iterable dataset into arrays and pass them to Task.from_arrays."
