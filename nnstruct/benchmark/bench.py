@@ -96,13 +96,47 @@ class Benchmark(Labelled):
         *,
         target: str = "test",
     ) -> Benchmark:
-        """A benchmark in memory from Records."""
+        """A benchmark in memory from Records.
+
+        Parameters
+        ----------
+        structures : sequence of Structure
+            No two with one fingerprint; all that the records are of.
+        records : iterable of Record
+        configs : iterable of TrainConfig
+            Those of the records, so that a card can tell them; others may be among them.
+        target : str
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        InvalidInputError
+            If two structures share a fingerprint, a record's structure is missing, or a record comes
+            up twice.
+        """
         table = tables.to_frame(tables.to_arrow(records))
         return cls(structures, table, {config.id: config for config in configs}, target=target)
 
     @classmethod
     def from_contents(cls, contents: Contents) -> Benchmark:
-        """A benchmark from what a folder holds."""
+        """A benchmark from what a folder holds, with the label ``test``.
+
+        Parameters
+        ----------
+        contents : Contents
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        CorruptFileError
+            If the structure of a record is lost.
+        """
         known = set(contents.structures.column("fingerprint").to_pylist())
         orphans = set(contents.records.column("fingerprint").to_pylist()) - known
         if orphans:
@@ -122,6 +156,10 @@ class Benchmark(Labelled):
         ----------
         path : path
         target : str
+
+        Returns
+        -------
+        Benchmark
 
         Raises
         ------
@@ -148,6 +186,15 @@ class Benchmark(Labelled):
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If the records are of several tasks, or the folder holds those of another one.
+        FolderBusyError
+            If another process writes to the folder.
+        CorruptFileError
+            If a file of the folder is missing or damaged.
         """
         from nnstruct.benchmark.card import write_card_unless_foreign
         from nnstruct.benchmark.store import Store
@@ -177,11 +224,41 @@ class Benchmark(Labelled):
     # ---- other views
 
     def with_target(self, name: str) -> Benchmark:
-        """The same benchmark with another label."""
+        """The same benchmark with another label.
+
+        Parameters
+        ----------
+        name : str
+            A name in ``TARGETS``.
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        UnknownNameError
+            If no target has the name.
+        """
         return self._view(self._all, self.table, target=name)
 
     def select(self, fingerprints: Iterable[str]) -> Benchmark:
-        """The benchmark of some structures, in the given order."""
+        """The benchmark of some structures, in the given order.
+
+        Parameters
+        ----------
+        fingerprints : iterable of str
+
+        Returns
+        -------
+        Benchmark
+            With all records of these structures.
+
+        Raises
+        ------
+        InvalidInputError
+            If a fingerprint is unknown or given twice.
+        """
         chosen = list(fingerprints)
         for name in chosen:
             if name not in self._all:
@@ -192,15 +269,44 @@ class Benchmark(Labelled):
         return self._view({name: self._all[name] for name in chosen}, rows)
 
     def select_config(self, config_id: str) -> Benchmark:
-        """The records of one configuration and the structures that have any."""
+        """The records of one configuration and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        config_id : str
+            :attr:`TrainConfig.id`; :attr:`configs` holds them.
+
+        Returns
+        -------
+        Benchmark
+        """
         return self._where("config_id", config_id)
 
     def select_family(self, family: str) -> Benchmark:
-        """The records of one family and the structures that have any."""
+        """The records of one family and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        Benchmark
+        """
         return self._where("family", family)
 
     def select_task(self, task_fingerprint: str) -> Benchmark:
-        """The records of one task and the structures that have any."""
+        """The records of one task and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        task_fingerprint : str
+            :attr:`nnstruct.tasks.Task.fingerprint`.
+
+        Returns
+        -------
+        Benchmark
+        """
         return self._where("task_fingerprint", task_fingerprint)
 
     def split(self, test: float = 0.2, seed: int = 0) -> tuple[Benchmark, Benchmark]:
@@ -219,6 +325,11 @@ class Benchmark(Labelled):
         -------
         (Benchmark, Benchmark)
             Train and test; each keeps the order of :attr:`structures`.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``test`` or ``seed`` breaks its rule, or fewer than two structures have a label.
         """
         check_seed(seed)
         if not (isinstance(test, float) and 0.0 < test < 1.0):
@@ -237,7 +348,17 @@ class Benchmark(Labelled):
         )
 
     def merge(self, other: Benchmark) -> Benchmark:
-        """The records of both; where both hold a record or a structure, this one's stands."""
+        """The records of both; where both hold a record or a structure, this one's stands.
+
+        Parameters
+        ----------
+        other : Benchmark
+
+        Returns
+        -------
+        Benchmark
+            With this one's target.
+        """
         import pandas as pd
 
         rows = pd.concat([self.table, other.table], ignore_index=True).drop_duplicates(list(tables.KEY))

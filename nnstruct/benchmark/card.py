@@ -75,7 +75,14 @@ def write_card(benchmark: Benchmark, path: str | Path, recipe: str | Path | None
 
 
 def write_card_unless_foreign(benchmark: Benchmark, folder: Path) -> None:
-    """:func:`write_card`, but a README.md that somebody else wrote is left alone."""
+    """As :func:`write_card`, but a README.md that somebody else wrote is left alone.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        Without a record there is no card.
+    folder : Path
+    """
     if len(benchmark.table) and _notes(folder) is not None:
         write_card(benchmark, folder)
 
@@ -94,6 +101,25 @@ def recount(path: str | Path) -> dict[str, Any]:
         ``structures``, ``records``, ``diverged``, ``seeds``, ``cpu_hours``, ``units``, ... and, in
         ``configs``, for each configuration the distribution of the test accuracy, the counts by
         family and prior, the noise ceilings and the sizes of the split.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no benchmark at ``path``.
+    CorruptFileError
+        If a file is missing or damaged.
+    InvalidInputError
+        If the records are of several tasks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Structure, TrainConfig, build, load_task
+    >>> from nnstruct.benchmark import recount
+    >>> folder, nets = tempfile.mkdtemp(), [Structure.from_layers([3, 2])]
+    >>> bench = build(load_task("digits"), nets, config=TrainConfig(epochs=1), out=folder, workers=1)
+    >>> recount(folder)["records"], recount(folder)["units"]
+    (1, {'min': 5, 'median': 5.0, 'max': 5})
     """
     from nnstruct.benchmark.bench import Benchmark
 
@@ -101,7 +127,7 @@ def recount(path: str | Path) -> dict[str, Any]:
 
 
 def check_card(path: str | Path) -> list[str]:
-    """Compare a folder's card with a recount from its files.
+    r"""Compare a folder's card with a recount from its files.
 
     Parameters
     ----------
@@ -113,6 +139,28 @@ def check_card(path: str | Path) -> list[str]:
     list of str
         Each line of the card that the files do not bear out, and each that is missing; empty
         where the card is right.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no card, or no benchmark at ``path``.
+    CorruptFileError
+        If a file is missing or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct import Structure, TrainConfig, build, load_task
+    >>> from nnstruct.benchmark import check_card
+    >>> folder, nets = tempfile.mkdtemp(), [Structure.from_layers([3, 2])]
+    >>> bench = build(load_task("digits"), nets, config=TrainConfig(epochs=1), out=folder, workers=1)
+    >>> check_card(folder)
+    []
+    >>> card = Path(folder) / "README.md"
+    >>> _ = card.write_text("nine records in all\n" + card.read_text())
+    >>> check_card(folder)
+    ['in the card: nine records in all']
     """
     folder = Path(path)
     try:

@@ -40,12 +40,35 @@ class Shard(NamedTuple):
 
 
 def shard_path(folder: Path, kind: str, sequence: int, digest: str) -> Path:
-    """Where a shard with that content belongs."""
+    """Where a shard with that content belongs.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : {"structures", "records"}
+    sequence : int
+        Its place among the shards, from 1.
+    digest : str
+        SHA-256 of its bytes in hexadecimal digits.
+
+    Returns
+    -------
+    Path
+    """
     return folder / SHARDS / f"{kind}-{sequence:06d}-{digest[:16]}.parquet"
 
 
 def remedy(folder: Path) -> str:
-    """What to do about a damaged file."""
+    """What to do about a damaged file, in a sentence.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    str
+    """
     return (
         f"Restore it from a copy, or set damaged files aside with "
         f"nnstruct.benchmark.repair({str(folder)!r}) and run build again: "
@@ -55,6 +78,14 @@ def remedy(folder: Path) -> str:
 
 def list_shards(folder: Path) -> list[Shard]:
     """Every shard on the disk in sequence; left-over temporary files are not among them.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Shard
 
     Raises
     ------
@@ -95,6 +126,14 @@ class Contents:
 
 def read_contents(folder: Path) -> Contents:
     """Read and verify a folder, also while another process writes to it.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Contents
 
     Raises
     ------
@@ -145,7 +184,24 @@ def _read(folder: Path, manifest: Manifest) -> Contents:
 
 
 def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:
-    """A shard's rows; its hash must fit its name and, where listed, the manifest."""
+    """A shard's rows; its hash must fit its name and, where listed, the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    shard : Shard
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of structures or of records, by the shard's kind.
+
+    Raises
+    ------
+    CorruptFileError
+        If a hash or a column does not fit.
+    """
     entry = manifest.files.get(shard.name)
     table = read_verified(shard.path, entry.sha256 if entry else shard.digits, remedy(folder))
     schema = arrow_schema() if shard.kind == "structures" else tables.SHARD_SCHEMA
@@ -153,7 +209,26 @@ def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:
 
 
 def read_base(folder: Path, manifest: Manifest, name: str) -> pa.Table:
-    """A merged file's rows; none where nothing has been merged yet."""
+    """A merged file's rows; none where nothing has been merged yet.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    name : str
+        One of ``BASE``.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    CorruptFileError
+        If its hash or a column does not fit.
+    FileNotFoundError
+        If the manifest lists it and it is not there.
+    """
     entry = manifest.files.get(name)
     if entry is None:
         return _SCHEMAS[name].empty_table()
@@ -165,6 +240,19 @@ def read_base(folder: Path, manifest: Manifest, name: str) -> pa.Table:
 
 
 def staged_path(folder: Path, name: str, digest: str) -> Path:
-    """Where a merged file waits between the manifest that lists it and its final name."""
+    """Where a merged file waits between the manifest that lists it and its final name.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        One of ``BASE``.
+    digest : str
+        SHA-256 of its bytes in hexadecimal digits.
+
+    Returns
+    -------
+    Path
+    """
     target = folder / name
     return target.with_name(f".{target.stem}-{digest[:16]}.new")

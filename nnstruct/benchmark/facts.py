@@ -33,6 +33,11 @@ def facts(bench: Benchmark) -> dict[str, Any]:
     -------
     dict
         JSON values, except that a float may be NaN or infinite.
+
+    Raises
+    ------
+    InvalidInputError
+        If the records are of several tasks, or there are none.
     """
     table = bench.table
     if table["task_fingerprint"].nunique() != 1:
@@ -57,7 +62,18 @@ def facts(bench: Benchmark) -> dict[str, Any]:
 
 
 def prior_of(structure: Structure) -> str:
-    """The prior that drew a structure, the method that pruned it, or what else it says of its origin."""
+    """What made a structure, as a card calls it.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    str
+        The prior that drew it, ``pruned:`` and the method that pruned it, what else its origin names
+        as its kind, or ``unknown``.
+    """
     origin = structure.origin
     if origin.get("kind") == PRUNED and origin.get("step"):
         return f"pruned: {origin.get('method')}"

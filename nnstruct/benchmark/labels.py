@@ -65,9 +65,23 @@ class Labelled:
         return self._label("count").astype(np.int64)
 
     def labels(self, structures: Sequence[Structure]) -> np.ndarray:
-        """The label of each given structure, float [n]; NaN where there is none.
+        """The label of each given structure.
 
         Unlike :attr:`y` it follows the given order, repeats and relabelled copies included.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        float [n]
+            NaN where a structure has no label.
+
+        Raises
+        ------
+        InvalidInputError
+            If the records are of several tasks or configurations.
         """
         label = dict(zip(self.fingerprints, self.y.tolist(), strict=True))
         return np.array([label.get(s.fingerprint, np.nan) for s in structures], dtype=np.float64)

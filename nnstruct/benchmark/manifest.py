@@ -78,7 +78,13 @@ class Manifest(BaseModel):
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide a record."""
+    """Versions of Python and of the libraries that decide a record.
+
+    Returns
+    -------
+    dict of str to str
+        By name; a library that is not installed is left out.
+    """
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -89,7 +95,13 @@ def library_versions() -> dict[str, str]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace ``manifest.json`` atomically."""
+    """Replace ``manifest.json`` atomically.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    """
     content = manifest.model_dump()
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
@@ -98,6 +110,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def read_manifest(folder: Path) -> Manifest:
     """Read ``manifest.json`` and verify its checksum.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Manifest
 
     Raises
     ------

@@ -106,7 +106,7 @@ def noise_ceiling(
     Raises
     ------
     InvalidInputError
-        If a value is not finite or the lengths differ.
+        If a value is not finite, the lengths differ, or an option breaks its rule.
 
     References
     ----------

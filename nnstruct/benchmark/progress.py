@@ -56,7 +56,13 @@ class Progress:
         self._bar.stop()
 
     def advance(self, record: Record) -> None:
-        """Count one record."""
+        """Count one record.
+
+        Parameters
+        ----------
+        record : Record
+            One that diverged is counted beside the bar, too.
+        """
         self._diverged += record.status == STATUS_DIVERGED
         note = f"{self._diverged} diverged" if self._diverged else ""
         self._bar.update(self._task, advance=1, note=note)

@@ -153,17 +153,35 @@ class Store:
         self._lock.__exit__(kind, error, trace)
 
     def read(self) -> Contents:
-        """Everything in the folder, verified."""
+        """Everything in the folder, verified.
+
+        Returns
+        -------
+        Contents
+        """
         return read_contents(self.folder)
 
     def add_structures(self, structures: Iterable[Structure]) -> None:
-        """Append structures; they are on the disk when this returns."""
+        """Append structures; they are on the disk when this returns.
+
+        Parameters
+        ----------
+        structures : iterable of Structure
+            Of a fingerprint that is there already, the first one stays.
+        """
         table = to_arrow(structures)
         if table.num_rows:
             self._write_shard("structures", table)
 
     def add_records(self, records: Iterable[Record]) -> None:
-        """Append records; they are on the disk when this returns."""
+        """Append records; they are on the disk when this returns.
+
+        Parameters
+        ----------
+        records : iterable of Record
+            Of structures and configurations that the folder knows; of a key that is there already, the
+            first record stays.
+        """
         table = tables.to_arrow(records)
         if table.num_rows:
             self._write_shard("records", table)

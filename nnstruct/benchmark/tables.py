@@ -38,7 +38,17 @@ COST_SCHEMA = _schema(("fingerprint", "config_id", "seed", *MEASURED))
 
 
 def to_arrow(records: Iterable[Record]) -> pa.Table:
-    """One row a record, with every field of :class:`nnstruct.record.Record`."""
+    """Records as an Arrow table, one row each.
+
+    Parameters
+    ----------
+    records : iterable of Record
+
+    Returns
+    -------
+    pyarrow.Table
+        A column for every field of :class:`nnstruct.record.Record`; see :data:`SHARD_SCHEMA`.
+    """
     rows = list(records)
     columns = [_column(name, [getattr(row, name) for row in rows]) for name in COLUMNS]
     return pa.Table.from_arrays(columns, schema=SHARD_SCHEMA)
@@ -56,17 +66,55 @@ def _column(name: str, values: Sequence) -> pa.Array:
 
 
 def to_records(frame: pd.DataFrame) -> list[Record]:
-    """The records of a benchmark's table."""
+    """The records of a benchmark's table.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+
+    Returns
+    -------
+    list of Record
+    """
     return [Record(**dict(zip(COLUMNS, row, strict=True))) for row in frame[list(COLUMNS)].itertuples(False)]
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A pandas table; curves are float64 arrays."""
+    """A pandas table of records; curves are float64 arrays.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With the columns of :data:`SHARD_SCHEMA`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
     return table.select(list(COLUMNS)).to_pandas()
 
 
 def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) -> pa.Table:
-    """The table with exactly the schema's columns, or :class:`CorruptFileError`."""
+    """The table with exactly a schema's columns.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    schema : pyarrow.Schema
+    path : path
+        Where the table was read, for the error.
+    remedy : str
+        What the error adds.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    CorruptFileError
+        If a column is missing or of another type.
+    """
     for field in schema:
         if field.name not in table.column_names:
             raise CorruptFileError(f"{path} has no column {field.name!r}. {remedy}")
@@ -77,12 +125,31 @@ def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) 
 
 
 def keys(table: pa.Table) -> list[tuple[str, str, str, int]]:
-    """:attr:`nnstruct.record.Record.key` of every row."""
+    """:attr:`nnstruct.record.Record.key` of every row.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+
+    Returns
+    -------
+    list of (str, str, str, int)
+    """
     return list(zip(*(table.column(name).to_pylist() for name in KEY), strict=True))
 
 
 def first_of_each(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
-    """The rows whose values in ``columns`` have not stood in an earlier row."""
+    """The rows whose values in some columns have not stood in an earlier row.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    columns : tuple of str
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     repeated = table.select(list(columns)).to_pandas().duplicated().to_numpy()
     return table.filter(pa.array(~repeated)) if repeated.any() else table
 
@@ -93,7 +160,20 @@ def sorted_by_key(table: pa.Table) -> pa.Table:
 
 
 def join_costs(records: pa.Table, costs: pa.Table) -> pa.Table:
-    """Rows of :data:`SHARD_SCHEMA`; a record without a cost gets NaN seconds and no engine."""
+    """Records and what they cost in one table.
+
+    Parameters
+    ----------
+    records : pyarrow.Table
+        With the columns of :data:`RECORD_SCHEMA`.
+    costs : pyarrow.Table
+        With those of :data:`COST_SCHEMA`, in any order of rows.
+
+    Returns
+    -------
+    pyarrow.Table
+        With those of :data:`SHARD_SCHEMA`; a record without a cost gets NaN seconds and no engine.
+    """
     on = ["fingerprint", "config_id", "seed"]
     if records.select(on).equals(costs.select(on)):
         whole = records.append_column(SHARD_SCHEMA.field("seconds"), costs.column("seconds"))
