@@ -96,13 +96,33 @@ class DatasetRecipe(Section):
         return self
 
     def seeds_of(self, family: str, variant: int | None = None) -> int:
-        """Trainings of each structure of a family, with ``[train]`` or one of ``[[variants]]``."""
+        """Trainings of each structure of a family.
+
+        Parameters
+        ----------
+        family : str
+        variant : int, optional
+            The place in ``[[variants]]``, from 0; by default ``[train]`` is meant.
+
+        Returns
+        -------
+        int
+        """
         if variant is not None and SEEDS in self.variants[variant]:
             return self.variants[variant][SEEDS]
         return self.seeds.get(family, self.seeds.get(DEFAULT, 1))
 
     def structures(self, family: str) -> list[Any]:
-        """The structures of a family, drawn anew: the same with every call."""
+        """The structures of a family, drawn anew: the same with every call.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        list of Structure
+        """
         from nnstruct.priors import sample, stier2021
 
         chosen = self.sample
@@ -147,6 +167,25 @@ def build_dataset(
     -------
     Benchmark
         The records of ``[train]``, with the recipe's target; the folder holds those of the variants too.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument breaks its rule, ``out`` holds another task's records, or the space has fewer
+        structures than the recipe asks for; a :class:`RecipeError` where ``file`` is given and a table of
+        the recipe is at fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct.recipes import DatasetRecipe, build_dataset
+    >>> recipe = DatasetRecipe(
+    ...     task={"name": "digits"}, space={"families": ["mlp"], "units": [4, 8]}, sample={"count": 3},
+    ...     train={"epochs": 1},
+    ... )
+    >>> bench = build_dataset(recipe, tempfile.mkdtemp(), workers=1)
+    >>> len(bench), len(bench.table), bench.target
+    (3, 3, 'test')
     """
     from nnstruct.benchmark import Benchmark, build, write_card
     from nnstruct.tasks import load_task
@@ -234,6 +273,23 @@ def run_dataset_recipe(
         If there is no such file.
     RecipeError
         If the recipe breaks a rule; the message names the file, the key, the rule and the value.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct.recipes import run_dataset_recipe
+    >>> file = Path(tempfile.mkdtemp()) / "recipe.toml"
+    >>> _ = file.write_text('''
+    ... task = { name = "digits" }
+    ... space = { families = ["mlp"], units = [4, 8] }
+    ... sample = { count = 2 }
+    ... train = { epochs = 1 }
+    ... ''')
+    >>> len(run_dataset_recipe(file, workers=1))
+    2
+    >>> sorted(path.name for path in file.parent.iterdir() if path.suffix)
+    ['README.md', 'manifest.json', 'recipe.toml']
     """
     file = recipe_file(path)
     recipe = read_recipe(file, DatasetRecipe)
@@ -244,5 +300,23 @@ def run_dataset_recipe(
 
 
 def dataset_folder(file: Path) -> Path:
-    """Where a recipe's benchmark goes: beside a ``recipe.toml``, else ``runs/<name of the file>``."""
+    """Where a recipe's benchmark goes unless another folder is named.
+
+    Parameters
+    ----------
+    file : Path
+        The recipe.
+
+    Returns
+    -------
+    Path
+        The folder of a ``recipe.toml``; for any other file ``runs/<name of the file>``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from nnstruct.recipes.dataset import dataset_folder
+    >>> dataset_folder(Path("trials/wide.toml")).as_posix()
+    'runs/wide'
+    """
     return file.parent if file.name == FILE_NAME else RUNS / file.stem

@@ -86,7 +86,13 @@ class ExpectedSection(Section):
     minutes: Annotated[float, Field(gt=0)] | None = None
 
     def bounds(self) -> dict[str, list[float]]:
-        """The scores that have bounds."""
+        """The scores that have bounds.
+
+        Returns
+        -------
+        dict of str to [float, float]
+            Lowest and highest value by the name of the score.
+        """
         return {name: value for name, value in self.model_dump().items() if isinstance(value, list)}
 
 
@@ -109,7 +115,17 @@ class PredictorRecipe(Section):
     expected: ExpectedSection = ExpectedSection()
 
     def make(self) -> Predictor:
-        """The predictor, not fitted; its seed is that of the evaluation."""
+        """The predictor, not fitted; its seed is that of the evaluation unless ``params`` has another.
+
+        Returns
+        -------
+        Predictor
+
+        Raises
+        ------
+        InvalidInputError
+            If the predictor has no such parameter.
+        """
         from nnstruct.predictors import PREDICTORS
 
         predictor = PREDICTORS[self.predictor.name]()
@@ -192,6 +208,28 @@ def run_predictor_recipe(
         If there is no such recipe or no benchmark where it points to.
     RecipeError
         If the recipe breaks a rule; the message names the file, the key, the rule and the value.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct.recipes import DatasetRecipe, build_dataset, run_predictor_recipe
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> dataset = DatasetRecipe(
+    ...     task={"name": "digits"}, space={"families": ["mlp"], "units": [4, 8]}, sample={"count": 6},
+    ...     train={"epochs": 1},
+    ... )
+    >>> bench = build_dataset(dataset, folder / "bench", workers=1)
+    >>> file = folder / "mean-digits.toml"
+    >>> _ = file.write_text('''
+    ... benchmark = { path = "bench" }
+    ... predictor = { name = "mean" }
+    ... evaluation = { folds = 2, repeats = 1 }
+    ... expected = { r2 = [-3.0, 0.1] }
+    ... ''')
+    >>> run = run_predictor_recipe(file, folder / "predictor")
+    >>> run.as_expected, run.folder.name
+    (True, 'predictor')
     """
     from nnstruct.predictors import evaluate
 
@@ -228,7 +266,19 @@ def run_predictor_recipe(
 
 
 def describe(bench: Benchmark) -> dict[str, Any]:
-    """What a saved predictor should say about the benchmark that it was fitted to, as JSON values."""
+    """What a saved predictor should say about the benchmark that it was fitted to.
+
+    Parameters
+    ----------
+    bench : Benchmark
+        With records of one task and one configuration.
+
+    Returns
+    -------
+    dict
+        JSON values: ``task``, ``task_fingerprint``, ``target``, ``families``, ``units`` (fewest, most)
+        and ``config``, None where it is unknown.
+    """
     (config,) = set(bench.table["config_id"])
     known = bench.configs.get(config)
     return {

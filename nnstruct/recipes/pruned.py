@@ -58,12 +58,38 @@ class PrunedSection(Section):
         return self
 
     def methods_of(self, number: int) -> list[str]:
-        """The methods by which the structure of this number is pruned."""
+        """The methods by which a structure is pruned: the next ``each`` of the list, which goes round.
+
+        Parameters
+        ----------
+        number : int
+            Of the structure, from 0 over all families.
+
+        Returns
+        -------
+        list of str
+        """
         each = self.each or len(self.methods)
         return [self.methods[(number * each + k) % len(self.methods)] for k in range(each)]
 
     def settings_of(self, method: str, config: TrainConfig) -> dict[str, Any]:
-        """The arguments of :func:`nnstruct.pruning.run_trajectory` for a method, checked."""
+        """Method, schedule and densities as :func:`nnstruct.pruning.run_trajectory` takes them, checked.
+
+        Parameters
+        ----------
+        method : str
+        config : TrainConfig
+            ``[train]``.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        InvalidInputError
+            If the method cannot be run with the schedule or these epochs.
+        """
         retrain = RetrainSection(epochs=self.retrain)
         section = MethodSection(method=method)
         return section.settings(self.densities, self.schedule, config, retrain) | {
@@ -95,6 +121,11 @@ def build_pruned(
     config : TrainConfig
     out : Path
     workers : int
+
+    Returns
+    -------
+    list of Trajectory
+        One for each structure, each of its methods and each seed.
     """
     from nnstruct.pruning import load_trajectories, run_trajectories, save_trajectories, to_benchmark
     from nnstruct.pruning.trajectories.grid import file_of

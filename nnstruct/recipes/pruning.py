@@ -131,11 +131,37 @@ class PruningRecipe(Section):
         return self
 
     def densities_of(self, label: str) -> list[float]:
-        """What is asked for under one label."""
+        """The shares of the weights to keep under one label.
+
+        Parameters
+        ----------
+        label : str
+            A key of ``[methods]``.
+
+        Returns
+        -------
+        list of float
+            Those of its entry, or those of ``[pruning]``.
+        """
         return self.methods[label].densities or self.pruning.densities
 
     def settings_of(self, label: str) -> dict[str, Any]:
-        """The arguments of :func:`nnstruct.pruning.run_trajectory` under one label."""
+        """The arguments of :func:`nnstruct.pruning.run_trajectory` under one label, checked.
+
+        Parameters
+        ----------
+        label : str
+            A key of ``[methods]``.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        InvalidInputError
+            If the method has no such option, or cannot be run with its schedule or epochs.
+        """
         section, shared = self.methods[label], self.pruning
         densities, config = self.densities_of(label), changed_config(self.train, section.train, "train")
         return {
@@ -146,11 +172,22 @@ class PruningRecipe(Section):
         }
 
     def expectations(self) -> dict[tuple[str, float], ExpectationSection]:
-        """``[expected]`` by label and density."""
+        """``[expected]`` by label and density.
+
+        Returns
+        -------
+        dict of (str, float) to ExpectationSection
+        """
         return {_parsed(key): wanted for key, wanted in self.expected.items()}
 
     def pairs(self) -> dict[tuple[str, str], list[float] | None]:
-        """Pairs of labels to compare with their densities (None for all), those of ``[expected]`` too."""
+        """Pairs of labels to compare, those that ``[expected]`` asks for too.
+
+        Returns
+        -------
+        dict of (str, str) to list of float
+            With the densities at which they are compared; None for all.
+        """
         found: dict[tuple[str, str], list[float] | None] = {
             (pair.first, pair.second): pair.densities for pair in self.compare
         }

@@ -105,6 +105,23 @@ def run_pruning_recipe(
         If the recipe breaks a rule; the message names the file, the key, the rule and the value.
     InvalidInputError
         If ``out`` holds trajectories of other settings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct.recipes import run_pruning_recipe
+    >>> file = Path(tempfile.mkdtemp()) / "prune-digits.toml"
+    >>> _ = file.write_text('''
+    ... task = { name = "digits" }
+    ... network = { start = "mlp:8" }
+    ... pruning = { densities = [0.5], seeds = 1 }
+    ... methods = { random = {} }
+    ... train = { epochs = 1 }
+    ... ''')
+    >>> run = run_pruning_recipe(file, file.parent / "found")
+    >>> run.table[["label", "density", "seeds"]].values.tolist()
+    [['random', 1.0, 1], ['random', 0.5, 1]]
     """
     from nnstruct.pruning import run_trajectories, starting_network
     from nnstruct.tasks import load_task
@@ -173,7 +190,17 @@ def summary(runs: Sequence[Trajectory]) -> pd.DataFrame:
 
 
 def holm(p: Iterable[float]) -> np.ndarray:
-    """P values corrected for their number by Holm's step-down method; NaN stays NaN and is not counted.
+    """P values corrected for their number by Holm's step-down method.
+
+    Parameters
+    ----------
+    p : iterable of float
+        NaN where there was no test.
+
+    Returns
+    -------
+    float64 [n]
+        NaN stays NaN and is not counted.
 
     References
     ----------

@@ -31,6 +31,14 @@ Model = TypeVar("Model", bound=Section)
 def recipe_file(path: str | Path) -> Path:
     """The recipe at a path; for a folder the ``recipe.toml`` in it.
 
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Path
+
     Raises
     ------
     MissingDataError
@@ -53,6 +61,11 @@ def read_recipe(path: str | Path, model: type[Model]) -> Model:
         A TOML file, or a folder with a ``recipe.toml``.
     model : type
         :class:`DatasetRecipe`, :class:`PredictorRecipe` or :class:`PruningRecipe`.
+
+    Returns
+    -------
+    Section
+        Of that type.
 
     Raises
     ------
@@ -84,7 +97,23 @@ def read_recipe(path: str | Path, model: type[Model]) -> Model:
 
 @contextmanager
 def naming(file: Path | None, table: str) -> Iterator[None]:
-    """Errors about values that came from a table of a recipe name the file and the table."""
+    """Errors about values that came from a table of a recipe name the file and the table.
+
+    Parameters
+    ----------
+    file : Path or None
+        Without one errors stay as they are.
+    table : str
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    RecipeError
+        In place of an :class:`InvalidInputError` from inside the block.
+    """
     try:
         yield
     except RecipeError:
@@ -96,7 +125,20 @@ def naming(file: Path | None, table: str) -> Iterator[None]:
 
 
 def check_known(name: str, known: Iterable[str], what: str) -> None:
-    """Raise if a name is not among those known, and name the nearest."""
+    """Raise if a name is not among those known, and name the nearest.
+
+    Parameters
+    ----------
+    name : str
+    known : iterable of str
+    what : str
+        What the name is of, for the error.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is unknown.
+    """
     names = sorted(known)
     if name not in names:
         raise InvalidInputError(what, f"be one of {', '.join(names)}", name, _nearest(name, names))
@@ -104,6 +146,17 @@ def check_known(name: str, known: Iterable[str], what: str) -> None:
 
 def changed_config(config: TrainConfig, changes: Mapping[str, Any], place: str) -> TrainConfig:
     """A configuration with other values for some of its keys.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    changes : mapping of str to value
+    place : str
+        Where in the recipe they stand, for the error.
+
+    Returns
+    -------
+    TrainConfig
 
     Raises
     ------
@@ -122,7 +175,17 @@ def changed_config(config: TrainConfig, changes: Mapping[str, Any], place: str) 
 
 
 def to_toml(recipe: Section) -> str:
-    """The text of a TOML file that reads back as the same recipe; what is at its default stays."""
+    """The text of a TOML file that reads back as the same recipe; values at their default are written, too.
+
+    Parameters
+    ----------
+    recipe : Section
+        A whole recipe.
+
+    Returns
+    -------
+    str
+    """
     lines: list[str] = []
     for table, content in recipe.model_dump(exclude_none=True).items():
         repeated = isinstance(content, list)

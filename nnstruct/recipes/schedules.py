@@ -25,7 +25,22 @@ Budget = Annotated[int | list[int], PlainValidator(_budget)]
 
 
 def check_densities(densities: list[float]) -> list[float]:
-    """Return shares in [0, 1) that fall, or raise."""
+    """Return shares in [0, 1) that fall, or raise.
+
+    Parameters
+    ----------
+    densities : list of float
+
+    Returns
+    -------
+    list of float
+        As given.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, one is outside [0, 1), or one is not below the one before it.
+    """
     falling = all(late < early for early, late in zip((1.0, *densities), densities, strict=False))
     if not densities or not falling or densities[-1] < 0:
         raise InvalidInputError("densities", "be shares in [0, 1) that fall", densities)
@@ -84,7 +99,29 @@ class MethodSection(Section):
     def settings(
         self, densities: Sequence[float], schedule: str, config: TrainConfig, retrain: RetrainSection
     ) -> dict[str, Any]:
-        """Method and schedule as :func:`nnstruct.pruning.run_trajectory` takes them, checked."""
+        """Method and schedule as :func:`nnstruct.pruning.run_trajectory` takes them, checked.
+
+        Parameters
+        ----------
+        densities : sequence of float
+            Those to prune to; a list of re-training epochs must have as many entries.
+        schedule : str
+            That of ``[pruning]``, taken where the entry names none.
+        config : TrainConfig
+            ``[train]`` with this entry's changes.
+        retrain : RetrainSection
+            ``[retrain]``, for what the entry leaves out.
+
+        Returns
+        -------
+        dict
+            ``method``, a pruner, and ``schedule``.
+
+        Raises
+        ------
+        InvalidInputError
+            If the method has no such option, or cannot be run with its schedule or epochs.
+        """
         from nnstruct.pruning import Schedule, load_pruner
 
         options = self.options if self.part is None else self.options | {"part": self.part}

@@ -61,6 +61,25 @@ def run_search(
     -------
     Benchmark
         Of the structures found.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument or a parameter of the search breaks its rule, the space holds too few structures,
+        or ``out`` holds another task's records.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Search, Space, TrainConfig, load_task
+    >>> from nnstruct.recipes import run_search
+    >>> search = Search(Space("mlp", units=(4, 8)), seed=0, population=2)
+    >>> bench = run_search(
+    ...     search, load_task("digits"), out=tempfile.mkdtemp(), generations=2, per_generation=2,
+    ...     config=TrainConfig(epochs=1), workers=1,
+    ... )
+    >>> len(bench), bool(search.best_score == bench.y.max())
+    (4, True)
     """
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.benchmark.progress import Progress
@@ -90,6 +109,15 @@ def run_search(
 
 
 def num_scored(search: Search) -> int:
-    """Structures that a search asked for and was told about, diverged ones included."""
+    """Structures that a search asked for and was told about, diverged ones included.
+
+    Parameters
+    ----------
+    search : Search
+
+    Returns
+    -------
+    int
+    """
     history = search.history
     return int(((history["operator"] != "told") & (history["state"] != "pending")).sum())

@@ -67,13 +67,32 @@ class SpaceSection(Section):
         return self
 
     def of(self, family: str) -> Space:
-        """The Space of one family, with what is said of attributes that its units have."""
+        """The Space of one family, with what is said of attributes that its units have.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        Space
+        """
         fewest, most = self.units
         bounds = {"max_edges": self.max_edges, "recurrence": self.recurrence, **self.attributes_of(family)}
         return Space(family, units=(fewest, most), **bounds)
 
     def attributes_of(self, family: str) -> dict[str, Any]:
-        """The fields of a Space on attributes that a family's units have, those that are given."""
+        """Bounds on attributes of units as a Space takes them.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        dict
+            Those that are given, of attributes that the family's units have, for example ``operators``.
+        """
         return {
             field: tuple(value) if isinstance(value, list) else value
             for field in SPACE_ATTRIBUTES

@@ -18,6 +18,14 @@ READABLE = "table.csv"
 def digest(*parts: Any) -> str:
     """16 hexadecimal digits that depend on JSON values.
 
+    Parameters
+    ----------
+    *parts : JSON values
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> from nnstruct.recipes.stored import digest
@@ -29,7 +37,17 @@ def digest(*parts: Any) -> str:
 
 
 def benchmark_key(bench: Benchmark) -> str:
-    """16 hexadecimal digits that depend on every structure and label of a benchmark."""
+    """16 hexadecimal digits that depend on every structure and label of a benchmark.
+
+    Parameters
+    ----------
+    bench : Benchmark
+
+    Returns
+    -------
+    str
+        The same for any order of the structures.
+    """
     rows = zip(bench.fingerprints, bench.y.tolist(), bench.y_count.tolist(), strict=True)
     return digest(bench.target, sorted(rows))
 
@@ -50,6 +68,23 @@ def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -
     -------
     Path
         The folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Structure
+    >>> from nnstruct.benchmark import Benchmark
+    >>> from nnstruct.predictors import evaluate
+    >>> from nnstruct.recipes import load_evaluation, save_evaluation
+    >>> from types import SimpleNamespace
+    >>> nets = [Structure.from_layers([2, width, 2]) for width in range(1, 11)]
+    >>> ceiling = SimpleNamespace(value=1.0, low=1.0, high=1.0)
+    >>> bench = SimpleNamespace(structures=nets, y=[0.1 * n for n in range(10)], noise_ceiling=ceiling)
+    >>> folder = save_evaluation(evaluate(["mean"], bench, folds=2, repeats=1), tempfile.mkdtemp(), "first")
+    >>> load_evaluation(folder, "first")
+    Evaluation(mean; 10 structures)
+    >>> load_evaluation(folder, "second") is None
+    True
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -70,7 +105,28 @@ def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -
 
 
 def load_evaluation(folder: str | Path, key: str = "") -> Evaluation | None:
-    """The evaluation that a folder holds; None where there is none whole, or one of another key."""
+    """The evaluation that :func:`save_evaluation` wrote.
+
+    Parameters
+    ----------
+    folder : path
+    key : str
+        The key that it was saved with.
+
+    Returns
+    -------
+    Evaluation or None
+        None where the folder holds none, a damaged one, or one of another key: whoever asks evaluates
+        again then.
+
+    Examples
+    --------
+    >>> from nnstruct.recipes import load_evaluation
+    >>> load_evaluation("no-such-folder") is None
+    True
+
+    :func:`save_evaluation` shows one that is found.
+    """
     import pandas as pd
 
     from nnstruct.predictors import Evaluation
