@@ -68,7 +68,15 @@ class Workpiece:
         return self.task
 
     def keep(self, units: Sequence[Tensor], *, clear: bool = True) -> None:
-        """Mask everything but some units of each slot."""
+        """Mask everything but some units of each slot; the module is changed.
+
+        Parameters
+        ----------
+        units : sequence of bool Tensor [*unit_shape]
+            What stays, a tensor for each slot.
+        clear : bool
+            Also set the values beneath the masks to zero. Methods whose weights may come back leave them.
+        """
         for slot, kept in zip(self.slots, units, strict=True):
             slot.keep(kept, clear=clear)
 
@@ -131,7 +139,24 @@ class Pruner(ABC):
 
     @abstractmethod
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place; returns a row an epoch for methods that train, else none."""
+        """Prune a workpiece in place.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+            Share to keep of the units before any pruning, or of the channels where ``counts_channels``.
+
+        Returns
+        -------
+        list of dict of str to float
+            A row an epoch for methods that train, as :func:`nnstruct.pruning.fit` gives them; else empty.
+
+        Raises
+        ------
+        InvalidInputError
+            If more would be kept than is left, or the method cannot prune such a network to such a density.
+        """
 
     def check(self) -> None:  # noqa: B027  (an option, not a duty)
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
@@ -187,7 +212,23 @@ class Pruner(ABC):
         config: TrainConfig | None = None,
         seed: int = 0,
     ) -> tuple[nn.Module | Network, list[Row]]:
-        """As :meth:`prune`, with a row an epoch for methods that train."""
+        """As :meth:`prune`, with a row an epoch for methods that train.
+
+        Parameters
+        ----------
+        network, density, task, config, seed
+            As for :meth:`prune`.
+
+        Returns
+        -------
+        (torch.nn.Module or Network, list of dict of str to float)
+            The sparser copy, and the rows of :meth:`apply`.
+
+        Raises
+        ------
+        InvalidInputError
+            As for :meth:`prune`.
+        """
         check_density(density)
         seed = check_seed(seed)
         self.check()
@@ -203,7 +244,25 @@ class Pruner(ABC):
     def workpiece(
         self, network: nn.Module | Network, task: Task | None, config: TrainConfig | None, seed: int
     ) -> Workpiece:
-        """A copy of a network, ready for :meth:`apply`."""
+        """A copy of a network with a mask on every tensor in scope, ready for :meth:`apply`.
+
+        Parameters
+        ----------
+        network : torch.nn.Module or Network
+            Left as it is. What is masked in it is masked in the copy.
+        task : Task or None
+        config : TrainConfig or None
+        seed : int
+
+        Returns
+        -------
+        Workpiece
+
+        Raises
+        ------
+        InvalidInputError
+            If no tensor is in scope, or one holds a value that is not finite.
+        """
         module = as_module(network)
         if is_own(module):
             as_pruned(module)
@@ -236,7 +295,17 @@ class ScoringPruner(Pruner):
 
     @abstractmethod
     def scores(self, work: Workpiece) -> list[Tensor]:
-        """A score for each unit of each slot, [*unit_shape]; the largest are kept."""
+        """A score for each unit of each slot; the units with the largest scores are kept.
+
+        Parameters
+        ----------
+        work : Workpiece
+
+        Returns
+        -------
+        list of Tensor [*unit_shape]
+            One for each slot, finite wherever a unit is left.
+        """
 
     def check(self) -> None:
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
@@ -244,16 +313,38 @@ class ScoringPruner(Pruner):
             raise InvalidInputError("classes", f"be one of {', '.join(CLASSES)}", self.classes)
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place."""
+        """Keep the units that :meth:`chosen` names; nothing is trained, so there are no rows."""
         work.keep(self.chosen(work, density))
         return []
 
     def chosen(self, work: Workpiece, density: float) -> list[Tensor]:
-        """Which units stay."""
+        """Which units stay.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+
+        Returns
+        -------
+        list of bool Tensor [*unit_shape]
+        """
         return self.best_of(self.scores(work), work, density)
 
     def best_of(self, scores: list[Tensor], work: Workpiece, density: float) -> list[Tensor]:
-        """The units with the largest scores, as many as the density asks for."""
+        """The units with the largest scores, as many as the density asks for.
+
+        Parameters
+        ----------
+        scores : list of Tensor [*unit_shape]
+            As :meth:`scores` gives them.
+        work : Workpiece
+        density : float
+
+        Returns
+        -------
+        list of bool Tensor [*unit_shape]
+        """
         alive = work.alive
         if self.classes == "uniform":
             return largest_in_each(scores, alive, counts_in_each(work, density))

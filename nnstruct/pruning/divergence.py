@@ -13,7 +13,7 @@ def mask_divergence(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -
     """Share of the weights that one mask keeps and the other does not (SAD of Zhou et al., 2021).
 
     The sparse architecture divergence of two moments of a training is the Manhattan distance of their
-    masks over the number of weights; a large one tells that the mask changes all the time.
+    masks over the number of weights. Where it is large from epoch to epoch, the mask has not settled.
 
     Parameters
     ----------
@@ -28,7 +28,12 @@ def mask_divergence(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -
     Raises
     ------
     InvalidInputError
-        If the names differ.
+        If the names differ, or there are none.
+
+    References
+    ----------
+    A. Zhou et al., Learning N:M fine-grained structured sparse neural networks from scratch (2021),
+    arXiv:2102.04010.
 
     Examples
     --------

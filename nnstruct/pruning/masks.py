@@ -45,7 +45,18 @@ class Mask(nn.Module):
         self._ones = mask
 
     def forward(self, value: Tensor) -> Tensor:
-        """The masked value."""
+        """The tensor that the module computes with.
+
+        Parameters
+        ----------
+        value : Tensor
+            What lies beneath, of the mask's shape.
+
+        Returns
+        -------
+        Tensor
+            Of the same shape: the value where the mask is True, times the gate if there is one, else zero.
+        """
         masked = value * self._factor(value.dtype)
         return masked if self.gate is None else masked * self.gate
 
@@ -57,7 +68,18 @@ class Mask(nn.Module):
         return self._ones
 
     def right_inverse(self, value: Tensor) -> Tensor:
-        """What to keep beneath when the tensor is assigned: the value itself."""
+        """What PyTorch shall keep beneath the mask when a value is assigned to the tensor.
+
+        Parameters
+        ----------
+        value : Tensor
+            Of the mask's shape.
+
+        Returns
+        -------
+        Tensor
+            The value itself, so that entries that are masked now have it once they are unmasked.
+        """
         return value
 
 
@@ -261,7 +283,17 @@ def with_masks(module: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
 def made_permanent(module: nn.Module) -> nn.Module:
     """A copy of a pruned module without masks: plain parameters that are zero where they were pruned.
 
-    Training it further brings pruned weights back.
+    Nothing holds these zeros any more: further training brings pruned weights back.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Left as it is.
+
+    Returns
+    -------
+    torch.nn.Module
+        With the names of parameters that the module had before it was pruned.
 
     Examples
     --------

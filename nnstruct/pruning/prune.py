@@ -24,12 +24,17 @@ def load_pruner(name: str, **options: Any) -> Pruner:
     **options
         As the method's class takes them.
 
+    Returns
+    -------
+    Pruner
+        Checked; its :meth:`~Pruner.prune` makes a sparser copy of a network.
+
     Raises
     ------
     UnknownNameError
         If no method has the name.
     InvalidInputError
-        If the method has no such option.
+        If the method has no such option, or an option breaks its rule.
 
     Examples
     --------

@@ -149,24 +149,65 @@ class Slot:
         return [getattr(owner, name) for owner, name in self.places]
 
     def gated(self, tensor: Tensor) -> Tensor:
-        """A tensor of the weight's shape as [gates, *unit_shape]."""
+        """Bring a tensor of the weight's shape into the shape of the units.
+
+        Parameters
+        ----------
+        tensor : Tensor
+            Of the weight's shape.
+
+        Returns
+        -------
+        Tensor [gates, *unit_shape]
+            ``[:, i, j]`` are the weights of one unit: its gates, or the positions of its kernel.
+        """
         if self.kernels:
             return tensor.flatten(2).movedim(2, 0)
         return tensor.reshape(self.gates, *self.domain.shape)
 
     def spread(self, units: Tensor) -> Tensor:
-        """A value for each unit, [*unit_shape], as one for each weight, of the weight's shape."""
+        """Give each weight the value of its unit.
+
+        Parameters
+        ----------
+        units : Tensor [*unit_shape]
+
+        Returns
+        -------
+        Tensor
+            Of the weight's shape; often a view that must not be written to.
+        """
         shape = self.mask.mask.shape
         if self.kernels:
             return units.view(*units.shape, *[1] * (len(shape) - 2)).expand(shape)
         return units.expand(self.gates, *units.shape).reshape(shape)
 
     def total_over_gates(self, tensor: Tensor) -> Tensor:
-        """The sum over the weights of each unit, [*unit_shape]."""
+        """The sum over the weights of each unit.
+
+        Parameters
+        ----------
+        tensor : Tensor
+            Of the weight's shape.
+
+        Returns
+        -------
+        Tensor [*unit_shape]
+        """
         return self.gated(tensor).sum(0) if self.gates > 1 else self.gated(tensor)[0]
 
     def magnitude(self, tensor: Tensor) -> Tensor:
-        """The absolute value of each unit, or the Euclidean norm of its gates, [*unit_shape]."""
+        """The Euclidean norm of each unit's weights: where a unit is one weight, its absolute value.
+
+        Parameters
+        ----------
+        tensor : Tensor
+            Of the weight's shape.
+
+        Returns
+        -------
+        Tensor [*unit_shape]
+        """
         gated = self.gated(tensor)
         return torch.linalg.vector_norm(gated, dim=0) if self.gates > 1 else gated[0].abs()
 
@@ -187,7 +228,13 @@ class Slot:
             clear_pruned(self.places, self.mask.mask)
 
     def assign(self, value: Tensor) -> None:
-        """Replace the weight; the module is changed."""
+        """Replace the weight at all its places; the module is changed.
+
+        Parameters
+        ----------
+        value : Tensor
+            Of the weight's shape. The mask goes on hiding what it hides.
+        """
         with torch.no_grad():
             for owner, name in self.places:
                 setattr(owner, name, value.to(getattr(owner, name)).clone())

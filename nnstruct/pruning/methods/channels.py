@@ -34,9 +34,9 @@ class Channels(Pruner):
 
     The density counts channels: ``round(density * C)`` of each convolution, or of all together. With a
     channel go its filter, its bias, and its scale and shift in the normalisation that comes next in the
-    module, so that it is zero; :meth:`nnstruct.program.ModuleNetwork.compact` of the extracted Network
-    then takes away whatever read it. A network without convolutions loses neurons of its linear layers,
-    the last one excepted.
+    module, so that it is zero. What reads such a channel stays in the module. To take it away, extract the
+    Network and call :meth:`nnstruct.network.module_network.ModuleNetwork.compact`. A network without
+    convolutions loses neurons of its linear layers, the last one excepted.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Channels(Pruner):
         check_choice(self.classes, "classes", CLASSES)
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place."""
+        """Keep channels, and set to zero the bias and the normalisation of those that go."""
         slots = self._layers(work)
         alive = [slot.alive.flatten(1).any(1) for slot in slots]  # [C] each
         scores = [self._score(work, slot) for slot in slots]

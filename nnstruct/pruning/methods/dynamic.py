@@ -48,10 +48,22 @@ class DynamicPruner(Pruner):
 
     @abstractmethod
     def rewiring(self, work: Workpiece, allowed: list[Tensor]) -> Rewiring:
-        """What moves, when and where to."""
+        """What moves weights in the course of the training.
+
+        Parameters
+        ----------
+        work : Workpiece
+            With the sparse network to begin with.
+        allowed : list of bool Tensor [*unit_shape]
+            Units of each slot that may be there: those that were left before this method began.
+
+        Returns
+        -------
+        Rewiring
+        """
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune and train a workpiece in place."""
+        """Begin with the units of :meth:`start`, and train while :meth:`rewiring` moves some of them."""
         allowed = work.alive
         work.keep(self.start(work, density))
         hook = self.rewiring(work, allowed)
@@ -60,7 +72,18 @@ class DynamicPruner(Pruner):
         return rows
 
     def start(self, work: Workpiece, density: float) -> list[Tensor]:
-        """Random units of each slot, ``round(density * E)`` in all."""
+        """Random units of each slot, ``round(density * E)`` in all.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+
+        Returns
+        -------
+        list of bool Tensor [*unit_shape]
+            One for each slot.
+        """
         count, alive = count_of(work, density), work.alive
         room = [int(mask.sum()) for mask in alive]
         shares: Sequence[float] = room

@@ -80,7 +80,7 @@ class GumbelSoftmax(Pruner):
             check_number(getattr(self, field), field, low=0, open_low=True)
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune and train a workpiece in place."""
+        """Learn the masks for a share of the training, and go on with the best units."""
         hook = _Logits(work, self, count_of(work, density))
         rows = train_in_place(work.module, work.data(), work.config, seed=work.seed, hooks=[hook])
         hook.settle()

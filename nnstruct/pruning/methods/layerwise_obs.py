@@ -69,7 +69,7 @@ class LayerwiseObs(ScoringPruner):
         return self._costs(work, self._hessians(work))
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place."""
+        """Keep the units that cost most, and set them to the values that make up for the others."""
         hessians = self._hessians(work)
         kept = self.best_of(self._costs(work, hessians), work, density)
         dense = [slot.weight.detach().clone() for slot in work.slots]

@@ -25,15 +25,36 @@ class _Magnitude(Pruner):
     source = "See, Luong and Manning, 2016"
 
     def scores(self, work: Workpiece) -> list[Tensor]:
-        """The magnitude of each unit; of several gates the Euclidean norm."""
+        """The magnitude of each unit; of several gates the Euclidean norm.
+
+        Parameters
+        ----------
+        work : Workpiece
+
+        Returns
+        -------
+        list of Tensor [*unit_shape]
+            One for each slot.
+        """
         return [slot.magnitude(slot.weight.detach()) for slot in work.slots]
 
     def chosen(self, work: Workpiece, density: float) -> list[Tensor]:
-        """Which units stay."""
+        """Which units stay: those of the largest scores, ``round(density * E)`` over all tensors together.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+
+        Returns
+        -------
+        list of bool Tensor [*unit_shape]
+            One for each slot.
+        """
         return largest(self.scores(work), work.alive, count_of(work, density))
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place."""
+        """Keep the units that :meth:`chosen` names; nothing is trained, so there are no rows."""
         work.keep(self.chosen(work, density))
         return []
 
@@ -74,7 +95,7 @@ class ClassUniform(_Magnitude):
     name = "magnitude-class-uniform"
 
     def chosen(self, work: Workpiece, density: float) -> list[Tensor]:
-        """Which units stay."""
+        """The units of the largest scores in each tensor, ``round(density * E_l)`` of tensor l."""
         return largest_in_each(self.scores(work), work.alive, counts_in_each(work, density))
 
 
@@ -99,7 +120,22 @@ class ClassDistributed(_Magnitude):
     name = "magnitude-class-distributed"
 
     def scores(self, work: Workpiece) -> list[Tensor]:
-        """Magnitudes divided by the standard deviation of their tensor."""
+        """Magnitudes divided by the standard deviation of their tensor's weights.
+
+        Parameters
+        ----------
+        work : Workpiece
+
+        Returns
+        -------
+        list of Tensor [*unit_shape]
+            One for each slot.
+
+        Raises
+        ------
+        InvalidInputError
+            If a tensor has several weights left that are all equal, and so no deviation to divide by.
+        """
         found = []
         for slot, score in zip(work.slots, super().scores(work), strict=True):
             living = slot.gated(slot.weight.detach())[:, slot.alive]

@@ -72,7 +72,7 @@ class Movement(Pruner):
         check_share(self.settled, "settled", ends="(]")
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune and train a workpiece in place."""
+        """Train, and prune by and by what moves towards zero."""
         count = count_of(work, density)
         hook = _Movement(work, self, density)
         rows = train_in_place(work.module, work.data(), work.config, seed=work.seed, hooks=[hook])

@@ -62,7 +62,7 @@ class RigL(DynamicPruner):
         check_share(self.end, "end", ends="(]")
 
     def rewiring(self, work: Workpiece, allowed: list[Tensor]) -> Rewiring:
-        """What moves, when and where to."""
+        """Moves the weakest weights to where the gradient is largest."""
         return _Rigged(work, allowed, self)
 
 

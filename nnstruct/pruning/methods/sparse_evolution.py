@@ -47,7 +47,7 @@ class SparseEvolution(DynamicPruner):
     source = "Mocanu et al., 2018"
 
     def rewiring(self, work: Workpiece, allowed: list[Tensor]) -> Rewiring:
-        """What moves, when and where to."""
+        """Moves the weights nearest to zero to random places."""
         return _Evolution(work, allowed, self.fraction)
 
 

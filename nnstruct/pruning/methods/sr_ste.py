@@ -67,7 +67,7 @@ class SrSte(Pruner):
         check_number(self.decay, "decay", low=0, rule="be at least 0")
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune and train a workpiece in place."""
+        """Train with the n largest of each m weights; the density must be ``n / m`` for an integer n."""
         n = round(density * self.m)
         if abs(density * self.m - n) > 1e-9 or n < 1:
             raise InvalidInputError("density", f"be n / {self.m} for an n from 1 to {self.m}", density)

@@ -60,7 +60,7 @@ class SynFlow(ScoringPruner):
         check_integer(self.steps, "steps")
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Prune a workpiece in place."""
+        """Prune in ``steps`` steps, each with the flow of what the step before has left."""
         batch = _ones(work.data(), work)
         present = sum(int(alive.sum()) for alive in work.alive) / sum(work.totals)
         if not present:

@@ -23,7 +23,25 @@ class Loop(Protocol):
     def run(
         self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
     ) -> tuple[float, float]:
-        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says.
+
+        Parameters
+        ----------
+        name : {"train", "val", "test"}
+            The split.
+        positions : int64 [n]
+            Places of the examples in the split, batch after batch.
+        starts : int64 [batches + 1]
+            Where each batch begins among the positions; the last number is n.
+        training : bool
+            Whether to update the weights after each batch.
+
+        Returns
+        -------
+        (float, float)
+            The sum of the examples' losses, not finite once training diverges, and how many examples were
+            classified correctly.
+        """
 
 
 class CompiledModule(ABC):
@@ -49,14 +67,46 @@ class CompiledModule(ABC):
 
     @abstractmethod
     def anew(self, memory: Any) -> CompiledModule:
-        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave.
+
+        Parameters
+        ----------
+        memory : Memory
+            What :meth:`memory` of this object returned; hooks may have let it forget some weights.
+
+        Returns
+        -------
+        CompiledModule
+            For the same module, task and configuration.
+        """
 
     def train(self, batches: Sequence[np.ndarray]) -> float:
-        """Some updates; the sum of the examples' losses, not finite once training diverges."""
+        """Update the weights in the loop, once for each batch; the module gets them by :meth:`give_back`.
+
+        Parameters
+        ----------
+        batches : sequence of int64 [b]
+            Places of examples in the training split.
+
+        Returns
+        -------
+        float
+            The sum of the examples' losses, not finite once training diverges; 0 without batches.
+        """
         return self._pass("train", batches, True)[0] if len(batches) else 0.0
 
     def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
+        """Mean loss and accuracy on a split, with the weights in the loop.
+
+        Parameters
+        ----------
+        split : {"train", "val", "test"}
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, the mean cross-entropy in nats, and ``accuracy``, in [0, 1].
+        """
         chosen = getattr(self.task, split)
         loss, hits = self._pass(split, evaluation_batches(chosen, self.config), False)
         return {"loss": loss / len(chosen), "accuracy": hits / len(chosen)}

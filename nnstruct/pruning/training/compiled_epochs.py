@@ -31,7 +31,7 @@ class CompiledEpochs(Epochs):
     compiled: CompiledModule
 
     def epoch(self, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+        """Leaves the loop only for updates in which a hook takes part."""
         batches = epoch_batches(self.task.train, self.config, self.seed, number)
         total, first = 0.0, 0
         for place in range(len(batches)):
@@ -68,5 +68,5 @@ class CompiledEpochs(Epochs):
         return loss
 
     def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
+        """In the compiled loop."""
         return self.compiled.evaluate(split)

@@ -15,6 +15,7 @@ from nnstruct.population.native.perceptron import LayerMoment, NativePerceptron,
 from nnstruct.population.optimisers import AdamState
 from nnstruct.pruning.masks import beneath, identity
 from nnstruct.pruning.training.compiled import CompiledModule, plain_masks
+from nnstruct.pruning.training.hooks import Memory
 from nnstruct.pruning.training.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -26,8 +27,8 @@ _OPTIONS = {"schedule"}
 
 
 @dataclass(frozen=True)
-class PerceptronMemory:
-    """What Adam remembers of a perceptron; a :class:`nnstruct.pruning.training.hooks.Memory`.
+class PerceptronMemory(Memory):
+    """What Adam remembers of a perceptron.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class PerceptronMemory:
     state: PerceptronState
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
-        """Clear what is remembered of all weights of a parameter but some."""
+        """Clear the moments of all weights of a layer but some; its biases keep theirs."""
         for moments in self.state.moments:
             moments[self.layers[id(parameter)]].weight[~kept.numpy()] = 0.0
 
@@ -63,7 +64,23 @@ class CompiledPerceptron(CompiledModule):
     def of(
         cls, module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None
     ) -> CompiledPerceptron | None:
-        """The module in a compiled loop; None where PyTorch alone can train it, or is quicker."""
+        """The module in a compiled loop; None where only PyTorch can train it, or is quicker.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            Served where it is a :class:`torch.nn.Sequential` of linear layers with biases, each with ReLU,
+            tanh or the identity behind it, and at least half of its weights are masked.
+        task : Task
+        config : TrainConfig
+            Served with no other options than a schedule.
+        learned : OptimizerMemory or None
+            What Adam remembers; None where nothing is learned yet.
+
+        Returns
+        -------
+        CompiledPerceptron or None
+        """
         found = _layers_of(module)
         if found is None or set(config.options) - _OPTIONS or not native.available():
             return None
@@ -82,7 +99,7 @@ class CompiledPerceptron(CompiledModule):
         return PerceptronMemory(layers, self._network.state())
 
     def anew(self, memory: PerceptronMemory) -> CompiledPerceptron:
-        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+        """With the same layers, read again with their present masks."""
         layers = [layer for _, layer in _layers_of(self._module) or []]
         network = NativePerceptron(layers, self.task, self.config, memory.state)
         return CompiledPerceptron(self._module, self._linear, network, self.task, self.config)

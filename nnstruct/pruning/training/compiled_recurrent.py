@@ -16,6 +16,7 @@ from nnstruct.population.optimisers import AdamState
 from nnstruct.pruning.masks import beneath, copy_module
 from nnstruct.pruning.nnstruct_modules import with_edges
 from nnstruct.pruning.training.compiled import CompiledModule, plain_masks
+from nnstruct.pruning.training.hooks import Memory
 from nnstruct.pruning.training.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
@@ -24,8 +25,8 @@ _EDGE_WEIGHTS = ("forward_weight", "recurrent_weight")
 
 
 @dataclass(frozen=True)
-class RecurrentMemory:
-    """What Adam remembers of a recurrent network; a :class:`nnstruct.pruning.training.hooks.Memory`.
+class RecurrentMemory(Memory):
+    """What Adam remembers of a recurrent network.
 
     Attributes
     ----------
@@ -39,19 +40,41 @@ class RecurrentMemory:
 
     @classmethod
     def of(cls, module: CleanRNN, learned: OptimizerMemory) -> RecurrentMemory:
-        """What PyTorch's Adam remembers of a network."""
+        """What PyTorch's Adam remembers of a network.
+
+        Parameters
+        ----------
+        module : CleanRNN
+        learned : OptimizerMemory
+            Of an optimiser of the module's parameters.
+
+        Returns
+        -------
+        RecurrentMemory
+        """
         first, second = (_by_name(module, of) for of in (learned.first, learned.second))
         return cls(module, AdamState(learned.steps_taken, first, second))
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
-        """Clear what is remembered of all weights of a parameter but some."""
+        """Clear the moments of all edges in one of the two edge weights but some."""
         (name,) = (name for name in _EDGE_WEIGHTS if beneath(self.module, name) is parameter)
         own, places = _edges_in(self.module, name)
         for moment in self.state.moments:
             moment["weight"][own] *= kept.numpy()[:, *places].T
 
     def of_edges(self, keep: np.ndarray) -> NamedState:
-        """The state of a network that has some of the edges only."""
+        """The state of a network that has some of the edges only.
+
+        Parameters
+        ----------
+        keep : bool [E]
+            Which edges of the module's Structure it has.
+
+        Returns
+        -------
+        AdamState
+            Moments by name; those of ``weight`` are float32 [kept edges, gates].
+        """
         first, second = (moment | {"weight": moment["weight"][keep]} for moment in self.state.moments)
         return AdamState(self.state.steps_taken, first, second)
 
@@ -69,7 +92,23 @@ class CompiledRecurrent(CompiledModule):
     def of(
         cls, module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None
     ) -> CompiledRecurrent | None:
-        """The module in a compiled loop; None where only PyTorch can train it."""
+        """The module in a compiled loop; None where only PyTorch can train it.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            Served where it is a :class:`nnstruct.modules.CleanRNN` whose masks are on whole edges.
+        task : Task
+            Of sequences.
+        config : TrainConfig
+            Served with the protocol ``clean`` and no further options.
+        learned : OptimizerMemory or None
+            What Adam remembers; None where nothing is learned yet.
+
+        Returns
+        -------
+        CompiledRecurrent or None
+        """
         if not isinstance(module, CleanRNN) or type(module).forward is not CleanRNN.forward:
             return None
         if config.protocol != "clean" or config.options:
@@ -102,7 +141,7 @@ class CompiledRecurrent(CompiledModule):
         return RecurrentMemory(self._module, AdamState(state.steps_taken, first, second))
 
     def anew(self, memory: RecurrentMemory) -> CompiledRecurrent:
-        """A loop over the weights that the module has now, which goes on with what :meth:`memory` gave."""
+        """With the edges that no mask prunes now."""
         keep = _kept_edges(self._module)
         assert keep is not None, "a hook that splits edges needs PyTorch"
         return self._over(self._module, keep, self.task, self.config, memory)

@@ -43,8 +43,29 @@ class Epochs(ABC):
 
     @abstractmethod
     def epoch(self, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+        """Train for an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Which epoch, from 0. Together with the seed it decides the order of the batches.
+
+        Returns
+        -------
+        float
+            The sum of the examples' losses, not finite once training diverges.
+        """
 
     @abstractmethod
     def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
+        """Mean loss and accuracy on a split, with the weights as they are now.
+
+        Parameters
+        ----------
+        split : {"train", "val", "test"}
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, the mean cross-entropy in nats, and ``accuracy``, in [0, 1].
+        """

@@ -22,15 +22,21 @@ def evaluate(
     Parameters
     ----------
     module : torch.nn.Module
+        Takes inputs [B, ...], or symbols [B, T] and lengths [B], and gives class scores [B, C].
     task : Task
     split : {"train", "val", "test"}
     config : TrainConfig, optional
-        Its batch size and protocol decide the batches.
+        Its batch size and protocol decide the batches of sequences.
 
     Returns
     -------
-    dict
-        ``loss``, the mean cross-entropy, and ``accuracy``.
+    dict of str to float
+        ``loss``, the mean cross-entropy in nats, and ``accuracy``, in [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such split.
 
     Examples
     --------

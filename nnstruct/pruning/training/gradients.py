@@ -34,14 +34,36 @@ class TaskBatch(NamedTuple):
 
     @classmethod
     def of(cls, split: Split, device: torch.device) -> TaskBatch:
-        """All examples of a split."""
+        """All examples of a split.
+
+        Parameters
+        ----------
+        split : Split
+        device : torch.device
+            Where they shall be.
+
+        Returns
+        -------
+        TaskBatch
+        """
         lengths = None if split.lengths is None else torch.from_numpy(split.lengths).to(device)
         return cls(
             torch.from_numpy(split.inputs).to(device), lengths, torch.from_numpy(split.targets).to(device)
         )
 
     def part(self, chosen: np.ndarray | Tensor) -> TaskBatch:
-        """Some of the examples, sequences cut to the longest among them."""
+        """Some of the examples, sequences cut to the longest among them.
+
+        Parameters
+        ----------
+        chosen : int64 array or Tensor [b]
+            Their places in this batch.
+
+        Returns
+        -------
+        TaskBatch
+            Of b examples, in that order.
+        """
         places = torch.as_tensor(chosen, device=self.inputs.device)
         if self.lengths is None:
             return TaskBatch(self.inputs[places], None, self.targets[places])
@@ -49,11 +71,30 @@ class TaskBatch(NamedTuple):
         return TaskBatch(self.inputs[places, : int(lengths.max())], lengths, self.targets[places])
 
     def scores(self, module: nn.Module) -> Tensor:
-        """Class scores [B, C]; sequences go in as ``module(symbols, lengths)``."""
+        """Class scores; sequences go in as ``module(symbols, lengths)``.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+
+        Returns
+        -------
+        Tensor [B, C]
+        """
         return module(self.inputs) if self.lengths is None else module(self.inputs, self.lengths)
 
     def loss(self, module: nn.Module) -> Tensor:
-        """Mean cross-entropy."""
+        """Mean cross-entropy, in nats.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+
+        Returns
+        -------
+        Tensor []
+            With its gradient's history.
+        """
         return nn.functional.cross_entropy(self.scores(module), self.targets)
 
 

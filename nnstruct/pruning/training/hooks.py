@@ -30,7 +30,23 @@ class TrainingPlace:
 
     @classmethod
     def at(cls, epoch: int, place: int, per_epoch: int, epochs: int) -> TrainingPlace:
-        """At the update of a place in an epoch."""
+        """The place of one update in a training.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        place : int
+            Of the update in its epoch, from 0.
+        per_epoch : int
+            Updates in an epoch.
+        epochs : int
+            Of the whole training.
+
+        Returns
+        -------
+        TrainingPlace
+        """
         return cls(epoch * per_epoch + place, epochs * per_epoch, epoch, place == per_epoch - 1)
 
     @property
@@ -43,7 +59,15 @@ class Memory(Protocol):
     """What an optimiser remembers of the weights that it trains."""
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
-        """Clear what is remembered of all weights of a parameter but those in ``kept``, bool of its shape."""
+        """Clear what is remembered of all weights of a parameter but some; the memory is changed.
+
+        Parameters
+        ----------
+        parameter : torch.nn.Parameter
+            The one beneath the mask, where there is a mask.
+        kept : bool Tensor
+            Of the parameter's shape, True where nothing is to be cleared.
+        """
 
 
 class Hook:
@@ -67,7 +91,17 @@ class Hook:
         return False
 
     def takes_part(self, progress: TrainingPlace) -> bool:
-        """Whether its parts are called in an update."""
+        """Whether the hook's parts are called in an update.
+
+        Parameters
+        ----------
+        progress : TrainingPlace
+            Of the update.
+
+        Returns
+        -------
+        bool
+        """
         return not self.is_over
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -75,7 +109,13 @@ class Hook:
         return []
 
     def before(self, progress: TrainingPlace) -> None:
-        """Called before the forward pass of an update."""
+        """Called before the forward pass of an update.
+
+        Parameters
+        ----------
+        progress : TrainingPlace
+            Of the update.
+        """
 
     def penalty(self) -> Tensor | None:
         """A term to add to the loss."""
@@ -86,13 +126,33 @@ class Hook:
         return []
 
     def gradients(self, progress: TrainingPlace) -> None:
-        """Called after the backward pass, before gradients are clipped."""
+        """Called after the backward pass, before gradients are clipped.
+
+        Parameters
+        ----------
+        progress : TrainingPlace
+            Of the update.
+        """
 
     def after(self, progress: TrainingPlace, memory: Memory) -> None:
-        """Called after the update."""
+        """Called after the weights have been updated.
+
+        Parameters
+        ----------
+        progress : TrainingPlace
+            Of the update.
+        memory : Memory
+            Of the optimiser. A hook that moves weights lets it forget them.
+        """
 
     def before_evaluation(self, epoch: int) -> None:
-        """Called after the last update of an epoch, before the network is evaluated."""
+        """Called after the last update of an epoch, before the network is evaluated.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        """
 
     def columns(self) -> Row:
         """What to add to the row of an epoch."""

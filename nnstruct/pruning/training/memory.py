@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnstruct.pruning.training.hooks import Memory
 
-class OptimizerMemory:
-    """A :class:`nnstruct.pruning.training.hooks.Memory`: the state of an optimiser of PyTorch.
+
+class OptimizerMemory(Memory):
+    """The state of an optimiser of PyTorch.
 
     Parameters
     ----------
@@ -19,7 +21,7 @@ class OptimizerMemory:
         self._state = optimizer.state
 
     def forget(self, parameter: nn.Parameter, kept: Tensor) -> None:
-        """Clear what is remembered of all weights of a parameter but some."""
+        """Clear some entries of every tensor of the parameter's shape in the optimiser's state."""
         for value in self._state.get(parameter, {}).values():
             if isinstance(value, Tensor) and value.shape == kept.shape:
                 value.mul_(kept)
@@ -30,11 +32,33 @@ class OptimizerMemory:
         return max((int(held["step"]) for held in self._state.values()), default=0)
 
     def first(self, parameter: Tensor) -> Tensor:
-        """The mean of a parameter's gradient, of its shape."""
+        """The running mean of a parameter's gradient.
+
+        Parameters
+        ----------
+        parameter : Tensor
+            One that the optimiser trains.
+
+        Returns
+        -------
+        Tensor
+            Of the parameter's shape; zeros before the first update.
+        """
         return self._of(parameter, "exp_avg")
 
     def second(self, parameter: Tensor) -> Tensor:
-        """The mean of its square."""
+        """The running mean of the square of a parameter's gradient.
+
+        Parameters
+        ----------
+        parameter : Tensor
+            One that the optimiser trains.
+
+        Returns
+        -------
+        Tensor
+            Of the parameter's shape; zeros before the first update.
+        """
         return self._of(parameter, "exp_avg_sq")
 
     def _of(self, parameter: Tensor, name: str) -> Tensor:

@@ -52,7 +52,7 @@ class PlainEpochs(Epochs):
         self.memory = OptimizerMemory(self.optimizer)
 
     def epoch(self, number: int) -> float:
-        """Train for an epoch; the sum of the examples' losses, not finite once training diverges."""
+        """Every update in PyTorch, with augmented inputs where the configuration says so."""
         rng = generator(self.seed, "augmentation", number)
         batches = epoch_batches(self.task.train, self.config, self.seed, number)
         total = 0.0
@@ -80,7 +80,7 @@ class PlainEpochs(Epochs):
         return CompiledEpochs(self.module, self.task, self.config, self.seed, self.hooks, compiled)
 
     def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split."""
+        """By :func:`nnstruct.pruning.evaluate`."""
         return evaluate(self.module, self.task, split=split, config=self.config)
 
     def _update(self, batch: TaskBatch, progress: TrainingPlace) -> float:

@@ -44,11 +44,12 @@ class Gradual(Hook):
         self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
 
     def takes_part(self, progress: TrainingPlace) -> bool:
-        """At most 50 times, and the last time at ``until``."""
+        """In at most about 50 updates, the last of them at ``until``."""
         done, steps = progress.step + 1, self._steps(progress)
         return not self.before_rest and (done >= steps or done % max(1, steps // _MOST_PRUNINGS) == 0)
 
     def after(self, progress: TrainingPlace, memory: Memory) -> None:
+        """Prune to the density of this update; at ``until`` to the one asked for."""
         done, steps = progress.step + 1, self._steps(progress)
         if done >= steps:
             self.finish()

@@ -42,10 +42,16 @@ def plot_accuracy(
     score : str
         A column of :attr:`Trajectory.table` that is an accuracy, such as ``before_test``.
     confidence : float
+        Of the band, in (0, 1).
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    InvalidInputError
+        If a trajectory's table has no such column, or there is no trajectory.
 
     Examples
     --------

@@ -74,7 +74,20 @@ class Schedule:
         return settings
 
     def check(self, densities: Sequence[float], config: TrainConfig) -> None:
-        """Raise :class:`InvalidInputError` where a setting breaks its rule."""
+        """Raise an error where a setting breaks its rule.
+
+        Parameters
+        ----------
+        densities : sequence of float
+            Those of the trajectory; only how many there are counts.
+        config : TrainConfig
+            Its epochs stand for what the schedule leaves open.
+
+        Raises
+        ------
+        InvalidInputError
+            If a setting breaks its rule.
+        """
         check_choice(self.schedule, "schedule", SCHEDULES)
         pretrain = self.pretraining(config)
         epochs = {"pretrain": pretrain, "rewind_epoch": self.rewind_epoch, "finish": self.finish}
@@ -94,11 +107,39 @@ class Schedule:
             raise InvalidInputError("rewind_epoch", f"be at most pretrain, {pretrain}", self.rewind_epoch)
 
     def pretraining(self, config: TrainConfig) -> int:
-        """Epochs of the dense network."""
+        """Epochs of the dense network before anything is pruned.
+
+        Parameters
+        ----------
+        config : TrainConfig
+            Its epochs are the default.
+
+        Returns
+        -------
+        int
+        """
         return config.epochs if self.pretrain is None else self.pretrain
 
     def budgets(self, steps: int, config: TrainConfig) -> list[int]:
-        """Epochs after each pruning."""
+        """Epochs after each pruning.
+
+        Parameters
+        ----------
+        steps : int
+            How many densities there are.
+        config : TrainConfig
+            Its epochs are the default.
+
+        Returns
+        -------
+        list of int
+            One for each density.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``retrain`` is a list of another length.
+        """
         if self.retrain is None or isinstance(self.retrain, int):
             return [config.epochs if self.retrain is None else self.retrain] * steps
         if len(self.retrain) != steps:

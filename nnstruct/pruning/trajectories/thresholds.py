@@ -46,6 +46,11 @@ def thresholds(
         A row a label: ``seeds``, and ``fits`` and ``generalises`` with ``_low`` and ``_high``, as pruned
         fractions among the densities that were tried; 0 where none qualifies.
 
+    Raises
+    ------
+    InvalidInputError
+        If ``tolerance`` or ``confidence`` breaks its rule.
+
     Examples
     --------
     >>> import torch
@@ -104,6 +109,7 @@ def compare(
     score : str
         A column of :attr:`Trajectory.table`.
     confidence : float
+        Of the intervals, in (0, 1).
 
     Returns
     -------
@@ -114,7 +120,7 @@ def compare(
     Raises
     ------
     InvalidInputError
-        If they share no seed and density, or one holds a seed twice.
+        If they share no seed and density, one holds a seed twice, or there is no such column.
 
     Examples
     --------

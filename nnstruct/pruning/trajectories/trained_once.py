@@ -47,7 +47,7 @@ class Keeper(Hook):
         return False
 
     def before_evaluation(self, epoch: int) -> None:
-        """Called after the last update of an epoch."""
+        """Copy the network, if the epoch is the one to keep."""
         if epoch + 1 == self.epoch:
             self.kept = copy_module(self.module)
 

@@ -127,18 +127,62 @@ class Trajectory:
         return pd.DataFrame([self._row(step) for step in self.steps])
 
     def to_benchmark(self, when: str = "after") -> Benchmark:
-        """See :func:`to_benchmark`."""
+        """The trajectory's structures with their scores as labels; see :func:`nnstruct.pruning.to_benchmark`.
+
+        Parameters
+        ----------
+        when : {"after", "before"}
+            Which scores are the labels: after re-training, or right after pruning.
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        InvalidInputError
+            If ``when`` is neither, or the trajectory was run without structures.
+        """
         return to_benchmark([self], when)
 
     def save(self, path: str | Path) -> Path:
-        """Write one Parquet file; see :func:`nnstruct.pruning.save_trajectories`."""
+        """Write one Parquet file; see :func:`nnstruct.pruning.save_trajectories`.
+
+        Parameters
+        ----------
+        path : path
+            Of the file; folders that are missing are made.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         from nnstruct.pruning.trajectories.trajectory_file import save_trajectories
 
         return save_trajectories([self], path)
 
     @classmethod
     def load(cls, path: str | Path) -> Trajectory:
-        """The trajectory that :meth:`save` wrote."""
+        """The trajectory that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        MissingDataError
+            If there is no such file.
+        CorruptFileError
+            If the file is damaged or holds something else.
+        InvalidInputError
+            If it holds several trajectories.
+        """
         from nnstruct.pruning.trajectories.trajectory_file import load_trajectories
 
         found = load_trajectories(path)
@@ -165,7 +209,38 @@ class Trajectory:
 
 
 def trajectory_table(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
-    """The tables of several trajectories, one below the other."""
+    """The tables of several trajectories, one below the other.
+
+    Parameters
+    ----------
+    trajectories : iterable of Trajectory
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a step, with the columns of :attr:`Trajectory.table`; ``label`` and ``seed`` tell the
+        trajectories apart.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no trajectory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nnstruct import TrainConfig, load_task
+    >>> from nnstruct.pruning import run_trajectory, trajectory_table
+    >>> config, task = TrainConfig(epochs=1), load_task("digits")
+    >>> layer = torch.nn.Linear(64, 10)
+    >>> runs = [
+    ...     run_trajectory(layer, task, [0.5], method=name, config=config)
+    ...     for name in ("magnitude-class-blind", "random")
+    ... ]
+    >>> trajectory_table(runs)[["label", "step", "kept"]].values.tolist()
+    [['magnitude-class-blind', 0, 640], ['magnitude-class-blind', 1, 320],
+     ['random', 0, 640], ['random', 1, 320]]
+    """
     import pandas as pd
 
     tables = [trajectory.table for trajectory in trajectories]
@@ -191,6 +266,12 @@ def to_benchmark(trajectories: Sequence[Trajectory], when: str = "after") -> Ben
     Returns
     -------
     Benchmark
+        With a record for each structure, configuration and seed.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``when`` is neither, or a trajectory was run without structures.
 
     Examples
     --------

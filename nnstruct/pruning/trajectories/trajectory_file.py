@@ -30,6 +30,7 @@ def save_trajectories(trajectories: Sequence[Trajectory], path: str | Path) -> P
     ----------
     trajectories : sequence of Trajectory
     path : path
+        Of the file; folders that are missing are made.
 
     Returns
     -------
@@ -40,6 +41,21 @@ def save_trajectories(trajectories: Sequence[Trajectory], path: str | Path) -> P
     ------
     InvalidInputError
         If there is no trajectory.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from nnstruct import TrainConfig, load_task
+    >>> from nnstruct.pruning import load_trajectories, run_trajectory, save_trajectories
+    >>> config, task = TrainConfig(epochs=1), load_task("digits")
+    >>> run = run_trajectory(torch.nn.Linear(64, 10), task, [0.5], config=config)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_trajectories([run], Path(folder) / "runs.parquet")
+    ...     [again] = load_trajectories(file)
+    >>> again.table.equals(run.table), again.structures == run.structures
+    (True, True)
     """
     import pyarrow as pa
 
@@ -79,12 +95,29 @@ def save_trajectories(trajectories: Sequence[Trajectory], path: str | Path) -> P
 def load_trajectories(path: str | Path) -> list[Trajectory]:
     """The trajectories that :func:`save_trajectories` wrote.
 
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    list of Trajectory
+        In the order in which they were written.
+
     Raises
     ------
     MissingDataError
         If there is no such file.
     CorruptFileError
         If the file is damaged or holds something else.
+
+    Examples
+    --------
+    >>> from nnstruct.pruning import load_trajectories
+    >>> load_trajectories("no-such-file.parquet")
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.MissingDataError: There is no no-such-file.parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
