@@ -53,8 +53,8 @@ def extract(
     Returns
     -------
     Network
-        A :class:`nnstruct.program.ModuleNetwork` of the family ``module``, or the Network of a
-        module of nnstruct.
+        A :class:`nnstruct.network.module_network.ModuleNetwork` of the family ``module``, or the
+        Network of a module of nnstruct; at layer resolution a plain Network.
 
     Raises
     ------

@@ -91,7 +91,18 @@ class Lowering:
         return value
 
     def resolve(self, tree: Any) -> Any:
-        """Arguments of a node with nodes replaced by what they stand for."""
+        """Replace the nodes in a node's arguments by what they stand for.
+
+        Parameters
+        ----------
+        tree : Any
+            Nodes and other values in nested tuples, lists and dicts.
+
+        Returns
+        -------
+        Any
+            The same tree, with a Ref or a constant in place of each node.
+        """
         if isinstance(tree, fx.Node):
             return self.env[tree]
         if isinstance(tree, list | tuple):
@@ -174,6 +185,17 @@ class Lowering:
     # ---- what the handlers use
 
     def unsupported(self, reason: str) -> UnsupportedOperationError:
+        """An error to raise that names the operation and the submodule at hand.
+
+        Parameters
+        ----------
+        reason : str
+            What the operation must do, worded to follow "must".
+
+        Returns
+        -------
+        UnsupportedOperationError
+        """
         return UnsupportedOperationError(str(self.node.target), self.builder.where, reason)
 
     @property
@@ -182,7 +204,19 @@ class Lowering:
         return shape_of(self.node)[0]
 
     def array(self, value: Any, name: str = "") -> tuple[str, np.ndarray]:
-        """Name and values of a constant."""
+        """Name and values of a constant.
+
+        Parameters
+        ----------
+        value : Tensor, or what numpy takes
+        name : str
+            What to call it where the module has no name for it.
+
+        Returns
+        -------
+        (str, array)
+            Floating-point values as float32; on the CPU.
+        """
         if not isinstance(value, Tensor):
             return name, np.asarray(value, dtype=np.float32)
         found = self.names.get(id(value), "") or name
@@ -192,16 +226,47 @@ class Lowering:
         return found, value.resolve_neg().resolve_conj().numpy()
 
     def maybe(self, value: Any, name: str = "") -> tuple[str, np.ndarray] | None:
+        """As :meth:`array`, for an argument that may be left out.
+
+        Parameters
+        ----------
+        value : Tensor or None
+        name : str
+            What to call it where the module has no name for it.
+
+        Returns
+        -------
+        (str, array) or None
+        """
         return None if value is None else self.array(value, name)
 
     def ref(self, value: Any) -> int:
-        """The value's number; a constant becomes a step of its own."""
+        """The number of a value; a constant becomes a step of its own.
+
+        Parameters
+        ----------
+        value : Ref or Tensor
+
+        Returns
+        -------
+        int
+        """
         if isinstance(value, Ref):
             return value.value
         named = self.array(value)
         return self.builder.one("constant", [], named[1].shape, tensors={"value": named})
 
     def shape(self, value: Any) -> tuple[int, ...]:
+        """The shape of a value or constant.
+
+        Parameters
+        ----------
+        value : Ref or Tensor
+
+        Returns
+        -------
+        tuple of int
+        """
         return self.builder.shape[value.value] if isinstance(value, Ref) else tuple(value.shape)
 
 

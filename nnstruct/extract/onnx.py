@@ -44,6 +44,7 @@ def extract_onnx(
     Returns
     -------
     Network
+        As for :func:`nnstruct.extract.extract`.
 
     Raises
     ------
@@ -53,6 +54,20 @@ def extract_onnx(
         If an operator is not supported; it names the operator and the node.
     CorruptFileError
         If the file is no ONNX model or its tensors do not fit their shapes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from nnstruct.extract import extract, extract_onnx
+    >>> mlp = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "mlp.onnx"
+    ...     torch.onnx.export(mlp, (torch.zeros(1, 3),), str(file), dynamo=False)
+    ...     network = extract_onnx(file)
+    >>> network.structure == extract(mlp, torch.zeros(1, 3)).structure
+    True
     """
     check_choices(resolution, threshold, on_unsupported, max_edges)
     program = read_onnx(path, shapes or {}, on_unsupported, max_bytes)

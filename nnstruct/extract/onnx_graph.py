@@ -184,13 +184,47 @@ class OnnxReader:
         return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
 
     def unsupported(self, reason: str) -> UnsupportedOperationError:
+        """An error to raise that names the operator and the node at hand.
+
+        Parameters
+        ----------
+        reason : str
+            What the operator must do, worded to follow "must".
+
+        Returns
+        -------
+        UnsupportedOperationError
+        """
         return UnsupportedOperationError(self.node.op_type, self.node.name, reason)
 
     def shape(self, value: Any) -> tuple[int, ...]:
+        """The shape of a value or constant.
+
+        Parameters
+        ----------
+        value : int or array
+            A value's number, or a constant.
+
+        Returns
+        -------
+        tuple of int
+        """
         return self.builder.shape[value] if isinstance(value, int) else value.shape
 
     def named(self, value: Any, default: str = "constant") -> tuple[str, np.ndarray]:
-        """Name and float values of a constant."""
+        """Name and values of a constant.
+
+        Parameters
+        ----------
+        value : array
+        default : str
+            What to call it where the file has no name for it.
+
+        Returns
+        -------
+        (str, array)
+            Numbers as float32; booleans as they are.
+        """
         name = self.names.get(id(value), default)
         array = np.asarray(value)
         return name, array.astype(
@@ -198,17 +232,56 @@ class OnnxReader:
         ) if array.dtype.kind in "fiu" and array.dtype != np.float32 else array
 
     def maybe(self, value: Any, default: str) -> tuple[str, np.ndarray] | None:
+        """As :meth:`named`, for an operand that may be left out.
+
+        Parameters
+        ----------
+        value : array or None
+        default : str
+            What to call it where the file has no name for it.
+
+        Returns
+        -------
+        (str, array) or None
+        """
         return None if value is None else self.named(value, default)
 
     def ref(self, value: Operand) -> int:
-        """The value's number; a constant becomes a step of its own."""
+        """The number of a value; a constant becomes a step of its own.
+
+        Parameters
+        ----------
+        value : int or array
+            A value's number, or a constant.
+
+        Returns
+        -------
+        int
+        """
         if isinstance(value, int):
             return value
         named = self.named(value)
         return self.builder.one("constant", [], named[1].shape, tensors={"value": named})
 
     def constant(self, value: Any, reason: str) -> np.ndarray:
-        """A constant operand, where the operator needs one."""
+        """A constant operand, where the operator needs one.
+
+        Parameters
+        ----------
+        value : int, array or None
+            The operand: a value's number, a constant, or None where it is left out.
+        reason : str
+            What the operator must do, worded to follow "must"; for the error.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        UnsupportedOperationError
+            If the operand is left out or depends on an input of the network.
+        """
         if value is None or isinstance(value, int):
             raise self.unsupported(reason)
         return np.asarray(value)

@@ -19,12 +19,34 @@ if TYPE_CHECKING:
 
 
 def alive_units(structure: Structure) -> np.ndarray:
-    """Units on a path from an input to an output, bool [N]."""
+    """Units on a path from an input to an output.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    bool [N]
+
+    Examples
+    --------
+    >>> alive_units(Structure.from_layers([2, 1])).tolist()
+    [True, True, True]
+    """
     return structure.reachability.from_input & structure.reachability.to_output
 
 
 def effective_depth(structure: Structure) -> int:
     """Edges on the longest forward path between an input and an output; 0 where there is none.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -52,6 +74,11 @@ def layer_table(network: Network) -> pd.DataFrame:
         ``weights`` (scalars in the tensor), ``nonzero`` (those on edges), ``effective`` (those on
         edges between units that are alive), ``density`` and ``effective_density``. At weight
         resolution an unrolled kernel counts once for each edge that it makes.
+
+    Raises
+    ------
+    InvalidInputError
+        If the network is not extracted from a module at unit or weight resolution.
 
     Examples
     --------
@@ -98,7 +125,19 @@ def layer_table(network: Network) -> pd.DataFrame:
 
 
 def plot_density(network: Network, ax: Axes | None = None) -> Axes:
-    """Bars of the density of each layer, and in front what is left without dead units."""
+    """Bars of the density of each weight tensor, and in front what is left without dead units.
+
+    Parameters
+    ----------
+    network : Network
+        As for :func:`layer_table`.
+    ax : matplotlib Axes, optional
+        A new figure is made by default.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
     import matplotlib.pyplot as plt
 
     table = layer_table(network)

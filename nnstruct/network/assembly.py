@@ -47,10 +47,17 @@ def wire(
     origin : dict, optional
         What else the structure's origin shall say.
 
+    Returns
+    -------
+    ModuleNetwork
+        Of the family ``module``. Steps that no output needs are left out of its program.
+
     Raises
     ------
     InvalidInputError
         If there would be too many edges; the message says how many and how much memory they take.
+    UnsupportedOperationError
+        If a step cannot become units and edges at this resolution.
     """
     program = program.pruned()
     wiring = wired(program, resolution, threshold)

@@ -28,11 +28,13 @@ _RIGID_MOVEMENTS = frozenset({"roll", "flip", "tile"})
 def compact(network: ModuleNetwork) -> ModuleNetwork:
     """The network without its dead units, with the same outputs.
 
-    A unit without a path to an output is left out. A unit without a path from an input has one
-    value for ever; it goes into the biases of the units that read it, and the unit is left out.
-    Inputs and outputs keep their shapes. Units stay where leaving them out would change others: in
-    a layer normalisation or a softmax over units, in attention, in a grouped convolution that is
-    not depthwise, in a sum whose other side is needed, and constants that padding meets.
+    A unit without a path to an output is left out. A unit without a path from an input has one value for
+    ever; that value goes into the biases of the units that read it, and the unit is left out. Inputs and
+    outputs keep their shapes.
+
+    Units stay where leaving them out would change others: in a layer normalisation or a softmax over units,
+    in attention, in a grouped convolution that is not depthwise, in a sum whose other side is needed, and in
+    layers that share their weights. So do constants that the padding of a convolution meets.
 
     Parameters
     ----------
@@ -42,6 +44,12 @@ def compact(network: ModuleNetwork) -> ModuleNetwork:
     Returns
     -------
     ModuleNetwork
+        The network itself, where nothing can be left out.
+
+    Raises
+    ------
+    InvalidInputError
+        If the network is at another resolution.
 
     Examples
     --------

@@ -32,15 +32,21 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 
 
 def folded(network: ModuleNetwork) -> tuple[np.ndarray, np.ndarray]:
-    """Biases that hold what constant units give, and the edges that are not needed any more.
+    """Biases that hold what constant units give, and the edges that are still needed.
 
-    Linear layers, convolutions without padding and recurrent layers can take a constant into their
-    bias; an edge to any other step stays.
+    A unit that no input reaches is constant. Linear layers, convolutions without padding and recurrent
+    layers can take its value into their biases; an edge from it to any other step stays.
+
+    Parameters
+    ----------
+    network : ModuleNetwork
+        At unit resolution.
 
     Returns
     -------
     bias : float32 [N, b]
     needed : bool [E]
+        False for edges whose contribution is in the biases now.
     """
     structure = network.structure
     constant = ~structure.reachability.from_input

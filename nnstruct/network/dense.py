@@ -38,10 +38,20 @@ class DenseParameters:
 def program_of(source: Structure | ModuleNetwork) -> Program:
     """The program that a structure or network was read from.
 
+    Parameters
+    ----------
+    source : Structure or ModuleNetwork
+        From :func:`nnstruct.extract.extract` at unit resolution.
+
+    Returns
+    -------
+    Program
+        Without weights.
+
     Raises
     ------
     InvalidInputError
-        If it holds none.
+        If it holds none, or is at another resolution.
     """
     if isinstance(source, ModuleNetwork):
         program, resolution = source.program, source.resolution
@@ -63,10 +73,21 @@ def program_of(source: Structure | ModuleNetwork) -> Program:
 def dense_parameters(source: Structure | ModuleNetwork) -> DenseParameters:
     """Weight tensors, with zeros where there is no edge, and biases.
 
+    Parameters
+    ----------
+    source : Structure or ModuleNetwork
+        From :func:`nnstruct.extract.extract` at unit resolution; some edges may have gone since.
+
+    Returns
+    -------
+    DenseParameters
+        By the names of the program's constants, of their shapes; of a Structure masks only.
+
     Raises
     ------
     InvalidInputError
-        If an edge of the structure is none that the program can have; relabelling does that.
+        If the structure has other units than its program, or an edge that the program cannot have. Both
+        happen where units were relabelled.
     """
     program = program_of(source)
     network = source if isinstance(source, ModuleNetwork) else None

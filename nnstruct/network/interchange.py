@@ -25,7 +25,29 @@ def _kinds(network: Network) -> np.ndarray:
 
 
 def to_networkx(network: Network) -> nx.DiGraph:
-    """The structure's graph with ``weight`` (a list) and ``kind`` on each edge and ``bias`` on each node."""
+    """The structure's graph with weights and biases.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    networkx.DiGraph
+        A ``MultiDiGraph`` where there are recurrent edges, since they may join units that a forward edge
+        joins too. Nodes have what :meth:`nnstruct.Structure.to_networkx` gives them and ``bias`` (a list of
+        b numbers); edges have ``weight`` (a list of k numbers), ``recurrent`` and ``kind`` (``weight`` or
+        ``recurrent``; in networks from modules also ``identity`` and ``state``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct import Structure
+    >>> structure = Structure.from_layers([1, 1])
+    >>> graph = to_networkx(Network(structure, np.array([[0.5]]), np.zeros((2, 1))))
+    >>> graph.edges[0, 1]["weight"]
+    [0.5]
+    """
     import networkx as nx
 
     structure = network.structure
@@ -46,7 +68,17 @@ def to_networkx(network: Network) -> nx.DiGraph:
 
 
 def to_rustworkx(network: Network) -> rx.PyDiGraph:
-    """A rustworkx graph; nodes and edges hold the same data as in :func:`to_networkx`."""
+    """A rustworkx graph of the units and edges.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    rustworkx.PyDiGraph
+        Node i is unit i. Nodes and edges hold the same data as in :func:`to_networkx`, in dicts.
+    """
     import rustworkx as rx
 
     structure = network.structure
@@ -79,7 +111,18 @@ def to_rustworkx(network: Network) -> rx.PyDiGraph:
 
 
 def to_pyg(network: Network) -> Data:
-    """PyG ``Data`` of the structure with ``edge_attr`` [E, k] and ``x`` [N, b] (the biases)."""
+    """The structure's PyG ``Data`` with weights and biases.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    torch_geometric.data.Data
+        As :meth:`nnstruct.Structure.to_pyg` gives it, with ``edge_attr`` float32 [E, k] (the weights) and
+        ``x`` float32 [N, b] (the biases).
+    """
     import torch
 
     data = network.structure.to_pyg()
@@ -89,10 +132,19 @@ def to_pyg(network: Network) -> Data:
 
 
 def to_hetero(network: Network) -> HeteroData:
-    """PyG ``HeteroData``: a node type for each operator, an edge type for each pair of them and kind.
+    """A PyG ``HeteroData``: a node type for each operator, an edge type for each pair of them and kind.
 
-    Each node type has ``x`` [n, b] (biases) and ``unit`` [n] (numbers in the structure); each edge
-    type has ``edge_index`` and ``edge_attr`` [e, k], as wide as its widest edge.
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    torch_geometric.data.HeteroData
+        Each node type has ``x`` float32 [n, b] (biases) and ``unit`` int64 [n] (numbers in the
+        structure); each edge type ``(source, kind, target)`` has ``edge_index`` int64 [2, e], within its
+        node types, and ``edge_attr`` float32 [e, k], as wide as its widest edge. Units without an
+        operator are of the node type ``unit``.
     """
     import torch
     from torch_geometric.data import HeteroData
@@ -134,6 +186,24 @@ def to_scipy(network: Network, *, value: str = "norm", recurrent: bool = False) 
         ``norm``: the Euclidean norm of the edge's values; ``sum``: their sum; ``one``: 1.
     recurrent : bool
         The recurrent edges instead of the forward ones.
+
+    Returns
+    -------
+    scipy.sparse.coo_array
+        float64 [N, N].
+
+    Raises
+    ------
+    InvalidInputError
+        If ``value`` is none of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct import Structure
+    >>> network = Network(Structure.from_layers([2, 1]), np.array([[3.0], [-4.0]]), np.zeros((3, 1)))
+    >>> to_scipy(network, value="sum").toarray().tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [3.0, -4.0, 0.0]]
     """
     from scipy.sparse import coo_array
 
@@ -152,7 +222,15 @@ def to_scipy(network: Network, *, value: str = "norm", recurrent: bool = False) 
 
 
 def to_graphml(network: Network, path: str | PathLike[str]) -> None:
-    """Write the graph as GraphML; vectors become text of numbers with spaces between them."""
+    """Write the graph of :func:`to_networkx` as GraphML.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+        Of the file, which is replaced if it is there. ``weight`` and ``bias`` are text in it: numbers with
+        spaces between them.
+    """
     import networkx as nx
 
     graph = to_networkx(network)

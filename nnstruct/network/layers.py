@@ -23,6 +23,14 @@ def layer_network(
     An edge leads from an operator to each one that reads its result (once, however often it does);
     recurrent layers have a recurrent edge to themselves.
 
+    Parameters
+    ----------
+    program : Program
+    threshold : float
+        Parameters up to this magnitude count as zero.
+    origin : dict, optional
+        What else the structure's origin shall say.
+
     Returns
     -------
     Network

@@ -137,18 +137,43 @@ class ModuleNetwork(Network):
         return {name: steps for name, steps in users.items() if len(steps) > 1}
 
     def group_of(self, step: int) -> Group:
-        """The units that a step made (the last of its groups, where it made several)."""
+        """The units that a step made; the last of its groups, where it made several.
+
+        Parameters
+        ----------
+        step : int
+            Place of the step in ``program.steps``; -1 for the network's inputs.
+
+        Returns
+        -------
+        Group
+
+        Raises
+        ------
+        InvalidInputError
+            If the step made no units of its own.
+        """
         for group in reversed(self.groups):
             if group.step == step:
                 return group
         raise InvalidInputError("step", "make units", step)
 
     def select(self, keep: np.ndarray) -> ModuleNetwork:
-        """The same network with the chosen edges only.
+        """The same network with the chosen edges only; its units stay, also where they lose every edge.
 
         Parameters
         ----------
         keep : bool [E]
+            True for the columns of ``structure.edge_index`` to keep.
+
+        Returns
+        -------
+        ModuleNetwork
+
+        Raises
+        ------
+        InvalidInputError
+            If ``keep`` is of another type or shape.
         """
         keep = np.asarray(keep)
         edges = self.structure.num_edges
@@ -181,7 +206,17 @@ class ModuleNetwork(Network):
         )
 
     def compact(self) -> ModuleNetwork:
-        """The network without its dead units; see :func:`nnstruct.network.compaction.compact`."""
+        """The network without its dead units; see :func:`nnstruct.network.compaction.compact`.
+
+        Returns
+        -------
+        ModuleNetwork
+
+        Raises
+        ------
+        InvalidInputError
+            If the network is at another resolution than ``unit``.
+        """
         from nnstruct.network.compaction import compact
 
         return compact(self)

@@ -79,13 +79,33 @@ class Network:
         return effective_depth(self.structure)
 
     def layers(self) -> pd.DataFrame:
-        """Density by weight tensor; see :func:`nnstruct.network.analysis.layer_table`."""
+        """Density by weight tensor; see :func:`nnstruct.network.analysis.layer_table`.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        InvalidInputError
+            If the network is not extracted from a module at unit or weight resolution.
+        """
         from nnstruct.network.analysis import layer_table
 
         return layer_table(self)
 
     def plot_density(self, ax: Axes | None = None) -> Axes:
-        """Draw the density by weight tensor; see :func:`nnstruct.network.analysis.plot_density`."""
+        """Draw the density by weight tensor; see :func:`nnstruct.network.analysis.plot_density`.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new figure is made by default.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
         from nnstruct.network.analysis import plot_density
 
         return plot_density(self, ax)
@@ -117,13 +137,32 @@ class Network:
         return to_hetero(self)
 
     def to_scipy(self, *, value: str = "norm", recurrent: bool = False) -> coo_array:
-        """A sparse matrix; see :func:`nnstruct.network.interchange.to_scipy`."""
+        """A sparse matrix [N, N]; see :func:`nnstruct.network.interchange.to_scipy`.
+
+        Parameters
+        ----------
+        value : {"norm", "sum", "one"}
+            What stands for an edge: the Euclidean norm of its values, their sum, or 1.
+        recurrent : bool
+            The recurrent edges instead of the forward ones.
+
+        Returns
+        -------
+        scipy.sparse.coo_array
+            The entry (target, source) is that of the edge from source to target.
+        """
         from nnstruct.network.interchange import to_scipy
 
         return to_scipy(self, value=value, recurrent=recurrent)
 
     def to_graphml(self, path: str | PathLike[str]) -> None:
-        """Write GraphML; see :func:`nnstruct.network.interchange.to_graphml`."""
+        """Write GraphML; see :func:`nnstruct.network.interchange.to_graphml`.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, which is replaced if it is there.
+        """
         from nnstruct.network.interchange import to_graphml
 
         to_graphml(self, path)

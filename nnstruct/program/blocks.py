@@ -32,11 +32,35 @@ class Block(Protocol):
     recurrent: bool
 
     def prepare(self, threshold: float, silenced: np.ndarray | None) -> int:
-        """Decide which edges exist and count them."""
+        """Decide which edges exist and count them.
+
+        Parameters
+        ----------
+        threshold : float
+            An edge exists where the magnitude of one of its values is above it.
+        silenced : bool [N] or None
+            Units that get no edges, since their value is multiplied by zero later.
+
+        Returns
+        -------
+        int
+            How many edges :meth:`fill` will write.
+        """
         ...
 
     def fill(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Write the edges' ends (int64 [e] each) and return their values, float32 [e, k]."""
+        """Write the ends of the edges that :meth:`prepare` counted.
+
+        Parameters
+        ----------
+        source, target : int64 [e]
+            Written in place.
+
+        Returns
+        -------
+        float32 [e, k]
+            The edges' values.
+        """
         ...
 
     @property
@@ -51,7 +75,7 @@ def above(values: np.ndarray, threshold: float) -> np.ndarray:
 
 
 @dataclass
-class DenseBlock:
+class DenseBlock(Block):
     """Every source of a group with every target of it, where any of their values counts.
 
     Attributes
@@ -79,6 +103,7 @@ class DenseBlock:
         return int(np.prod(self.values.shape[:-1]))
 
     def prepare(self, threshold: float, silenced: np.ndarray | None) -> int:
+        """Keeps a mask [G, U, O] of the pairs, unless all of them are edges."""
         self._threshold = threshold
         if self.values.shape[-1] == 1:
             keep = above(self.values[..., 0], threshold)  # [G or 1, U, O]
@@ -96,6 +121,7 @@ class DenseBlock:
         return int(np.count_nonzero(self._keep))
 
     def fill(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """In the order of groups, sources and targets; values up to the threshold become zero."""
         k = self.values.shape[-1]
         shape = (*self.source.shape, self.target.shape[1])
         values = np.broadcast_to(self.values, (*shape, k))
@@ -115,7 +141,7 @@ class DenseBlock:
 
 
 @dataclass
-class ListBlock:
+class ListBlock(Block):
     """Edges that are listed one by one.
 
     Attributes
@@ -136,6 +162,7 @@ class ListBlock:
         return len(self.source)
 
     def prepare(self, threshold: float, silenced: np.ndarray | None) -> int:
+        """Drops and sorts the listed edges themselves; those without parameters all exist."""
         keep = self.source != NO_UNIT
         if self.role != "identity":
             keep &= above(self.values, threshold).any(axis=-1)
@@ -148,6 +175,7 @@ class ListBlock:
         return len(self.source)
 
     def fill(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """In the order of sources and targets."""
         source[:], target[:] = self.source, self.target
         return self.values
 

@@ -141,6 +141,15 @@ class Program:
     def from_json(cls, data: Mapping[str, Any]) -> Program:
         """The program that :meth:`to_json` wrote; float constants are zeros of their shape.
 
+        Parameters
+        ----------
+        data : mapping
+            JSON values.
+
+        Returns
+        -------
+        Program
+
         Raises
         ------
         InvalidInputError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnstruct.program.blocks import above
+from nnstruct.program.blocks import Block, above
 from nnstruct.program.movement import NO_UNIT
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -62,6 +62,20 @@ class Template:
     def of(
         cls, axes: Sequence[Pairs], inputs: Sequence[int], outputs: Sequence[int], kernel: Sequence[int]
     ) -> Template:
+        """Combine the connections along single axes.
+
+        Parameters
+        ----------
+        axes : sequence of (int64 [m], int64 [m], int64 [m])
+            For each axis input positions, output positions and kernel taps, as :func:`convolution_pairs` and
+            :func:`adaptive_pairs` give them.
+        inputs, outputs, kernel : sequence of int
+            Sizes of the input map, the output map and the kernel, one for each axis.
+
+        Returns
+        -------
+        Template
+        """
         flat = []
         for role, sizes in enumerate((inputs, outputs, kernel)):
             parts = np.meshgrid(*[axis[role] for axis in axes], indexing="ij", sparse=True)
@@ -73,7 +87,20 @@ class Template:
         return cls(flat[0][order], flat[1][order], flat[2][order], math.prod(outputs))
 
     def times_channels(self, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Position, target and place in a kernel [channels, taps], sorted by position, then target."""
+        """The connections of one input channel to several output channels, which stand one after the other.
+
+        Parameters
+        ----------
+        channels : int
+            How many output channels there are.
+
+        Returns
+        -------
+        position, target, place : int64 [n * channels]
+            Flat input position, flat index in outputs [channels, positions] and flat index in a kernel
+            [channels, taps], where ``taps`` counts to the last one that is used; sorted by position, then
+            target.
+        """
         count = np.bincount(self.position)
         count = count[count > 0]
         first = np.cumsum(count) - count
@@ -90,7 +117,7 @@ class Template:
 
 
 @dataclass
-class ConvolutionBlock:
+class ConvolutionBlock(Block):
     """A convolution unrolled over its positions.
 
     Attributes
@@ -118,6 +145,7 @@ class ConvolutionBlock:
         return int((np.count_nonzero(self.kernel, axis=(0, 1, 2)) * mult).sum())
 
     def prepare(self, threshold: float, silenced: np.ndarray | None) -> int:
+        """Keeps a mask for each input channel where units are missing or silenced; else the kernel tells."""
         self._threshold = threshold
         groups, per_group, channels, taps = self.kernel.shape
         multiplicity = np.bincount(self.template.tap, minlength=taps)
@@ -147,6 +175,7 @@ class ConvolutionBlock:
         return position, target, place
 
     def fill(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """In the order of input channels, input positions and output units."""
         groups, per_group, channels, _ = self.kernel.shape
         position, to, place = self._expanded()
         values = np.empty((len(source), 1), dtype=np.float32)

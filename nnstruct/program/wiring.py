@@ -86,35 +86,105 @@ class Wiring:
     # ---- what the rules use
 
     def constant(self, step: Step, role: str) -> np.ndarray | None:
-        """A tensor of a step, if it has one."""
+        """A tensor of a step, if it has one in that role.
+
+        Parameters
+        ----------
+        step : Step
+        role : str
+            ``bias``, ``scale`` or another key of ``step.tensors``.
+
+        Returns
+        -------
+        array or None
+        """
         name = step.tensors.get(role)
         return None if name is None else self.program.constants[name]
 
     def weight(self, step: Step, role: str) -> np.ndarray:
-        """A tensor that the step must have."""
+        """A tensor that a step must have.
+
+        Parameters
+        ----------
+        step : Step
+        role : str
+            ``weight``, ``weight_ih`` or another key of ``step.tensors``.
+
+        Returns
+        -------
+        array
+        """
         return self.program.constants[step.tensors[role]]
 
     def new_units(self, index: int, count: int, operator: str) -> int:
-        """Make a group of units; its first unit."""
+        """Make a group of units.
+
+        Parameters
+        ----------
+        index : int
+            Place of the step in the program; -1 for an input of the network.
+        count : int
+        operator : str
+            The name that the units carry.
+
+        Returns
+        -------
+        int
+            The number of the first unit; the others follow it.
+        """
         start = self.num_units
         self.groups.append(Group(start, count, index, operator))
         self.num_units += count
         return start
 
     def give(self, value: int, ids: np.ndarray, *, is_open: bool = True) -> None:
-        """Say which units a value belongs to; ``is_open`` where steps after it may join its group."""
+        """Say which units a value belongs to.
+
+        Parameters
+        ----------
+        value : int
+            Its number in the program.
+        ids : int64 array
+            A unit for each element, of the value's number of axes, with length 1 along axes on which the
+            unit does not depend; -1 for constants.
+        is_open : bool
+            Whether steps after it may join the group that was made last.
+        """
         self.ids[value] = ids
         if is_open:
             self.open[value] = len(self.groups) - 1
 
     def open_group(self, value: int) -> Group | None:
-        """The group that a step on this value may join."""
+        """The group that a step on a value may join.
+
+        Parameters
+        ----------
+        value : int
+            Its number in the program.
+
+        Returns
+        -------
+        Group or None
+            None where the value is read elsewhere too, or is not all that its group gives.
+        """
         if self.uses[value] != 1 or value not in self.open:
             return None
         return self.groups[self.open[value]]
 
     def own_units(self, index: int, step: Step, value: int, operator: str) -> None:
-        """One new unit for each unit of a value, with an edge without parameters from it."""
+        """One new unit for each unit of a value, with an edge without parameters from it.
+
+        Parameters
+        ----------
+        index : int
+            Place of the step in the program.
+        step : Step
+            Its first output is given the new units.
+        value : int
+            Number of the value that the step reads.
+        operator : str
+            The name that the units carry.
+        """
         ids = self.ids[value]
         old = in_order(ids)
         start = self.new_units(index, len(old), operator)
@@ -124,7 +194,18 @@ class Wiring:
         self.give(step.outputs[0], np.where(ids == NO_UNIT, NO_UNIT, table[ids]))
 
     def rows(self, value: int) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Units along the last axis [P, F], a row for each place with units of its own, and those places."""
+        """Units along the last axis of a value, a row for each place on the other axes with units of its own.
+
+        Parameters
+        ----------
+        value : int
+            Its number in the program.
+
+        Returns
+        -------
+        (int64 [P, F], tuple of int)
+            The rows, and the sizes of the other axes; their product is P.
+        """
         ids = self.ids[value]
         last = self.shape[value][-1]
         carried = ids.shape[:-1]
