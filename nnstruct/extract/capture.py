@@ -48,7 +48,12 @@ def capture(module: nn.Module, example: Any) -> Captured:
     Parameters
     ----------
     module : nn.Module
+        Left as it is.
     example : Tensor, tuple of positional arguments or dict of keyword arguments
+
+    Returns
+    -------
+    Captured
 
     Raises
     ------

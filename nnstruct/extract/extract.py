@@ -91,7 +91,28 @@ def extract(
 
 
 def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "error") -> Program:
-    """The steps of a module for an example input."""
+    """The steps of a module for an example input.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Left as it is.
+    example_input : Tensor, tuple of arguments or dict of keyword arguments
+    on_unsupported : {"error", "opaque"}
+        As for :func:`extract`.
+
+    Returns
+    -------
+    Program
+        With all weights.
+
+    Raises
+    ------
+    InvalidInputError
+        If the module does not take the example.
+    UnsupportedOperationError
+        If an operation is not supported.
+    """
     from nnstruct.extract import aten_affine, aten_math, aten_moves  # noqa: F401  (they register handlers)
     from nnstruct.extract.capture import capture
     from nnstruct.extract.lowering import Lowering
@@ -102,7 +123,27 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
 def to_network(
     program: Program, resolution: str, threshold: float, max_edges: int, origin: dict[str, Any]
 ) -> Network:
-    """The Network of a program at a resolution."""
+    """The Network of a program at a resolution.
+
+    Parameters
+    ----------
+    program : Program
+    resolution : {"unit", "weight", "layer"}
+    threshold : float
+    max_edges : int
+        As for :func:`extract`.
+    origin : dict
+        What the structure's origin shall say beside the resolution and the program.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    InvalidInputError
+        If there would be too many edges.
+    """
     if resolution == "layer":
         return layer_network(program, threshold=threshold, origin=origin)
     return wire(program, resolution, threshold=threshold, max_edges=max_edges, origin=origin)

@@ -80,7 +80,27 @@ def read_onnx(
     on_unsupported: str = "error",
     max_bytes: int = MAX_BYTES,
 ) -> Program:
-    """The steps of an ONNX file."""
+    """The steps of an ONNX file.
+
+    Parameters
+    ----------
+    path : path
+    shapes : mapping of str to sequence of int
+        Shapes of inputs whose sizes are not all in the file.
+    on_unsupported : {"error", "opaque"}
+    max_bytes : int
+        As for :func:`extract_onnx`.
+
+    Returns
+    -------
+    Program
+        With all weights.
+
+    Raises
+    ------
+    InvalidInputError, UnsupportedOperationError, CorruptFileError
+        As for :func:`extract_onnx`.
+    """
     model, tensors = load_model(path, max_bytes)
     from nnstruct.extract import onnx_ops, onnx_shapes  # noqa: F401  (they register handlers)
     from nnstruct.extract.onnx_graph import OnnxReader

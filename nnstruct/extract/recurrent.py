@@ -14,7 +14,24 @@ Layer = dict[str, Named]
 
 
 def layers(cell: str, params: Sequence[Named], has_biases: bool, count: int) -> list[Layer]:
-    """The weights of each layer and direction from PyTorch's flat list."""
+    """The weights of each layer and direction from PyTorch's flat list.
+
+    Parameters
+    ----------
+    cell : str
+        ``rnn_tanh``, ``rnn_relu``, ``gru`` or ``lstm``.
+    params : sequence of (str, array)
+        For each layer and direction both weights, both biases if there are any, and the projection if
+        there is one.
+    has_biases : bool
+    count : int
+        Layers times directions.
+
+    Returns
+    -------
+    list of dict of str to (str, array)
+        By role: ``weight_ih``, ``weight_hh``, ``bias`` and ``weight_hr``.
+    """
     if not count or not params:
         return []
     each = len(params) // count
@@ -32,7 +49,20 @@ def layers(cell: str, params: Sequence[Named], has_biases: bool, count: int) -> 
 
 
 def joined_bias(cell: str, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """Both biases of a layer, [b, H]: their sum for each gate; GRU keeps its candidate's two apart."""
+    """Both biases of a layer as one array.
+
+    Parameters
+    ----------
+    cell : str
+    inner, outer : float32 [gates * H]
+        Added to the products with the input and with the state.
+
+    Returns
+    -------
+    float32 [b, H]
+        Their sum for each gate. GRU has four rows: the sums of reset and update, and the candidate's inner
+        and outer bias apart.
+    """
     inner, outer = inner.reshape(FAMILIES[cell].gates, -1), outer.reshape(FAMILIES[cell].gates, -1)
     if cell == "gru":
         return np.concatenate([inner[:2] + outer[:2], inner[2:], outer[2:]])
@@ -48,7 +78,27 @@ def run_layers(
     bidirectional: bool,
     batch_first: bool,
 ) -> list[int]:
-    """Emit the steps of a stack; its output and its last states [layers, B, H]."""
+    """Emit the steps of a stack of recurrent layers.
+
+    Parameters
+    ----------
+    builder : Builder
+    cell : str
+    value : int
+        The input, [B, T, F] or [T, B, F].
+    stack : sequence of dict
+        As :func:`layers` gives it.
+    states : sequence of (int or None)
+        Initial states [layers * directions, B, H], one for each kind; None for zeros.
+    bidirectional : bool
+    batch_first : bool
+        Whether the input is [B, T, F].
+
+    Returns
+    -------
+    list of int
+        The outputs over time and the last states [layers * directions, B, H], one for each kind.
+    """
     directions = 2 if bidirectional else 1
     final: list[list[int]] = [[], []]
     for first in range(0, len(stack), directions):
@@ -76,7 +126,28 @@ def one_layer(
     reverse: bool,
     batch_first: bool,
 ) -> tuple[int, ...]:
-    """Emit one layer in one direction: outputs over time, last hidden state, last cell (LSTM)."""
+    """Emit one recurrent layer in one direction.
+
+    Parameters
+    ----------
+    builder : Builder
+    cell : str
+    value : int
+        The input, [B, T, F] or [T, B, F].
+    layer : dict
+        Of those that :func:`layers` gives.
+    states : sequence of (int or None)
+        Initial states [B, H], one for each kind; None for zeros.
+    reverse : bool
+        Whether it reads from the last time step to the first.
+    batch_first : bool
+        Whether the input is [B, T, F].
+
+    Returns
+    -------
+    tuple of int
+        Outputs over time, last hidden state [B, H], and for LSTM the last cell [B, H].
+    """
     shape = builder.shape[value]
     hidden = layer["weight_ih"][1].shape[0] // FAMILIES[cell].gates
     width = layer["weight_hh"][1].shape[1]
@@ -96,7 +167,24 @@ def one_layer(
 def run_cell(
     builder: Builder, cell: str, value: int, layer: Layer, states: Sequence[int | None]
 ) -> tuple[int, ...]:
-    """Emit one time step of a cell: its hidden state and, for LSTM, its cell."""
+    """Emit one time step of a recurrent cell.
+
+    Parameters
+    ----------
+    builder : Builder
+    cell : str
+    value : int
+        The input, [B, F].
+    layer : dict
+        Of those that :func:`layers` gives.
+    states : sequence of (int or None)
+        States before it, [B, H], one for each kind; None for zeros.
+
+    Returns
+    -------
+    tuple of int
+        The hidden state and, for LSTM, the cell.
+    """
     hidden = layer["weight_ih"][1].shape[0] // FAMILIES[cell].gates
     shape = (*builder.shape[value][:-1], hidden)
     shapes = [shape] * (2 if cell == "lstm" else 1)

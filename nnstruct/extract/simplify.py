@@ -14,7 +14,17 @@ Maker = Callable[[int], Step | None]
 
 
 def simplified(program: Program) -> Program:
-    """The program with biases inside their linear layers, and GELU and attention as one step each."""
+    """The program with biases inside their linear layers, and GELU and attention as one step each.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Program
+        Computes the same.
+    """
     return with_attention(_with_gelu(_with_biases(program)))
 
 
@@ -99,7 +109,17 @@ def _scaled(value: int, made_by: Maker) -> tuple[float, int]:
 
 
 def with_attention(program: Program) -> Program:
-    """``softmax(q k^T * scale + mask) v`` is attention (Vaswani et al., 2017)."""
+    """The program with ``softmax(q k^T * scale + mask) v`` as one step of attention (Vaswani et al., 2017).
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Program
+        Computes the same.
+    """
     makers, uses = _makers(program), program.uses()
     fresh = max(program.shapes(), default=0) + 1
     steps: list[Step] = []

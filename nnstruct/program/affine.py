@@ -17,7 +17,25 @@ def add_dense(
     wiring: Wiring, index: int, role: str, rows: np.ndarray, target: np.ndarray, matrix: np.ndarray,
     *, recurrent: bool = False,
 ) -> None:  # fmt: skip
-    """Edges of a matrix [O, F, k] from units ``rows`` [P, F] to units ``target`` [P, O]."""
+    """Add the edges of a matrix from the units that a value has to new units.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        Its ``blocks`` grow.
+    index : int
+        Place of the step in the program.
+    role : str
+        The tensor of the step that the matrix comes from.
+    rows : int64 [P, F]
+        Units that are read, a row for each place; -1 for constants. A unit may stand in a row more than
+        once: its edge then has a value for each time.
+    target : int64 [P, O]
+        Units that read them.
+    matrix : float32 [O, F, k]
+    recurrent : bool
+        Whether the edges are delayed by one time step.
+    """
     plain = len(rows) > 1 and (rows >= 0).all() and (np.diff(np.sort(rows, axis=1), axis=1) > 0).all()
     if plain:
         values = matrix.transpose(1, 0, 2)[None]  # [1, F, O, k]

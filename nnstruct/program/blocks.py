@@ -70,7 +70,19 @@ class Block(Protocol):
 
 
 def above(values: np.ndarray, threshold: float) -> np.ndarray:
-    """True where a value counts."""
+    """Where a value counts as a weight.
+
+    Parameters
+    ----------
+    values : float array
+    threshold : float
+        Magnitudes up to this count as zero.
+
+    Returns
+    -------
+    bool array
+        Of the values' shape.
+    """
     return values != 0 if threshold == 0 else np.abs(values) > threshold
 
 
@@ -183,7 +195,23 @@ class ListBlock(Block):
 def identity_edges(
     step: int, source: np.ndarray, target: np.ndarray, *, recurrent: bool = False, value: float = 1.0
 ) -> ListBlock:
-    """Edges without parameters, each pair once, that carry a value times a fixed number."""
+    """Edges without parameters, each pair once, that carry a value times a fixed number.
+
+    Parameters
+    ----------
+    step : int
+        Place of the step in the program.
+    source, target : int64 arrays
+        Of one shape; the edges' ends.
+    recurrent : bool
+        Whether the edges are delayed by one time step.
+    value : float
+        The fixed number.
+
+    Returns
+    -------
+    ListBlock
+    """
     source, target = source.ravel(), target.ravel()
     pairs = np.unique(np.stack([source, target]), axis=1) if len(source) else np.zeros((2, 0), np.int64)
     ones = np.full((pairs.shape[1], 1), value, dtype=np.float32)
@@ -216,7 +244,19 @@ def columns(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gathered(matrix: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Columns of ``matrix`` [O, F, k] at ``place`` [U, T] as [U, O, T * k]; zero where place is -1."""
+    """The columns of a matrix that belong to each unit.
+
+    Parameters
+    ----------
+    matrix : [O, F, k]
+    place : int64 [U, T]
+        Of each unit's elements along F, as :func:`columns` gives them; -1 for none.
+
+    Returns
+    -------
+    [U, O, T * k]
+        Zero where place is -1.
+    """
     outputs, _, k = matrix.shape
     if place.shape[1] == 1 and np.array_equal(place[:, 0], np.arange(matrix.shape[1])):
         return matrix.transpose(1, 0, 2)

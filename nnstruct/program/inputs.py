@@ -17,7 +17,13 @@ _PASSING = frozenset({"activation", "affine", "join", "norm"})
 
 
 def number_inputs(wiring: Wiring) -> None:
-    """Make the units of all inputs."""
+    """Make the units of all inputs.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        A new one; its groups, ``ids`` and ``symbols`` grow.
+    """
     program = wiring.program
     for value, shape, discrete in zip(program.inputs, program.input_shapes, program.discrete, strict=True):
         labels, symbols = _labels(wiring, value, shape, discrete)

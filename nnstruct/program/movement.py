@@ -14,7 +14,17 @@ NO_UNIT = -1
 
 
 def compressed(ids: np.ndarray) -> np.ndarray:
-    """The same array with length 1 along each axis on which it is constant."""
+    """The same array with length 1 along each axis on which it is constant.
+
+    Parameters
+    ----------
+    ids : int64 array
+
+    Returns
+    -------
+    int64 array
+        A view, with as many axes.
+    """
     for axis, length in enumerate(ids.shape):
         if length > 1:
             first = ids[(slice(None),) * axis + (slice(0, 1),)]
@@ -34,6 +44,12 @@ def moved(step: Step, ids: list[np.ndarray], shapes: list[tuple[int, ...]]) -> n
         Of the inputs.
     shapes : list of tuple of int
         Of the inputs.
+
+    Returns
+    -------
+    int64 array
+        The unit of each element of the step's output, -1 for constants; of length 1 along axes on which
+        the unit does not depend.
     """
     options = step.options
     if step.kind == "concat":

@@ -18,7 +18,16 @@ _MIXING_NORMS = ("layer_norm", "group_norm", "rms_norm")
 
 
 def label(step: Step) -> str:
-    """What a step is called in the ``activation`` of the units that it joins."""
+    """What a step is called in the ``activation`` of the units that it joins.
+
+    Parameters
+    ----------
+    step : Step
+
+    Returns
+    -------
+    str
+    """
     if _is_global(step):
         return f"global_{step.options['function'].replace('mean', 'avg')}_pool"
     for name in ("operator", "norm", "function"):
@@ -152,7 +161,24 @@ def _reduce(wiring: Wiring, index: int, step: Step) -> None:
 def set_units(
     wiring: Wiring, index: int, operator: str, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A new unit for each distinct set of units along the last axis, and the pairs that make its edges."""
+    """A new unit for each distinct set of units along the last axis, and the pairs that make its edges.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        Given the new units.
+    index : int
+        Place of the step in the program.
+    operator : str
+        The name that the units carry.
+    rows : int64 [..., K]
+        Units that are read together; -1 for constants.
+
+    Returns
+    -------
+    int64 [...], int64 [e], int64 [e]
+        The new unit of each set, and the ends of the edges.
+    """
     first, number = numbered(set_codes(rows))
     start = wiring.new_units(index, len(first), operator)
     sets = rows.reshape(-1, rows.shape[-1])[first]  # [U, K]
@@ -162,7 +188,21 @@ def set_units(
 
 
 def set_codes(rows: np.ndarray) -> np.ndarray:
-    """A number for each row along the last axis, equal for equal rows whatever their order."""
+    """A number for each row along the last axis, equal for equal rows whatever their order.
+
+    Parameters
+    ----------
+    rows : int64 [..., K]
+
+    Returns
+    -------
+    int64 [...]
+
+    Examples
+    --------
+    >>> set_codes(np.array([[1, 2], [3, 4], [2, 1]])).tolist()
+    [0, 1, 0]
+    """
     ordered = np.sort(rows, axis=-1)
     _, code = np.unique(ordered.reshape(-1, rows.shape[-1]), axis=0, return_inverse=True)
     return code.reshape(rows.shape[:-1])

@@ -19,6 +19,19 @@ def convolution_pairs(
 ) -> Pairs:
     """Input position, output position and kernel tap of each connection along one axis.
 
+    Parameters
+    ----------
+    inputs, outputs, kernel : int
+        Sizes of the input map, the output map and the kernel along the axis.
+    stride, padding, dilation : int
+    transposed : bool
+        Whether it is a transposed convolution.
+
+    Returns
+    -------
+    (int64 [m], int64 [m], int64 [m])
+        Connections with the padding are left out.
+
     Examples
     --------
     >>> [pair.tolist() for pair in convolution_pairs(3, 2, kernel=2, stride=1, padding=0, dilation=1)]
@@ -33,7 +46,23 @@ def convolution_pairs(
 
 
 def adaptive_pairs(inputs: int, outputs: int) -> Pairs:
-    """As :func:`convolution_pairs` for adaptive pooling, whose windows differ in size."""
+    """As :func:`convolution_pairs` for adaptive pooling, whose windows differ in size.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Sizes of the input map and the output map along the axis.
+
+    Returns
+    -------
+    (int64 [m], int64 [m], int64 [m])
+        Input position, output position and place in the window.
+
+    Examples
+    --------
+    >>> [pair.tolist() for pair in adaptive_pairs(3, 2)]
+    [[0, 1, 1, 2], [0, 0, 1, 1], [0, 1, 0, 1]]
+    """
     start = np.arange(outputs) * inputs // outputs
     stop = -(-(np.arange(outputs) + 1) * inputs // outputs)
     out = np.repeat(np.arange(outputs), stop - start)
@@ -201,7 +230,22 @@ class ConvolutionBlock(Block):
 
 
 def pool_edges(source: np.ndarray, first: int, template: Template) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the edges of a pool: channel by channel, every position of a window to its output."""
+    """Ends of the edges of a pool: channel by channel, every position of a window to its output.
+
+    Parameters
+    ----------
+    source : int64 [C, P]
+        Unit of each channel and input position.
+    first : int
+        The first output unit; they stand channel after channel.
+    template : Template
+        Of one channel.
+
+    Returns
+    -------
+    (int64 [e], int64 [e])
+        Sources and targets.
+    """
     channels = len(source)
     shift = first + np.arange(channels)[:, None] * template.outputs
     return source[:, template.position].ravel(), (template.output[None] + shift).ravel()

@@ -47,7 +47,18 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(*kinds: str) -> Callable[[Rule], Rule]:
-    """Register the function that makes the units and edges of a kind of step."""
+    """Register the function that makes the units and edges of a kind of step.
+
+    Parameters
+    ----------
+    *kinds : str
+        Kinds of steps.
+
+    Returns
+    -------
+    callable
+        A decorator for a function of the wiring, the step's place in the program and the step.
+    """
 
     def register(function: Rule) -> Rule:
         for kind in kinds:
@@ -213,7 +224,22 @@ class Wiring:
 
 
 def in_order(ids: np.ndarray) -> np.ndarray:
-    """The units in an array, each once, in the order in which they first appear."""
+    """The units in an array, each once, in the order in which they first appear.
+
+    Parameters
+    ----------
+    ids : int64 array
+        Of units; -1 for constants.
+
+    Returns
+    -------
+    int64 [U]
+
+    Examples
+    --------
+    >>> in_order(np.array([[5, 2], [-1, 5]])).tolist()
+    [5, 2]
+    """
     flat = ids.ravel()
     flat = flat[flat != NO_UNIT]
     if len(flat) < 2 or (flat[1:] > flat[:-1]).all():
@@ -223,7 +249,24 @@ def in_order(ids: np.ndarray) -> np.ndarray:
 
 
 def numbered(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number distinct codes by first appearance: the place of each one's first element, and all numbers."""
+    """Number distinct codes from 0, in the order in which they first appear.
+
+    Parameters
+    ----------
+    code : int64 array
+
+    Returns
+    -------
+    first : int64 [n]
+        For each number the flat place where its code first appears.
+    number : int64 array
+        The number of each element, of the shape of ``code``.
+
+    Examples
+    --------
+    >>> [found.tolist() for found in numbered(np.array([7, 3, 7]))]
+    [[0, 1], [0, 1, 0]]
+    """
     _, first, inverse = np.unique(code.ravel(), return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)

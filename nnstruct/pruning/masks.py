@@ -99,6 +99,16 @@ def copy_module(module: nn.Module) -> nn.Module:
     """A deep copy, also of modules that hold tensors with a gradient's history.
 
     Masks of :mod:`torch.nn.utils.prune` become masks of this package.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Left as it is.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the same devices; tensors that were tied are tied in the copy.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():
@@ -127,7 +137,17 @@ def _own_class(part: nn.Module) -> None:
 
 
 def tensor_places(module: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
-    """Full name, owner and attribute of each parameter, parametrized ones by their outer name."""
+    """Name every place of a module that holds a parameter, parametrized ones by their outer name.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Yields
+    ------
+    (str, torch.nn.Module, str)
+        Full name, owner and attribute. A tied tensor comes once for each of its places.
+    """
     for prefix, owner in module.named_modules():
         if isinstance(owner, parametrize.ParametrizationList) or ".parametrizations" in f".{prefix}":
             continue
@@ -167,7 +187,20 @@ def mask_at(owner: nn.Module, name: str) -> Mask | None:
 
 
 def attach(places: list[Place], mask: Tensor) -> Mask:
-    """Put one Mask on a tensor, at every place that holds it; the module is changed."""
+    """Put one mask on a tensor, at every place that holds it; the module is changed.
+
+    Parameters
+    ----------
+    places : list of (torch.nn.Module, str)
+        Owners and attributes; more than one where the tensor is tied.
+    mask : bool Tensor
+        Of the tensor's shape.
+
+    Returns
+    -------
+    Mask
+        The one that was there already, with the new mask, or a new one.
+    """
     present = [mask_at(*place) for place in places]
     shared = next((part for part in present if part is not None), None) or Mask(mask)
     shared.mask = mask.clone()
@@ -193,7 +226,17 @@ def _live_class(kind: type) -> type:
 
 
 def clear_pruned(places: list[Place], mask: Tensor) -> None:
-    """Set the values beneath a mask to zero, where they are the weights themselves."""
+    """Set the values beneath a mask to zero, where they are the weights themselves; the module is changed.
+
+    A tensor with further parametrizations is left alone: no parameter beneath it is the weight.
+
+    Parameters
+    ----------
+    places : list of (torch.nn.Module, str)
+        Owners and attributes with a mask.
+    mask : bool Tensor
+        Of the tensor's shape; values are cleared where it is False.
+    """
     for owner, name in places:
         held = parametrization(owner, name)
         if len(held) == 1:

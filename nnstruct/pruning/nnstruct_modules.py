@@ -29,6 +29,12 @@ def is_of_nnstruct(module: nn.Module) -> bool:
 def built_in_masks(owner: nn.Module, name: str) -> tuple[Tensor, Tensor] | None:
     """Where a tensor of a module of nnstruct holds edges, and where it holds anything.
 
+    Parameters
+    ----------
+    owner : torch.nn.Module
+    name : str
+        An attribute of it that holds a parameter.
+
     Returns
     -------
     (bool Tensor, bool Tensor) or None
@@ -68,7 +74,18 @@ class PrunedModule:
 
 
 def as_pruned(module: nn.Module) -> nn.Module:
-    """The module itself, now of a class that reports pruned edges as absent."""
+    """Make a module of nnstruct report pruned edges as absent; its class is changed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        One with ``to_network``.
+
+    Returns
+    -------
+    torch.nn.Module
+        The module itself.
+    """
     kind = type(module)
     if isinstance(module, PrunedModule):
         return module
@@ -92,6 +109,15 @@ def without_zero_edges(network: Network) -> Network:
 
     Whether an edge of a convolutional network has weights may depend on the others that enter its unit.
     Where it would change for one that stays, the Structure is of the family ``module``.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    Network
+        The same one where no edge goes.
     """
     old = network.structure
     carries = _carries(old)

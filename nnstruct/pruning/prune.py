@@ -60,7 +60,25 @@ def load_pruner(name: str, **options: Any) -> Pruner:
 
 
 def as_pruner(method: str | Pruner, **options: Any) -> Pruner:
-    """A pruner from its name, or the pruner itself."""
+    """A pruner from its name, or the pruner itself.
+
+    Parameters
+    ----------
+    method : str or Pruner
+    **options
+        Of a method that is given by its name.
+
+    Returns
+    -------
+    Pruner
+
+    Raises
+    ------
+    UnknownNameError
+        If no method has the name.
+    InvalidInputError
+        If an option breaks its rule, or a Pruner comes with options.
+    """
     if isinstance(method, Pruner):
         if options:
             raise InvalidInputError("options", "be given with a method's name only", sorted(options))

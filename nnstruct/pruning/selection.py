@@ -68,7 +68,22 @@ def _largest_of(flat: Tensor, count: int) -> Tensor:
 
 
 def largest_in_each(scores: Sequence[Tensor], alive: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
-    """The units with the largest scores, a given number in each tensor."""
+    """The units with the largest scores, a given number in each tensor.
+
+    Parameters
+    ----------
+    scores : sequence of Tensor
+        Finite where alive.
+    alive : sequence of bool Tensor
+        Units that may be kept, of the scores' shapes.
+    counts : sequence of int
+        For each tensor the units to keep, at most as many as are alive in it.
+
+    Returns
+    -------
+    list of bool Tensor
+        Of the scores' shapes.
+    """
     return [
         largest([score], [mask], count)[0] for score, mask, count in zip(scores, alive, counts, strict=True)
     ]
@@ -125,6 +140,17 @@ def erdos_renyi_shares(shapes: Sequence[Sequence[int]], totals: Sequence[int]) -
 
     For a matrix the number of weights goes with inputs plus outputs, for a kernel with the sum of all
     its axes, so that large tensors become sparser than small ones.
+
+    Parameters
+    ----------
+    shapes : sequence of sequence of int
+    totals : sequence of int
+        Units that each tensor may have; fewer than its shape has places where it is sparse from the start.
+
+    Returns
+    -------
+    list of float
+        Shares for :func:`apportion`; only their ratios count.
     """
     return [total * sum(shape) / max(1, _product(shape)) for shape, total in zip(shapes, totals, strict=True)]
 

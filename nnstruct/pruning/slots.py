@@ -241,7 +241,17 @@ class Slot:
 
 
 def slots_of(module: nn.Module, scope: Scope) -> list[Slot]:
-    """Put a Mask on every tensor in scope and return them as slots; the module is changed.
+    """Put a mask on every tensor in scope and return them as slots; the module is changed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    scope : Scope
+
+    Returns
+    -------
+    list of Slot
+        In the order of the module's parameters; a tied tensor is one slot. Masks that are there are kept.
 
     Raises
     ------

@@ -140,7 +140,20 @@ class Rewiring(Hook):
 
 
 def random_scores(work: Workpiece, *keys: int | str) -> list[Tensor]:
-    """Random numbers for each unit of each slot, the same on every device."""
+    """Random numbers for each unit of each slot, the same on every device.
+
+    Parameters
+    ----------
+    work : Workpiece
+        Its seed is used.
+    *keys : int or str
+        Other keys give other numbers.
+
+    Returns
+    -------
+    list of float64 Tensor [*unit_shape]
+        In [0, 1), one tensor for each slot.
+    """
     found = []
     for slot in work.slots:
         rng: np.random.Generator = generator(work.seed, "prune", "dynamic", slot.name, *keys)
@@ -149,5 +162,18 @@ def random_scores(work: Workpiece, *keys: int | str) -> list[Tensor]:
 
 
 def cosine_fraction(fraction: float, progress: TrainingPlace, end: float) -> float:
-    """A fraction that falls to zero at a share of the training (Evci et al., 2020)."""
+    """A fraction that falls to zero along half a cosine (Evci et al., 2020).
+
+    Parameters
+    ----------
+    fraction : float
+        At the beginning of the training.
+    progress : TrainingPlace
+    end : float
+        Share of the training at which it is zero.
+
+    Returns
+    -------
+    float
+    """
     return fraction / 2 * (1 + math.cos(math.pi * min(1.0, progress.share / end)))

@@ -21,10 +21,22 @@ _ATEN = torch.ops.aten
 
 
 def second_moments(slots: Sequence[Slot], module: nn.Module, batch: TaskBatch) -> list[Tensor]:
-    """``mean(y y^T)`` of the inputs y of each slot's weight, float64 [groups, d, d].
+    """``mean(y y^T)`` of the inputs y of each slot's weight.
 
-    d counts the inputs of one output: for kernels input channels (of the group) times positions. Means
-    are over examples and all places or time steps at which the weight is used.
+    Means are over examples and over all places or time steps at which the weight is used.
+
+    Parameters
+    ----------
+    slots : sequence of Slot
+        Of the module.
+    module : torch.nn.Module
+    batch : TaskBatch
+
+    Returns
+    -------
+    list of float64 Tensor [groups, d, d]
+        One for each slot; d counts the inputs of one output, for kernels input channels (of the group)
+        times positions.
 
     Raises
     ------

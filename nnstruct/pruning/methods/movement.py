@@ -19,7 +19,18 @@ from nnstruct.pruning.training.training import train_in_place
 
 
 def cubic(share_done: float, start: float, end: float) -> float:
-    """A density that falls fast first and slowly in the end, at a share of the way (Zhu and Gupta, 2017).
+    """A density that falls fast first and slowly in the end (Zhu and Gupta, 2017).
+
+    Parameters
+    ----------
+    share_done : float
+        Share of the way; below 0 counts as 0 and above 1 as 1.
+    start, end : float
+        Densities at both ends of the way.
+
+    Returns
+    -------
+    float
 
     Examples
     --------

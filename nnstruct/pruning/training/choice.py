@@ -16,9 +16,20 @@ from nnstruct.tasks import Task
 def compiled_module(
     module: nn.Module, task: Task, config: TrainConfig, learned: OptimizerMemory | None = None
 ) -> CompiledModule | None:
-    """The module in a compiled loop that computes the same; None where only PyTorch can train it.
+    """The module in a compiled loop that computes the same.
 
-    The loop goes on with what Adam has ``learned``, with nothing by default.
+    Parameters
+    ----------
+    module : torch.nn.Module
+    task : Task
+    config : TrainConfig
+    learned : OptimizerMemory, optional
+        What Adam has learned so far; by default the loop begins with nothing.
+
+    Returns
+    -------
+    CompiledModule or None
+        None where only PyTorch can train the module.
     """
     if not _is_plain(module):
         return None

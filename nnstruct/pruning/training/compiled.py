@@ -117,7 +117,18 @@ class CompiledModule(ABC):
 
 
 def plain_masks(module: nn.Module) -> dict[tuple[nn.Module, str], np.ndarray] | None:
-    """The masks of a module by owner and name of their tensor; None with any other parametrization."""
+    """The masks of a module, where it has no other parametrization and no mask that is being learned.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On a CPU.
+
+    Returns
+    -------
+    dict of (torch.nn.Module, str) to bool array, or None
+        By owner and name of the tensor.
+    """
     found = {}
     for part in module.modules():
         if not parametrize.is_parametrized(part):

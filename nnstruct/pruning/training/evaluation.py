@@ -70,7 +70,19 @@ def evaluate(
 
 
 def check_output(module: nn.Module, task: Task) -> None:
-    """Raise :class:`InvalidInputError` unless the module gives class scores for the task."""
+    """Raise an error unless the module gives class scores for the task.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with the first training example, in evaluation mode.
+    task : Task
+
+    Raises
+    ------
+    InvalidInputError
+        If the module does not take the example, or its scores are not of shape [1, classes].
+    """
     first = TaskBatch.of(task.train, device_of(module)).part(torch.arange(1))
     before = [(part, part.training) for part in module.modules()]
     module.eval()

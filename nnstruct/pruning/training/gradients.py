@@ -104,7 +104,21 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def sample(task: Task, samples: int, seed: int, device: torch.device) -> TaskBatch:
-    """Training examples drawn without replacement, all if there are no more than asked for."""
+    """Training examples drawn without replacement, all if there are no more than asked for.
+
+    Parameters
+    ----------
+    task : Task
+    samples : int
+    seed : int
+        Decides which examples.
+    device : torch.device
+
+    Returns
+    -------
+    TaskBatch
+        In the order of the split.
+    """
     order = generator(seed, "prune", "samples").permutation(len(task.train))[:samples]
     return TaskBatch.of(task.train, device).part(np.sort(order))
 
@@ -169,7 +183,23 @@ def effective_gradients(
 def backward(
     module: nn.Module, batch: TaskBatch, config: TrainConfig, hooks: Sequence[Hook], progress: TrainingPlace
 ) -> float:
-    """The loss of a batch, its gradient added to those of the parameters; hooks see what they watch."""
+    """Add the gradient of a batch's loss to those of the parameters; hooks see what they watch.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    batch : TaskBatch
+    config : TrainConfig
+        Says the precision and the label smoothing.
+    hooks : sequence of Hook
+        Those that take part in this update; their penalties are added to the loss.
+    progress : TrainingPlace
+
+    Returns
+    -------
+    float
+        The mean loss of the batch, without penalties.
+    """
     device = batch.inputs.device
     with parametrize.cached():
         for tensor in [tensor for hook in hooks for tensor in hook.watched()]:

@@ -89,7 +89,27 @@ def train_in_place(
     optimizer: MakeOptimizer | None = None,
     hooks: Sequence[Hook] = (),
 ) -> list[Row]:
-    """Train a module itself; :func:`fit` does so with a copy."""
+    """Train a module itself; :func:`fit` does so with a copy.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Changed.
+    task, config, seed, patience, optimizer
+        As for :func:`fit`.
+    hooks : sequence of Hook
+        What takes part in the training.
+
+    Returns
+    -------
+    list of dict of str to float
+        A row an epoch, as :func:`fit` gives them, with the columns of the hooks.
+
+    Raises
+    ------
+    InvalidInputError
+        As for :func:`fit`.
+    """
     config, seed = config or TrainConfig(), check_seed(seed)
     check_augmentation(task, config)
     if patience is not None and (not isinstance(patience, int) or patience < 1):

@@ -53,7 +53,19 @@ class Keeper(Hook):
 
 
 def remembered(key: Hashable | None, make: Callable[[], Dense]) -> Dense:
-    """What ``make`` gives, or gave for the same key in this process; None as a key is never remembered.
+    """What ``make`` gives, or gave for the same key in this process.
+
+    Parameters
+    ----------
+    key : hashable or None
+        What the dense network follows from. With None nothing is remembered.
+    make : callable
+        Trains the network.
+
+    Returns
+    -------
+    Dense
+        Modules of one's own: changing them leaves what is remembered as it is.
 
     Examples
     --------
