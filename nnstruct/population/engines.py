@@ -97,14 +97,40 @@ _FASTEST_FIRST = {"cpu": ("native", "fused", "reference"), "gpu": ("batched", "r
 def choose_engine(
     name: str, structure: Structure, task: Task, config: TrainConfig, device: str = "cpu"
 ) -> Engine:
-    """The engine of that name; ``auto`` is the first that can train the network on the device.
+    """The engine of that name; ``auto`` is the fastest one that can train the network on the device.
+
+    Parameters
+    ----------
+    name : {"auto", "native", "fused", "batched", "reference"}
+        A name in ``ENGINES``, or ``auto``.
+    structure : Structure
+    task : Task
+    config : TrainConfig
+    device : str
+        ``cpu``; any other name counts as a GPU, where only ``batched`` and ``reference`` run.
+
+    Returns
+    -------
+    Engine
 
     Raises
     ------
     UnknownNameError
         If there is no such engine.
     InvalidInputError
-        If it cannot train the network, or not on that device.
+        If the engine cannot train the network, or does not run on that device.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import choose_engine
+    >>> perceptron, task = Structure.from_layers([4, 4]), load_task("digits")
+    >>> choose_engine("auto", perceptron, task, TrainConfig()).name
+    'fused'
+    >>> choose_engine("auto", perceptron, task, TrainConfig(), device="cuda").name
+    'batched'
+    >>> choose_engine("auto", perceptron, task, TrainConfig(optimizer="sgd")).name
+    'reference'
     """
     able = _FASTEST_FIRST["cpu" if device == "cpu" else "gpu"]
     if name == "auto":

@@ -17,7 +17,22 @@ RunSplit = Callable[[str, np.ndarray, np.ndarray, bool], tuple[float, float]]
 
 
 def run_epochs(run: RunSplit, task: Task, config: TrainConfig, seed: int) -> Outcome:
-    """Train for all epochs, or until the loss is no longer finite; the curves, without parameters."""
+    """Train for all epochs, or until the loss is no longer finite, and test at the end.
+
+    Parameters
+    ----------
+    run : callable (name, positions, starts, training) -> (loss, hits)
+        One pass over a split; see :data:`RunSplit`.
+    task : Task
+    config : TrainConfig
+    seed : int
+        Decides the batches.
+
+    Returns
+    -------
+    Outcome
+        The curves and test values, without parameters.
+    """
     outcome = Outcome()
 
     def means(name: str, batches: list[np.ndarray], training: bool = False) -> tuple[float, float]:

@@ -8,7 +8,14 @@ from nnstruct.structure import Structure
 
 
 class Job(NamedTuple):
-    """One network to train."""
+    """One network to train.
+
+    Attributes
+    ----------
+    structure : Structure
+    seed : int
+        Decides initial weights, batches and augmentation; not negative.
+    """
 
     structure: Structure
     seed: int

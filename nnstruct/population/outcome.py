@@ -31,7 +31,22 @@ class Outcome:
     parameters: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add_epoch(self, train_loss: float, val_loss: float, val: float) -> bool:
-        """Append an epoch; False if the losses are not finite, so that training should stop."""
+        """Append the values of an epoch, unless a loss is not finite.
+
+        Parameters
+        ----------
+        train_loss : float
+            Mean over the training split, in the course of the epoch.
+        val_loss : float
+            Mean over the validation split, after the epoch.
+        val : float
+            Validation metric after the epoch.
+
+        Returns
+        -------
+        bool
+            Whether both losses are finite. Where it is False, nothing was appended and training should stop.
+        """
         if not (np.isfinite(train_loss) and np.isfinite(val_loss)):
             return False
         self.train_loss.append(train_loss)
@@ -42,7 +57,26 @@ class Outcome:
     def record(
         self, structure: Structure, task: Task, config: TrainConfig, seed: int, seconds: float, engine: str
     ) -> Record:
-        """The Record; curves of a diverged training are NaN from the epoch in which it diverged."""
+        """The Record of this training.
+
+        It counts as diverged unless it has a finite value for every epoch and for the test loss. The curves
+        of a diverged training are NaN from the epoch in which it diverged, and so are its test values.
+
+        Parameters
+        ----------
+        structure : Structure
+        task : Task
+        config : TrainConfig
+        seed : int
+        seconds : float
+            What the training took.
+        engine : str
+            Name of the engine.
+
+        Returns
+        -------
+        Record
+        """
         complete = len(self.train_loss) == config.epochs and np.isfinite(self.test_loss)
         return Record(
             fingerprint=structure.fingerprint,

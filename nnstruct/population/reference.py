@@ -74,7 +74,14 @@ class Training:
     task : Task
     config : TrainConfig
     seed : int
+        Decides initial weights, batches and augmentation.
     device : str
+        Where the network and the data are, as PyTorch names it.
+
+    Raises
+    ------
+    InvalidInputError
+        If the structure or the augmentation does not fit the task.
 
     Examples
     --------
@@ -112,7 +119,20 @@ class Training:
         return {name: _tensors(getattr(self.task, name), self.device) for name in ("train", "val", "test")}
 
     def epoch(self, number: int) -> Iterator[tuple[int, float]]:
-        """Train on every batch of an epoch; yields each one's size and mean loss."""
+        """Train on every batch of an epoch, one batch each time the iterator is advanced.
+
+        Parameters
+        ----------
+        number : int
+            Of the epoch, from 0 on. With the seed it decides batches and augmentation.
+
+        Yields
+        ------
+        size : int
+            Examples in the batch.
+        loss : float
+            Their mean cross-entropy before the update, label smoothing included.
+        """
         from torch.nn.functional import cross_entropy
 
         (inputs, targets), config = self.data["train"], self.config
@@ -129,7 +149,19 @@ class Training:
             yield len(batch), float(loss.detach())
 
     def evaluate(self, name: str) -> tuple[float, float]:
-        """Mean loss, without label smoothing, and accuracy on a split."""
+        """Mean loss, without label smoothing, and accuracy on a split.
+
+        Parameters
+        ----------
+        name : {"train", "val", "test"}
+
+        Returns
+        -------
+        loss : float
+            Mean cross-entropy.
+        accuracy : float
+            From 0 to 1.
+        """
         import torch
         from torch.nn.functional import cross_entropy
 

@@ -42,8 +42,10 @@ def stream(
     Parameters
     ----------
     jobs : sequence of Job
+        A structure and a seed each.
     task : Task
     config : TrainConfig, optional
+        By default ``TrainConfig()``.
     engine : {"auto", "native", "fused", "batched", "reference"}
         ``native`` is the loop in C++, where there is a compiler, ``fused`` that in numba, ``batched``
         trains many networks at once with PyTorch, ``reference`` is the PyTorch module; ``auto`` picks
@@ -61,7 +63,20 @@ def stream(
     Raises
     ------
     InvalidInputError
-        Before anything is trained, if a structure does not fit the task.
+        Before anything is trained: if a structure does not fit the task, a seed, the number of workers
+        or the device is not valid, or the engine cannot train a network.
+    UnknownNameError
+        If there is no such engine.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import Job, stream
+    >>> jobs = [Job(Structure.from_layers([n, 3], family="rnn_tanh"), seed=0) for n in (2, 6)]
+    >>> for record in stream(jobs, load_task("reber"), TrainConfig(epochs=1)):  # the larger one starts first
+    ...     print(record.parameters, record.status)
+    236 ok
+    84 ok
     """
     config = config or TrainConfig()
     for job in jobs:
@@ -89,18 +104,34 @@ def train(
 ) -> list[Record]:
     """Train every structure once for each seed; records in the order of structures, then seeds.
 
+    A structure that occurs several times is trained once for each seed, and its record repeated.
+
     Parameters
     ----------
     structures : iterable of Structure
     task : Task
     seeds : int or sequence of int
         A number of seeds (0, 1, ...) or the seeds themselves.
-    config, engine, device, workers
+    config : TrainConfig, optional
+        By default ``TrainConfig()``.
+    engine : {"auto", "native", "fused", "batched", "reference"}
         As for :func:`stream`.
+    device : str
+        ``cpu``, ``cuda``, ``cuda:1`` ...
+    workers : int or None
+        Processes; None for one a CPU core.
 
     Returns
     -------
     list of Record
+        One for each structure and seed.
+
+    Raises
+    ------
+    InvalidInputError
+        Before anything is trained, as for :func:`stream`.
+    UnknownNameError
+        If there is no such engine.
 
     Examples
     --------
@@ -130,7 +161,18 @@ def train_network(
     config: TrainConfig | None = None,
     engine: str = "auto",
 ) -> tuple[Network, Record]:
-    """Train one structure and keep its weights.
+    """Train one structure on the CPU and keep its weights.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    seed : int
+        Decides initial weights, batches and augmentation.
+    config : TrainConfig, optional
+        Of the protocol ``clean``; by default ``TrainConfig()``.
+    engine : {"auto", "native", "fused", "batched", "reference"}
+        As for :func:`stream`.
 
     Returns
     -------
@@ -140,11 +182,15 @@ def train_network(
     Raises
     ------
     InvalidInputError
-        If the protocol is not ``clean``: only there is each weight an edge.
+        If the protocol is not ``clean`` (only there is each weight an edge), the structure does not fit the
+        task, the seed is not valid, or the engine cannot train the network.
+    UnknownNameError
+        If there is no such engine.
 
     Examples
     --------
     >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import train_network
     >>> structure = Structure.from_layers([4, 4], family="rnn_tanh")
     >>> network, record = train_network(structure, load_task("reber"), config=TrainConfig(epochs=1))
     >>> network.weight.shape == (structure.num_edges, 1)

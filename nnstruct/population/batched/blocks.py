@@ -34,7 +34,21 @@ class Blocks:
         self._start = dict(zip(self.shapes, starts.tolist(), strict=False))
 
     def position(self, name: str, *index: int | np.ndarray) -> np.ndarray:
-        """Place in the row of a block's elements; indices are broadcast, missing last ones taken whole."""
+        """Places in the row of a block's elements.
+
+        Parameters
+        ----------
+        name : str
+            Of the block.
+        *index : int or int64 array
+            Indices into the block's first axes; arrays are broadcast against each other. Axes without an
+            index are taken whole.
+
+        Returns
+        -------
+        int64 array
+            Of the broadcast shape of the indices, followed by the axes taken whole.
+        """
         shape = self.shapes[name]
         missing = shape[len(index) :]
         whole = np.arange(math.prod(missing), dtype=np.int64).reshape(missing)
@@ -45,7 +59,20 @@ class Blocks:
         return self._start[name] + place[(...,) + (None,) * len(missing)] + whole
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
-        """Views [P, ...] of all blocks in rows [P, M]; the gradient of all is put together at once."""
+        """All blocks of a population as views.
+
+        PyTorch puts the gradients of all views together at once, so that this costs one pass over the rows.
+
+        Parameters
+        ----------
+        rows : Tensor [P, M]
+            M is :attr:`size`.
+
+        Returns
+        -------
+        dict of str to Tensor [P, ...]
+            By name, each of its block's shape behind the P networks.
+        """
         parts = rows.split(self.sizes, dim=1)
         return {
             name: part.view(len(rows), *shape)
@@ -80,5 +107,17 @@ def pack(slots: list[Slots], named: list[dict[str, np.ndarray]], size: int) -> t
 
 
 def unpack(slots: Slots, row: np.ndarray) -> dict[str, np.ndarray]:
-    """The named parameters in a row; 0 where a mask removes one."""
+    """The named parameters in a row.
+
+    Parameters
+    ----------
+    slots : mapping of str to int64 array
+        As for :func:`pack`, of one network.
+    row : float32 [M]
+
+    Returns
+    -------
+    dict of str to float32 array
+        Of the shapes of ``slots``; 0 where a mask removes a parameter.
+    """
     return {name: np.where(place >= 0, row[place], np.float32(0.0)) for name, place in slots.items()}

@@ -46,35 +46,80 @@ class Buffers:
 
 
 class Cell(Protocol):
-    """The arithmetic of one family."""
+    """The arithmetic of one family.
+
+    A training step calls :meth:`prepare` once for each layer, then :meth:`forward` from the first step to the
+    last, :meth:`backward` from the last to the first, and :meth:`recurrent_gradient` at the end. P networks,
+    H units in the layer, g gates, K states that its recurrent weights read, T steps, B lanes.
+    """
 
     def prepare(self, layer: Buffers) -> None:
-        """Allocate what the cell keeps beside gates and states."""
+        """Allocate what the cell keeps beside gates and states.
+
+        Parameters
+        ----------
+        layer : Buffers
+            Its ``extra`` is set where the family needs it.
+        """
 
     def forward(self, layer: Buffers, t: int, source: Tensor, own: Tensor, out: Tensor) -> None:
-        """States at t into ``out`` [P, H, B].
+        """Compute the states of one step.
 
-        Those at t - 1 are ``source`` [P, K, B], which weights read, and the layer's ``own`` [P, H, B].
+        Parameters
+        ----------
+        layer : Buffers
+            Its ``gates`` at t hold what the input, biases and earlier layers contribute; they become the
+            gates' values.
+        t : int
+            The step, from 0 on.
+        source : Tensor [P, K, B]
+            The states at t - 1 that the recurrent weights read.
+        own : Tensor [P, H, B]
+            The layer's own states at t - 1.
+        out : Tensor [P, H, B]
+            Where the states at t are written.
         """
 
     def backward(self, layer: Buffers, t: int, states: Pair, gradient: Tensor, before: Pair | None) -> None:
-        """Gradients of the gates, and what flows to the step before.
+        """Compute the gradients of one step.
 
-        ``states`` are the layer's at t - 1 and t, ``gradient`` is that of the states at t; ``before``
-        holds the gradients of ``source`` and ``own``, to be added to (None at the first step).
+        Parameters
+        ----------
+        layer : Buffers
+            Its ``gates`` at t hold the gates' values; they become the gradients of the pre-activations.
+        t : int
+            The step, from 0 on.
+        states : (Tensor, Tensor), each [P, H, B]
+            The layer's own at t - 1 and at t.
+        gradient : Tensor [P, H, B]
+            Of the states at t; all that comes from later steps and layers is in it.
+        before : (Tensor [P, K, B], Tensor [P, H, B]) or None
+            Gradients of ``source`` and ``own``, to which this step adds; None at the first step.
         """
 
     def recurrent_gradient(self, layer: Buffers) -> Tensor:
-        """Gradient of what the recurrent weights computed, [P, g * H, T, B]."""
+        """Gradient of what the recurrent weights computed.
+
+        Parameters
+        ----------
+        layer : Buffers
+            After :meth:`backward` of every step.
+
+        Returns
+        -------
+        Tensor [P, g * H, T, B]
+        """
 
 
-class Plain:
+class Plain(Cell):
     """Units with one gate and no memory.
 
     Parameters
     ----------
     activate : callable (sums, out) -> None
+        Writes the states into ``out``.
     differentiate : callable (gradient, state, out) -> None
+        Writes the gradient of the sums into ``out``, given that of the states.
     """
 
     def __init__(
@@ -108,7 +153,7 @@ RELU = Plain(
 )
 
 
-class Gru:
+class Gru(Cell):
     """Gated recurrent units (Cho et al., 2014); gates: reset, update, candidate."""
 
     def prepare(self, layer: Buffers) -> None:
@@ -152,7 +197,7 @@ class Gru:
         return torch.cat([layer.gates[:, : 2 * units], layer.extra], dim=1)
 
 
-class Lstm:
+class Lstm(Cell):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997); gates: input, forget, candidate, output."""
 
     def prepare(self, layer: Buffers) -> None:

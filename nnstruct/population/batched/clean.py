@@ -9,14 +9,24 @@ import torch
 from torch import Tensor
 
 from nnstruct.population.batched.blocks import Blocks, Slots
-from nnstruct.population.batched.model import PARAMETER_COPIES, Batch, read_out
+from nnstruct.population.batched.model import PARAMETER_COPIES, Batch, BatchedModel, read_out
 from nnstruct.population.batched.stack import StackPlan, run_stack
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
 
 
 def is_local(structure: Structure) -> bool:
-    """Whether recurrent edges stay within their layer."""
+    """Whether recurrent edges stay within their layer.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    bool
+        True also where there are no recurrent edges.
+    """
     source, target = structure.edge_index[:, structure.recurrent]
     return bool((structure.layer[source] == structure.layer[target]).all())
 
@@ -32,6 +42,10 @@ class PaddedUnits:
 
     Attributes
     ----------
+    widths : int64 [L]
+        Places in each layer.
+    starts : int64 [L]
+        The first place of each layer.
     ends : tuple of int
         Behind the last place of each layer.
     """
@@ -47,7 +61,18 @@ class PaddedUnits:
         self.starts = np.array([0, *self.ends[:-1]])
 
     def rank(self, structure: Structure) -> np.ndarray:
-        """Each unit's place within its layer."""
+        """Each unit's place within its layer.
+
+        Parameters
+        ----------
+        structure : Structure
+            Of N units.
+
+        Returns
+        -------
+        int64 [N]
+            From 0 on in each layer, in the order of the units.
+        """
         order = np.argsort(structure.layer, kind="stable")
         first = np.cumsum(structure.layer_sizes) - structure.layer_sizes
         rank = np.empty(structure.num_units, dtype=np.int64)
@@ -55,11 +80,21 @@ class PaddedUnits:
         return rank
 
     def place(self, structure: Structure) -> np.ndarray:
-        """Each unit's place among all."""
+        """Each unit's place among those of all layers.
+
+        Parameters
+        ----------
+        structure : Structure
+            Of N units, one of those that the layers were made for.
+
+        Returns
+        -------
+        int64 [N]
+        """
         return self.starts[structure.layer] + self.rank(structure)
 
 
-class BatchedClean:
+class BatchedClean(BatchedModel):
     """A :class:`nnstruct.population.batched.model.BatchedModel` of the clean protocol.
 
     Parameters
@@ -101,12 +136,12 @@ class BatchedClean:
         self.lookup[:, 0] = 1.0
 
     def numbers_held(self, steps: int, lanes: int) -> int:
-        """Numbers that a training step holds for each network."""
+        """An estimate: gates, states and what a gated cell keeps, the input and the parameters."""
         states = self.units.ends[-1] * (self.gates + (4 if self.gates > 1 else 3)) + self.num_symbols
         return steps * lanes * states + PARAMETER_COPIES * self.blocks.size
 
     def slots(self, index: int) -> Slots:
-        """Where the named parameters of a network stand in its row."""
+        """The places of edges, biases, input weights and read-out."""
         structure, position = self.structures[index], self.blocks.position
         layer, rank = structure.layer, self.units.rank(structure)
         place = self.units.place(structure)
@@ -143,7 +178,7 @@ class BatchedClean:
         }
 
     def scores(self, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """Class scores [P, C, B]."""
+        """The linear read-out of the states at each sequence's own last symbol."""
 
         def matrices(name: str, layers: range) -> list[Tensor]:
             return [parameters[f"{name}{layer}"].flatten(2) for layer in layers]

@@ -50,7 +50,7 @@ class Feeder:
     ----------
     split : Split
     lookup : float32 [S, F] or None
-        Features of each symbol.
+        Features of each symbol; None where inputs are vectors or images.
     read_padded : bool
         Whether sequences are read out behind the padding of their batch, not at their own end.
     rounding : int
@@ -79,7 +79,20 @@ class Feeder:
             self.inputs = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
 
     def plan(self, batches: list[list[np.ndarray]], lanes: int) -> FeedPlan:
-        """The batches of S groups, all padded to ``lanes`` and sent at once."""
+        """The batches of an epoch for S groups of networks, sent to the device at once.
+
+        Parameters
+        ----------
+        batches : list of S lists of K int64 arrays
+            For each group the positions of the examples in each batch, as
+            :func:`nnstruct.population.batches.epoch_batches` gives them.
+        lanes : int
+            B; every batch is padded to it.
+
+        Returns
+        -------
+        FeedPlan
+        """
         shape = (len(batches[0]), len(batches), lanes)
         positions = np.full(shape, -1, dtype=np.int64)
         for group, own in enumerate(batches):
@@ -93,7 +106,22 @@ class Feeder:
         return FeedPlan(torch.from_numpy(positions).to(self.device), steps)
 
     def feed(self, positions: Tensor, steps: int, group: Tensor) -> Fed:
-        """The batch at ``positions`` [S, B] for networks of the groups ``group`` [P]."""
+        """One batch, as every network sees it.
+
+        Parameters
+        ----------
+        positions : int64 Tensor [S, B]
+            One entry of :attr:`FeedPlan.positions`; -1 fills up.
+        steps : int
+            Of the batch's longest sequence; 1 where inputs are no sequences.
+        group : int64 Tensor [P]
+            The group of each network.
+
+        Returns
+        -------
+        Fed
+            Where there is one group, its tensors are views that all networks share.
+        """
         present = positions >= 0
         rows = positions.clamp(min=0)
 

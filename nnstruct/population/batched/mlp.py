@@ -13,11 +13,11 @@ from nnstruct.modules.mlp.module import ACTIVATION_FUNCTIONS, NORM_EPSILON, SMAL
 from nnstruct.modules.mlp.parameters import activations
 from nnstruct.population.batched.blocks import Blocks, Slots
 from nnstruct.population.batched.clean import PaddedUnits
-from nnstruct.population.batched.model import PARAMETER_COPIES, Batch
+from nnstruct.population.batched.model import PARAMETER_COPIES, Batch, BatchedModel
 from nnstruct.structure import Structure
 
 
-class BatchedMLP:
+class BatchedMLP(BatchedModel):
     """A :class:`nnstruct.population.batched.model.BatchedModel` of :class:`nnstruct.modules.MaskedMLP`.
 
     Parameters
@@ -25,12 +25,14 @@ class BatchedMLP:
     structures : sequence of Structure
         Of the family ``mlp``.
     input_shape : tuple of int
+        Of one example.
     num_classes : int
     normalized : bool
         Whether layers are normalised.
     align : int
         Layers are padded to a multiple of it.
     device : str
+        Where masks of activations and of padding are kept, as PyTorch names it.
     """
 
     def __init__(
@@ -73,12 +75,12 @@ class BatchedMLP:
         self.blocks = Blocks(shapes)
 
     def numbers_held(self, steps: int, lanes: int) -> int:
-        """Numbers that a training step holds for each network."""
+        """An estimate from the number of units, layers and inputs; ``steps`` is of no use here."""
         units, depth = self.units.ends[-1], len(self.units.ends)
         return lanes * (units * (8 + depth) + self.values) + PARAMETER_COPIES * self.blocks.size
 
     def slots(self, index: int) -> Slots:
-        """Where the named parameters of a network stand in its row."""
+        """The places of edges, biases, input weights and read-out, and of scales and shifts."""
         structure, position = self.structures[index], self.blocks.position
         layer, rank, place = structure.layer, self.units.rank(structure), self.units.place(structure)
         source, target = structure.edge_index
@@ -108,7 +110,7 @@ class BatchedMLP:
         return slots
 
     def scores(self, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """Class scores [P, C, B]."""
+        """The linear read-out of the output units."""
         states = batch.features[:, :0]
         for layer in range(len(self.units.ends)):
             start, stop = self.units.starts[layer], self.units.ends[layer]

@@ -48,16 +48,64 @@ class BatchedModel(Protocol):
     lookup: np.ndarray | None
 
     def numbers_held(self, steps: int, lanes: int) -> int:
-        """Numbers that a training step of so many steps and lanes holds for each network."""
+        """Numbers that a training step holds in memory for each network, about.
+
+        Parameters
+        ----------
+        steps : int
+            Of the longest sequence in a batch; 1 where inputs are no sequences.
+        lanes : int
+            Examples in a batch.
+
+        Returns
+        -------
+        int
+            For one network of the population, its padding and the optimiser's moments included.
+        """
 
     def slots(self, index: int) -> Slots:
-        """Where the named parameters of network ``index`` stand in its row."""
+        """Where the named parameters of one network stand in its row.
+
+        Parameters
+        ----------
+        index : int
+            Of the network, 0 to P - 1.
+
+        Returns
+        -------
+        dict of str to int64 array
+            By the names and shapes of :func:`nnstruct.modules.parameter_shapes`; -1 where a mask removes a
+            parameter.
+        """
 
     def scores(self, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """Class scores [P, C, B]; ``parameters`` are :meth:`Blocks.split`."""
+        """Class scores of all networks on a batch; differentiable.
+
+        Parameters
+        ----------
+        parameters : mapping of str to Tensor [P, ...]
+            From :meth:`nnstruct.population.batched.blocks.Blocks.split`.
+        batch : Batch
+            Of B examples for each network.
+
+        Returns
+        -------
+        Tensor [P, C, B]
+        """
 
 
 def read_out(states: Tensor, read: Tensor) -> Tensor:
-    """States [P, H, T, B] at the steps ``read`` [P, B], as [P, H, B]."""
+    """States at the step at which each example is read out.
+
+    Parameters
+    ----------
+    states : Tensor [P, H, T, B]
+    read : int64 Tensor [P, B]
+        Steps from 0 to T - 1.
+
+    Returns
+    -------
+    Tensor [P, H, B]
+    """
     index = read[:, None, None].expand(-1, states.shape[1], -1, -1)
     return states.gather(2, index).squeeze(2)

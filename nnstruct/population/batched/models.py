@@ -17,7 +17,19 @@ GPU_ALIGNMENT = 4
 
 
 def obstacle(structure: Structure, task: Task, config: TrainConfig) -> str | None:
-    """Why this engine cannot train such a network, in words; None where it can."""
+    """Why this engine cannot train such a network.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+
+    Returns
+    -------
+    str or None
+        In words, to follow "cannot train"; None where it can.
+    """
     allowed = {"normalization"} if structure.family == "mlp" else set()
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
@@ -29,6 +41,20 @@ def make_model(
     structures: Sequence[Structure], task: Task, config: TrainConfig, device: str = "cpu"
 ) -> BatchedModel:
     """The population of structures of one family, without weights.
+
+    Parameters
+    ----------
+    structures : sequence of Structure
+        Of one family that :func:`obstacle` has nothing against.
+    task : Task
+    config : TrainConfig
+        Its protocol and normalisation decide the kind of model.
+    device : str
+        ``cpu``, or a GPU, for which layers are padded to multiples of four units.
+
+    Returns
+    -------
+    BatchedModel
 
     Examples
     --------

@@ -10,7 +10,7 @@ from nnstruct.record import TrainConfig
 
 
 class PopulationAdam:
-    """Adam (Kingma and Ba, 2015) over rows of parameters, all on the device.
+    """Adam (Kingma and Ba, 2015, arXiv:1412.6980) over rows of parameters, all on the device.
 
     Parameters
     ----------
@@ -19,6 +19,7 @@ class PopulationAdam:
     trained : Tensor [P, M]
         1 where a row holds a parameter, 0 where it is padding or masked.
     config : TrainConfig
+        Gives the learning rate and the norm to which gradients are clipped.
     """
 
     def __init__(self, rows: Tensor, trained: Tensor, config: TrainConfig) -> None:
@@ -28,7 +29,15 @@ class PopulationAdam:
 
     @torch.no_grad()
     def step(self, gradient: Tensor, alive: Tensor) -> None:
-        """One step of the networks that are alive [P]; ``gradient`` [P, M] is overwritten."""
+        """Take one step, each network with its own gradient norm clipped.
+
+        Parameters
+        ----------
+        gradient : Tensor [P, M]
+            Overwritten.
+        alive : bool Tensor [P]
+            The rows of the other networks stay as they are.
+        """
         gradient.mul_(self.trained)
         norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
         gradient.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0))

@@ -39,6 +39,7 @@ class Population:
     task : Task
     config : TrainConfig
     device : str
+        ``cpu``, ``cuda``, ``cuda:1`` ...
     """
 
     def __init__(
@@ -71,7 +72,19 @@ class Population:
         self._evaluate = {name: Replayed(partial(self._count, name), self.device) for name in ("val", "test")}
 
     def losses(self, fed: Fed) -> tuple[Tensor, Tensor]:
-        """Cross-entropies [P, B] and scores [P, C, B]."""
+        """Losses and scores on a batch, with the current parameters.
+
+        Parameters
+        ----------
+        fed : Fed
+            Of B examples for each network.
+
+        Returns
+        -------
+        losses : float32 Tensor [P, B]
+            Cross-entropies; those of lanes that fill up a small batch have no meaning.
+        scores : float32 Tensor [P, C, B]
+        """
         scores = self.model.scores(self.model.blocks.split(self.rows), fed.batch)
         return nn.functional.cross_entropy(scores, fed.targets, reduction="none"), scores
 
@@ -96,7 +109,18 @@ class Population:
         return min(self.config.batch_size, len(getattr(self.task, name)))
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """One pass over the training split; mean losses, float64 [P]."""
+        """One pass over the training split.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0 on; with each network's seed it decides the batches.
+
+        Returns
+        -------
+        float64 [P]
+            Mean losses in the course of the epoch; not finite for a network that has diverged.
+        """
         split = self.task.train
         batches = [epoch_batches(split, self.config, seed, epoch) for seed in self.seeds]
         plan = self.feeders["train"].plan(batches, self._lanes("train"))
@@ -106,7 +130,19 @@ class Population:
         return self.loss.cpu().numpy() / len(split)
 
     def evaluate(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean losses and accuracies on a split, float64 [P]."""
+        """Mean losses and accuracies on a split.
+
+        Parameters
+        ----------
+        name : {"val", "test"}
+
+        Returns
+        -------
+        losses : float64 [P]
+            Mean cross-entropies.
+        accuracies : float64 [P]
+            From 0 to 1.
+        """
         split = getattr(self.task, name)
         plan = self.feeders[name].plan([evaluation_batches(split, self.config)], self._lanes(name))
         self.loss.zero_()
@@ -116,7 +152,13 @@ class Population:
         return self.loss.cpu().numpy() / len(split), self.hits.cpu().numpy() / len(split)
 
     def train(self) -> list[Outcome]:
-        """All epochs; the outcome of each network."""
+        """Train for all epochs, or until every network has diverged.
+
+        Returns
+        -------
+        list of P Outcome
+            In the order of the jobs, with the parameters.
+        """
         outcomes = [Outcome() for _ in self.jobs]
         running = set(range(len(self.jobs)))
         for epoch in range(self.config.epochs):

@@ -36,11 +36,31 @@ class StackPlan:
     local: bool
 
     def span(self, layer: int) -> tuple[int, int]:
-        """First unit of a layer, and behind its last."""
+        """Where a layer's units stand.
+
+        Parameters
+        ----------
+        layer : int
+
+        Returns
+        -------
+        (int, int)
+            The layer's first unit, and behind its last.
+        """
         return (self.ends[layer - 1] if layer else 0), self.ends[layer]
 
     def recurrent_span(self, layer: int) -> tuple[int, int]:
-        """The units whose earlier states a layer reads."""
+        """The units whose states at the step before a layer reads.
+
+        Parameters
+        ----------
+        layer : int
+
+        Returns
+        -------
+        (int, int)
+            The first unit, and behind the last.
+        """
         return self.span(layer) if self.local else (0, self.ends[-1])
 
 

@@ -101,11 +101,33 @@ class MLPLayout:
         ]
 
     def views(self, flat: np.ndarray) -> PerceptronWeights:
-        """Views into a flat array."""
+        """Weights as views into a flat array.
+
+        Parameters
+        ----------
+        flat : float32 [M]
+            From :meth:`pack`, or of that length.
+
+        Returns
+        -------
+        PerceptronWeights
+            Writing to it writes to ``flat``.
+        """
         return PerceptronWeights(*split_views(flat, self._shapes))
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:
-        """Named parameters as one flat float32 array."""
+        """Named parameters as one flat array.
+
+        Parameters
+        ----------
+        named : dict of str to float32 array
+            As :func:`nnstruct.modules.parameter_shapes` lists them.
+
+        Returns
+        -------
+        float32 [M]
+            In the order of :class:`PerceptronWeights`; rows of input weights that fill up a block are zero.
+        """
         flat = np.zeros(sum(math.prod(shape) for shape in self._shapes), dtype=np.float32)
         views = self.views(flat)
         views.edges[0] = named["weight"][self._edge, 0]
@@ -119,7 +141,19 @@ class MLPLayout:
         return flat
 
     def unpack(self, flat: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inverse of :meth:`pack`; ``initial`` gives the shapes."""
+        """The inverse of :meth:`pack`.
+
+        Parameters
+        ----------
+        flat : float32 [M]
+        initial : dict of str to float32 array
+            Gives names and shapes; its values are not looked at.
+
+        Returns
+        -------
+        dict of str to float32 array
+            New arrays.
+        """
         views = self.views(flat)
         named = {name: np.empty_like(value) for name, value in initial.items()}
         named["weight"][self._edge, 0] = views.edges[0]
@@ -133,7 +167,18 @@ class MLPLayout:
         return named
 
     def workspace(self, batch_size: int) -> PerceptronWorkspace:
-        """Zeroed arrays for batches of at most ``batch_size`` examples, or parts of them."""
+        """Zeroed arrays in which the loop works.
+
+        Parameters
+        ----------
+        batch_size : int
+            Most examples in a batch. The lanes are a multiple of 16 and at most 128; a larger batch goes
+            through in parts.
+
+        Returns
+        -------
+        PerceptronWorkspace
+        """
         lanes = min(MOST_LANES, -(-batch_size // LANE_MULTIPLE) * LANE_MULTIPLE)
         (_, (units,), (rows, _), (classes, outputs), _, (normalized,), _) = self._shapes
 

@@ -7,6 +7,7 @@ import numpy as np
 from nnstruct.population.loop.plan import (
     CELL_CODES,
     EdgeRows,
+    Layout,
     LoopPlan,
     TiedWeights,
     Weights,
@@ -19,7 +20,7 @@ from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
 
 
-class CleanLayout:
+class CleanLayout(Layout):
     """A :class:`nnstruct.population.loop.plan.Layout` of the clean protocol.
 
     Parameters
@@ -67,11 +68,11 @@ class CleanLayout:
         self._no_ties = TiedWeights(*(np.zeros(s, np.float32) for s in ((0, 0, 0), (0, 0), (0, 0), (0, 0))))
 
     def views(self, flat: np.ndarray) -> tuple[Weights, TiedWeights]:
-        """Views into a flat array."""
+        """All weights are views, and nothing is tied."""
         return Weights(*split_views(flat, self._shapes)), self._no_ties
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:
-        """Named parameters as one flat float32 array."""
+        """Edges by gate and source, then biases, input table and read-out."""
         flat = np.zeros(sum(int(np.prod(shape)) for shape in self._shapes), dtype=np.float32)
         views, _ = self.views(flat)
         views.forward[:] = named["weight"][self._forward_edge].T
@@ -83,7 +84,7 @@ class CleanLayout:
         return flat
 
     def unpack(self, flat: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inverse of :meth:`pack`; every parameter has a place in the flat array."""
+        """Every parameter has a place in ``flat``: the values of ``initial`` are not looked at."""
         views, _ = self.views(flat)
         named = {name: np.empty_like(value) for name, value in initial.items()}
         named["weight"][self._forward_edge] = views.forward.T

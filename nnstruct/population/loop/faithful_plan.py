@@ -8,6 +8,7 @@ from nnstruct.modules.rnn.faithful_layout import FaithfulCellLayout, FaithfulLay
 from nnstruct.population.loop.plan import (
     CELL_CODES,
     EdgeRows,
+    Layout,
     LoopPlan,
     TiedWeights,
     Weights,
@@ -19,7 +20,7 @@ from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import SPLIT_NAMES, Task
 
 
-class FaithfulPlanLayout:
+class FaithfulPlanLayout(Layout):
     """A :class:`nnstruct.population.loop.plan.Layout` of the faithful and the corrected protocol.
 
     Each hidden unit of each cell is a unit of the loop. Where skip cells add to a layer, further
@@ -29,8 +30,11 @@ class FaithfulPlanLayout:
     Parameters
     ----------
     structure : Structure
+        Of a recurrent family.
     task : Task
+        Of sequences.
     corrected : bool
+        Whether masks fit the gates and sequences are read out at their own end.
     """
 
     def __init__(self, structure: Structure, task: Task, *, corrected: bool) -> None:
@@ -150,7 +154,7 @@ class FaithfulPlanLayout:
         return all_edges, np.stack(padded).astype(np.int64)
 
     def views(self, flat: np.ndarray) -> tuple[Weights, TiedWeights]:
-        """Views into a flat array, beside fresh arrays for the bias and the input table."""
+        """Views, but for the bias and the input table, which are new arrays that the loop fills."""
         forward, recurrent, readout, readout_bias, input_weight, embedding, bias_ih, bias_hh = split_views(
             flat, [home.shape for home in self._homes]
         )
@@ -162,13 +166,13 @@ class FaithfulPlanLayout:
         )
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:
-        """Named parameters as one flat float32 array."""
+        """Masked weights and embeddings of symbols that do not occur have no place."""
         values = np.concatenate([named[name].ravel() for name in self._shapes_by_name])
         home = np.concatenate([home.ravel() for home in self._homes])
         return np.where(home >= 0, values[home], 0).astype(np.float32)
 
     def unpack(self, flat: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inverse of :meth:`pack`; masked weights are zero, unused embeddings as they were."""
+        """Masked weights are zero, embeddings of symbols that do not occur as in ``initial``."""
         values = np.concatenate([initial[name].ravel() for name in self._shapes_by_name])
         for cell in self.layout.cells:
             masked = ~self.layout.gate_mask(cell.mask, aligned=self.corrected)

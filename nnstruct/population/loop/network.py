@@ -38,7 +38,22 @@ class RunEpoch(Protocol):
 
 
 class Preparation(NamedTuple):
-    """What a compiled loop needs before its first epoch."""
+    """What a compiled loop needs before its first epoch.
+
+    Attributes
+    ----------
+    layout : Layout
+    flat : tuple of four float32 [M]
+        Parameters, gradient and both moments of Adam. The loop changes them in place.
+    steps_taken : int64 [1]
+        Changed in place likewise.
+    batch_size : int
+        Most sequences in a batch.
+    longest : int
+        Most symbols in a sequence.
+    settings : tuple of five float
+        Learning rate, clip norm, beta 1, beta 2 and epsilon of Adam.
+    """
 
     layout: Layout
     flat: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # parameters, gradient, two moments
@@ -49,7 +64,22 @@ class Preparation(NamedTuple):
 
     @classmethod
     def of(cls, layout: Layout, parameters: np.ndarray, config: TrainConfig, longest: int) -> Preparation:
-        """Nothing learned yet."""
+        """For a network that has learned nothing yet.
+
+        Parameters
+        ----------
+        layout : Layout
+        parameters : float32 [M]
+            From ``layout.pack``; changed in place by the loop.
+        config : TrainConfig
+        longest : int
+            Most symbols in a sequence of the task.
+
+        Returns
+        -------
+        Preparation
+            Its gradient and moments are zero.
+        """
         gradient, first, second = (np.zeros_like(parameters) for _ in range(3))
         settings = (config.learning_rate, config.clip_norm, *ADAM_BETAS, ADAM_EPSILON)
         steps_taken = np.zeros(1, dtype=np.int64)
@@ -58,7 +88,21 @@ class Preparation(NamedTuple):
 
 
 def layout_of(structure: Structure, task: Task, config: TrainConfig) -> Layout:
-    """How the structure's parameters lie in the compiled loop, by protocol."""
+    """How the structure's parameters lie in the compiled loop.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    task : Task
+        Of sequences.
+    config : TrainConfig
+        Its protocol decides.
+
+    Returns
+    -------
+    Layout
+    """
     if config.protocol == "clean":
         return CleanLayout(structure, task)
     return FaithfulPlanLayout(structure, task, corrected=config.protocol == "corrected")
@@ -102,17 +146,47 @@ class CompiledNetwork:
     def run(
         self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
     ) -> tuple[float, float]:
-        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says.
+
+        Parameters
+        ----------
+        name : {"train", "val", "test"}
+        positions : int64 [n]
+            Positions of the examples in the split, batch after batch.
+        starts : int64 [batches + 1]
+            Where each batch begins in ``positions``; the last entry is n.
+        training : bool
+            Whether the parameters are updated after each batch.
+
+        Returns
+        -------
+        loss : float
+            Sum of the examples' losses; not finite once training diverges.
+        hits : float
+            Examples whose class has the highest score.
+        """
         if name not in self._data:
             self._data[name] = _arrays(getattr(self._task, name), self._layout.symbols)
         return self._run_epoch(training, self._data[name], positions, starts)
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Named parameters as they are now."""
+        """Named parameters as they are now.
+
+        Returns
+        -------
+        dict of str to float32 array
+            As :func:`nnstruct.modules.parameter_shapes` lists them.
+        """
         return self._layout.unpack(self._prepared.flat[0], self._initial)
 
     def state(self) -> NamedState:
-        """What Adam remembers now."""
+        """What Adam remembers now.
+
+        Returns
+        -------
+        AdamState of dict of str to float32 array
+            To go on with, in another CompiledNetwork of the same layout.
+        """
         first, second = (self._layout.unpack(flat, self._initial) for flat in self._prepared.flat[2:])
         return AdamState(int(self._prepared.steps_taken[0]), first, second)
 
@@ -124,7 +198,25 @@ def train_with(
     config: TrainConfig,
     seed: int,
 ) -> Outcome:
-    """Train one network with the compiled loop that ``prepare`` gives."""
+    """Train one network with a compiled loop.
+
+    Parameters
+    ----------
+    prepare : callable (Preparation) -> RunEpoch
+        The compiled loop.
+    structure : Structure
+        Of a recurrent family.
+    task : Task
+        Of sequences.
+    config : TrainConfig
+    seed : int
+        Decides initial weights and batches.
+
+    Returns
+    -------
+    Outcome
+        With the trained parameters.
+    """
     initial = initial_parameters(structure, task, config, seed)
     network = CompiledNetwork(prepare, layout_of(structure, task, config), initial, task, config)
     outcome = run_epochs(network.run, task, config, seed)

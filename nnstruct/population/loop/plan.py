@@ -29,7 +29,19 @@ class EdgeRows(NamedTuple):
 
     @classmethod
     def of(cls, edges_by_gate: list[np.ndarray], num_units: int) -> EdgeRows:
-        """From edge lists int64 [2, E] that are sorted by source, one for each row."""
+        """Edges by target and by source, from lists of edges.
+
+        Parameters
+        ----------
+        edges_by_gate : list of int64 [2, E]
+            One for each row: source and target of each edge, sorted by source, then target.
+        num_units : int
+
+        Returns
+        -------
+        EdgeRows
+            Rows with fewer edges than the longest are padded with zeros.
+        """
         rows = []
         for edges in edges_by_gate:
             out_start, out_target = out_neighbours(edges, num_units)
@@ -97,17 +109,65 @@ class Layout(Protocol):
     symbols: np.ndarray
 
     def pack(self, named: dict[str, np.ndarray]) -> np.ndarray:
-        """Named parameters as one flat float32 array."""
+        """Named parameters as one flat array.
+
+        Parameters
+        ----------
+        named : dict of str to float32 array
+            As :func:`nnstruct.modules.parameter_shapes` lists them.
+
+        Returns
+        -------
+        float32 [M]
+        """
 
     def unpack(self, flat: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Named parameters from a flat array; ``initial`` gives those that have no place in it."""
+        """The inverse of :meth:`pack`.
+
+        Parameters
+        ----------
+        flat : float32 [M]
+        initial : dict of str to float32 array
+            Gives names and shapes, and the values of parameters that have no place in ``flat``.
+
+        Returns
+        -------
+        dict of str to float32 array
+            New arrays.
+        """
 
     def views(self, flat: np.ndarray) -> tuple[Weights, TiedWeights]:
-        """What the loop reads, as views into a flat array where it can be."""
+        """What the loop reads, as views into a flat array where it can be.
+
+        Parameters
+        ----------
+        flat : float32 [M]
+            Parameters or their gradients, in the order of :meth:`pack`.
+
+        Returns
+        -------
+        (Weights, TiedWeights)
+            The second holds arrays of no length where nothing is tied.
+        """
 
 
 def channels(family: str, gates: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bias channels to which the forward and the recurrent edges of each gate add, int32 [g]."""
+    """Bias channels to which the edges of each gate add.
+
+    A gate has one channel, but the candidate of GRU two: its recurrent part is multiplied by the reset gate
+    before it is added.
+
+    Parameters
+    ----------
+    family : str
+    gates : int
+        g of the family.
+
+    Returns
+    -------
+    forward, recurrent : int32 [g]
+        Of the forward and of the recurrent edges.
+    """
     forward = np.arange(gates, dtype=np.int32)
     recurrent = forward.copy()
     if family == "gru":
@@ -116,12 +176,34 @@ def channels(family: str, gates: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rows_of(chosen: np.ndarray) -> np.ndarray:
-    """0, 1, ... where True, -1 elsewhere; int32."""
+    """Number the chosen ones.
+
+    Parameters
+    ----------
+    chosen : bool [N]
+
+    Returns
+    -------
+    int32 [N]
+        0, 1, ... where True, -1 elsewhere.
+    """
     return np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
 
 
 def split_views(flat: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    """Consecutive views of the given shapes."""
+    """Cut a flat array into views of given shapes.
+
+    Parameters
+    ----------
+    flat : array [M]
+    shapes : list of tuple of int
+        Their sizes add up to M.
+
+    Returns
+    -------
+    list of arrays
+        Views, one behind the other.
+    """
     ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
     parts = np.split(flat, ends[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -117,7 +117,30 @@ class NativePerceptron:
     def run(
         self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool
     ) -> tuple[float, float]:
-        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says."""
+        """One pass over a split, as :data:`nnstruct.population.epochs.RunSplit` says.
+
+        Parameters
+        ----------
+        name : {"train", "val", "test"}
+        positions : int64 [n]
+            Positions of the examples in the split, batch after batch.
+        starts : int64 [batches + 1]
+            Where each batch begins in ``positions``; the last entry is n.
+        training : bool
+            Whether the parameters are updated after each batch.
+
+        Returns
+        -------
+        loss : float
+            Sum of the examples' losses; not finite once training diverges.
+        hits : float
+            Examples whose class has the highest score.
+
+        Raises
+        ------
+        MemoryError
+            If the kernel cannot allocate what a batch needs.
+        """
         if name not in self._data:
             self._data[name] = _arrays(getattr(self._task, name))
         inputs, targets = self._data[name]
