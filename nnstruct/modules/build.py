@@ -72,13 +72,32 @@ def build_module(
 def module_from_network(network: Network) -> nn.Module:
     """The trained network as a module, to be used or trained further.
 
-    A Network that :func:`nnstruct.extract.extract` made of any module gives a
-    :class:`nnstruct.modules.ProgramModule`.
+    Parameters
+    ----------
+    network : Network
+        With its input weights and read-out, as a training leaves it; or a ModuleNetwork, which
+        :func:`nnstruct.extract.extract` makes of any module.
+
+    Returns
+    -------
+    CleanRNN, MaskedMLP, CNN or ProgramModule
+        By the family of the structure; a :class:`nnstruct.modules.ProgramModule` for a ModuleNetwork. It
+        holds copies of the weights.
 
     Raises
     ------
     InvalidInputError
         If the network lacks its input weights or read-out.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, load_task
+    >>> from nnstruct.modules import build_module, module_from_network
+    >>> structure = Structure.from_layers([4, 3], family="lstm")
+    >>> network = build_module(structure, load_task("reber"), seed=0).to_network()
+    >>> module = module_from_network(network)
+    >>> bool((module.to_network().weight == network.weight).all())
+    True
     """
     if isinstance(network, ModuleNetwork):
         return program_module(network)
@@ -92,6 +111,13 @@ def module_from_network(network: Network) -> nn.Module:
 
 def learning_rates(structure: Structure, task: Task, config: TrainConfig) -> list[Tensor] | None:
     """Factors on the learning rate for each parameter of :func:`build_module`'s module, in its order.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+        Its parametrization decides.
 
     Returns
     -------

@@ -23,16 +23,53 @@ from nnstruct.tasks import Task
 
 
 class Scheme(Protocol):
-    """What a family's parameter module offers; all of its arrays are named."""
+    """What the parameter module of a family offers.
+
+    The functions of the module take the place of methods. All arrays are named; the network has E edges, N
+    units and the parameters that its family, task and configuration call for.
+    """
 
     def check_task(self, structure: Structure, task: Task) -> None:
-        """Raise InvalidInputError unless the family can learn the task."""
+        """Refuse a task that the family cannot learn.
+
+        Parameters
+        ----------
+        structure : Structure
+            Of the family.
+        task : Task
+
+        Raises
+        ------
+        InvalidInputError
+            If the task's inputs are not of the kind that the family reads, or the structure does not fit it.
+        """
 
     def check_config(self, config: TrainConfig) -> None:
-        """Raise InvalidInputError for an option that the family does not have."""
+        """Refuse options that the family does not have.
+
+        Parameters
+        ----------
+        config : TrainConfig
+
+        Raises
+        ------
+        InvalidInputError
+            If an option, or a combination of them, is not for the family.
+        """
 
     def shapes(self, structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each array, in a fixed order."""
+        """Name and shape of each array, in a fixed order.
+
+        Parameters
+        ----------
+        structure : Structure
+        task : Task
+        config : TrainConfig
+
+        Returns
+        -------
+        dict of str to tuple of int
+        """
 
     def values(
         self,
@@ -41,10 +78,34 @@ class Scheme(Protocol):
         shapes: dict[str, tuple[int, ...]],
         rng: np.random.Generator,
     ) -> dict[str, np.ndarray]:
-        """Initial values, float32."""
+        """Initial values.
+
+        Parameters
+        ----------
+        structure : Structure
+        config : TrainConfig
+        shapes : dict of str to tuple of int
+            From :meth:`shapes`.
+        rng : numpy.random.Generator
+            Drawn from in the order of the shapes, so that the same generator gives the same values.
+
+        Returns
+        -------
+        dict of str to float32 array
+        """
 
     def num_masked(self, structure: Structure, config: TrainConfig) -> int:
-        """Scalars within the shapes that a mask keeps at zero."""
+        """Scalars within the shapes that a mask keeps at zero.
+
+        Parameters
+        ----------
+        structure : Structure
+        config : TrainConfig
+
+        Returns
+        -------
+        int
+        """
 
 
 _SCHEMES: dict[str, Scheme] = {
@@ -55,7 +116,25 @@ _SCHEMES: dict[str, Scheme] = {
 
 
 def check_trainable(structure: Structure, task: Task, config: TrainConfig | None = None) -> None:
-    """Raise :class:`InvalidInputError` unless the structure can be trained on the task so."""
+    """Refuse a structure that cannot be trained on the task, or not by the configuration.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig, optional
+        Without it only family and task are looked at.
+
+    Raises
+    ------
+    InvalidInputError
+        If no module trains the family, the task does not fit it, or an option is not for it.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, load_task
+    >>> check_trainable(Structure.from_layers([4, 3], family="lstm"), load_task("reber"))
+    """
     if structure.family not in _SCHEMES:
         raise InvalidInputError("family", f"be one of {', '.join(_SCHEMES)} to be trained", structure.family)
     scheme = _SCHEMES[structure.family]
@@ -86,6 +165,32 @@ def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> d
     In the faithful protocol they are those of :class:`nnstruct.modules.rnn.faithful.FaithfulRNN`. In the
     family ``cnn`` edges and units have as many values as their operators ask for, padded with zeros; see
     :class:`nnstruct.modules.cnn.layout.CellLayout`.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of E edges and N units.
+    task : Task
+        Gives the inputs (D) and the classes (C).
+    config : TrainConfig
+        Its protocol and normalisation decide which arrays there are.
+
+    Returns
+    -------
+    dict of str to tuple of int
+
+    Raises
+    ------
+    InvalidInputError
+        If the structure cannot be trained on the task, or not by the configuration.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.modules import parameter_shapes
+    >>> structure = Structure.from_layers([4, 3], family="lstm")  # 12 forward and 25 recurrent edges
+    >>> parameter_shapes(structure, load_task("reber"), TrainConfig())["weight"]
+    (37, 4)
     """
     check_trainable(structure, task, config)
     return _SCHEMES[structure.family].shapes(structure, task, config)
@@ -98,11 +203,12 @@ def initial_parameters(
 
     Clean protocol: a weight is uniform in +-g * sqrt(3 / fan_in), with fan_in the edges that enter
     its unit (a symbol counts as one, a vector or image as its values) and g the gain: sqrt(2) for
-    relu (He et al., 2015) and gelu, 1 otherwise. Biases are 0, but 1 for the forget gate of LSTM
-    (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same variance.
-    Normalisations start as the identity. Faithful protocol: the embedding is
-    standard normal and all else uniform in +-1 / sqrt(size), the size of the cell or, for the
-    read-out, its inputs.
+    relu (He et al., 2015, arXiv:1502.01852) and gelu, 1 otherwise. Biases are 0, but 1 for the forget gate
+    of LSTM (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same variance.
+    Normalisations start as the identity.
+
+    Faithful protocol: the embedding is standard normal and all else uniform in +-1 / sqrt(size). The size is
+    that of the cell, but for the read-out the number of its inputs.
 
     Parameters
     ----------
@@ -111,6 +217,25 @@ def initial_parameters(
     config : TrainConfig
     seed : int
         Together with the structure's fingerprint it decides the values.
+
+    Returns
+    -------
+    dict of str to float32 array
+        Each of the shape that :func:`parameter_shapes` gives.
+
+    Raises
+    ------
+    InvalidInputError
+        If the structure cannot be trained on the task, or not by the configuration.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.modules import initial_parameters
+    >>> structure = Structure.from_layers([4, 3])
+    >>> values = initial_parameters(structure, load_task("digits"), TrainConfig(), seed=0)
+    >>> {name: value.shape for name, value in values.items()}["input_weight"]  # 4 units, 8 x 8 pixels
+    (4, 64, 1)
     """
     shapes = parameter_shapes(structure, task, config)
     rng = generator(seed, "init", structure.fingerprint)
@@ -118,7 +243,29 @@ def initial_parameters(
 
 
 def count_parameters(structure: Structure, task: Task, config: TrainConfig) -> int:
-    """Trainable scalars; a masked weight is none."""
+    """Number of trainable scalars; a masked weight is none.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If the structure cannot be trained on the task, or not by the configuration.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> count_parameters(Structure.from_layers([4, 3]), load_task("digits"), TrainConfig())
+    315
+    """
     shapes = parameter_shapes(structure, task, config)
     masked = _SCHEMES[structure.family].num_masked(structure, config)
     return sum(math.prod(shape) for shape in shapes.values()) - masked

@@ -27,8 +27,12 @@ class CellBlock(nn.Module):
     Parameters
     ----------
     block : CellsTogether
+        The units that the block computes, and what they read.
     layout : CellLayout
+        Of the whole structure.
     normalised : bool
+        Whether convolutions are followed by batch normalisation (Ioffe and Szegedy, 2015,
+        arXiv:1502.03167).
     """
 
     bias: nn.Parameter
@@ -106,12 +110,35 @@ class CellBlock(nn.Module):
         return found
 
     def edge_kernel(self, tensor: str) -> Tensor:
-        """A kernel for edges with its mask applied."""
+        """A kernel for edges with its mask applied.
+
+        Parameters
+        ----------
+        tensor : str
+            Its attribute, as :meth:`add_edge_kernels` named it: ``kernel_0``, ``align_1`` ...
+
+        Returns
+        -------
+        Tensor [channels, width, size, size], or [width, 1, size, size] where it is depthwise
+            Zero where there is no edge.
+        """
         value, mask = getattr(self, tensor), getattr(self, f"{tensor}_mask")
         return value if mask is None else value * mask
 
     def finish(self, convolved: Tensor | None, image: Tensor) -> Tensor:
-        """Normalisation, bias and activation on the result of a convolution (None where there is none)."""
+        """Normalisation, bias and activation on the result of a convolution.
+
+        Parameters
+        ----------
+        convolved : Tensor [B, c, H', W'] or None
+            None where nothing feeds the units; it counts as zeros.
+        image : Tensor [B, C, H, W]
+            The network's input; gives the map its size where ``convolved`` is None.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+        """
         if convolved is None:
             convolved = self.nothing(image)
         if self.normalised:
@@ -131,19 +158,42 @@ class CellBlock(nn.Module):
         return ACTIVATION[self.activation](convolved)
 
     def nothing(self, image: Tensor) -> Tensor:
-        """A map of zeros, for a unit that nothing feeds."""
+        """A map of zeros, for a unit that nothing feeds.
+
+        Parameters
+        ----------
+        image : Tensor [B, C, H, W]
+            The network's input.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+            H and W are halved once for each stage before the block's, and rounded up.
+        """
         height, width = (-(-size // 2**self.stage) for size in image.shape[2:])
         return image.new_zeros(len(image), self.channels, height, width)
 
     @torch.no_grad()
     def load(self, arrays: Arrays) -> None:
-        """Take the values of the named arrays; running statistics may be missing."""
+        """Take the values of the named arrays; running statistics may be missing.
+
+        Parameters
+        ----------
+        arrays : mapping of str to float32 array
+            As :meth:`nnstruct.modules.CNN.parameters_by_name` gives them, of the whole network.
+        """
         for piece in self.pieces:
             if piece.array in arrays or piece.array not in (*RUNNING, "norm_scale"):
                 load_piece(piece, getattr(self, piece.tensor), arrays, self.layout)
 
     def save(self, arrays: Arrays) -> None:
-        """Write the current values into the named arrays."""
+        """Write the current values into the named arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to float32 array
+            Of the whole network; the rows of this block are changed in place.
+        """
         for piece in self.pieces:
             save_piece(piece, getattr(self, piece.tensor), arrays, self.layout)
 
@@ -168,7 +218,20 @@ class SideBySide(CellBlock):
             self.add_edge_kernels("kernel", CONVOLUTIONS[self.operator], slice(None))
 
     def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        """The block's map."""
+        """The block's map.
+
+        Parameters
+        ----------
+        maps : list of Tensor [B, ., ., .]
+            Of the blocks before this one, in their order.
+        image : Tensor [B, C, H, W]
+            The network's input.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+            The channels of the block's units, one unit after the other.
+        """
         total = None
         for number, reading in enumerate(self.block.readings):
             x, kernel = side_by_side(maps, image, reading.spans), self.edge_kernel(f"kernel_{number}")
@@ -212,7 +275,19 @@ class Aligned(CellBlock):
         self.pieces.append(Piece("unit_weight", row, 1, columns, name, (slice(None),)))
 
     def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        """The unit's map."""
+        """The unit's map.
+
+        Parameters
+        ----------
+        maps : list of Tensor [B, ., ., .]
+            Of the blocks before this one, in their order.
+        image : Tensor [B, C, H, W]
+            The network's input.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+        """
         x = self._joined(maps, image)
         if self.operator in CONVOLUTIONS:
             return self.finish(None if x is None else self._convolved(x), image)
@@ -247,13 +322,39 @@ class Aligned(CellBlock):
 
 
 def make_block(block: CellsTogether, layout: CellLayout, normalised: bool) -> SideBySide | Aligned:
-    """The module of a block."""
+    """The module of a block.
+
+    Parameters
+    ----------
+    block : CellsTogether
+    layout : CellLayout
+        Of the whole structure.
+    normalised : bool
+        Whether convolutions are followed by batch normalisation.
+
+    Returns
+    -------
+    SideBySide or Aligned
+        With weights of zero; :meth:`CellBlock.load` brings the values.
+    """
     kind = SideBySide if layout.side_by_side[block.units[0]] else Aligned
     return kind(block, layout, normalised)
 
 
 def side_by_side(maps: Sequence[Tensor], image: Tensor, spans: Sequence[Span]) -> Tensor:
-    """The spans' channels, [B, width, H, W]."""
+    """The channels of several spans as one map.
+
+    Parameters
+    ----------
+    maps : sequence of Tensor [B, ., H, W]
+    image : Tensor [B, C, H, W]
+    spans : sequence of Span
+        All of one resolution.
+
+    Returns
+    -------
+    Tensor [B, width, H, W]
+    """
     return _concatenated([_part(image if s.block == IMAGE else maps[s.block], s) for s in spans])
 
 

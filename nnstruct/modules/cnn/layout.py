@@ -59,7 +59,16 @@ class Cells:
 
     @classmethod
     def of(cls, structure: Structure) -> Cells:
-        """The attributes, checked.
+        """The attributes of a structure, checked.
+
+        Parameters
+        ----------
+        structure : Structure
+            Of the family ``cnn``; an attribute that it lacks has the family's default.
+
+        Returns
+        -------
+        Cells
 
         Raises
         ------
@@ -87,18 +96,29 @@ class CellLayout:
     Parameters
     ----------
     structure : Structure
+        Of the family ``cnn``.
 
     Attributes
     ----------
     incoming : list of int64 arrays
         Edges that enter each unit.
+    side_by_side : bool [N]
+        Whether a unit acts on its inputs side by side, with weights for each edge.
     carries : bool [E]
         Whether an edge has weights; one that only passes a map on has none.
     row_length : int64 [N]
         Weights that a unit takes from each channel of a source that carries any.
     own_size : int64 [N]
         Weights of the unit's own kernel.
+    edge_size : int64 [E]
+        Weights of each edge, 0 where it carries none.
     has_bias, has_norm : bool [N]
+        Whether a unit has a bias, and whether a normalisation can follow it.
+
+    Raises
+    ------
+    StructureError
+        If an attribute of a unit breaks its rule; see :meth:`Cells.of`.
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -158,26 +178,37 @@ class CellLayout:
 
     @property
     def weight_shape(self) -> tuple[int, int]:
-        """[E, K]"""
+        """Shape of ``weight``: [E, K], with K the most weights of an edge and 1 at least."""
         return (self.structure.num_edges, max(1, int(self.edge_size.max(initial=0))))
 
     @property
     def bias_shape(self) -> tuple[int, int]:
-        """[N, c], with c the most channels of a unit"""
+        """Shape of ``bias``: [N, c], with c the most channels of a unit."""
         return (self.structure.num_units, int(self.cells.channels.max()))
 
     @cached_property
     def own_units(self) -> np.ndarray:
-        """Units with a kernel of their own; each has a row of ``unit_weight``."""
+        """Units with a kernel of their own, int64 [U]; each has a row of ``unit_weight``."""
         return np.flatnonzero(self.own_size)
 
     @property
     def own_shape(self) -> tuple[int, int]:
-        """[units with a kernel of their own, K]"""
+        """Shape of ``unit_weight``: [U, K], for the U units with a kernel of their own, K the most weights."""
         return (len(self.own_units), int(self.own_size.max(initial=0)))
 
     def input_shapes(self, image_channels: int) -> dict[str, tuple[int, ...]]:
-        """``input_weight`` [I, image channels, row], or one array for each unit where their rows differ."""
+        """Names and shapes of the weights by which the image enters the I input units.
+
+        Parameters
+        ----------
+        image_channels : int
+
+        Returns
+        -------
+        dict of str to tuple of int
+            ``input_weight`` [I, image channels, row]; or, where the units' rows differ in length,
+            ``input_weight.u`` [image channels, row] for each input unit u.
+        """
         units = np.flatnonzero(self.structure.inputs)
         lengths = {int(length) for length in self.row_length[units]}
         if len(lengths) == 1:
@@ -188,35 +219,81 @@ class CellLayout:
 
     @property
     def weight_mask(self) -> np.ndarray:
-        """bool [E, K]"""
+        """Where ``weight`` holds a weight and not padding, bool [E, K]."""
         return np.arange(self.weight_shape[1]) < self.edge_size[:, None]
 
     def channel_mask(self, units: np.ndarray) -> np.ndarray:
-        """bool [N, c]: the channels of the chosen units (bool [N])."""
+        """Where an array of the shape of ``bias`` holds a channel of the chosen units.
+
+        Parameters
+        ----------
+        units : bool [N]
+            The chosen ones.
+
+        Returns
+        -------
+        bool [N, c]
+        """
         return (np.arange(self.bias_shape[1]) < self.cells.channels[:, None]) & units[:, None]
 
     @property
     def own_mask(self) -> np.ndarray:
-        """bool [units with a kernel of their own, K]"""
+        """Where ``unit_weight`` holds a weight and not padding, bool [U, K]."""
         return np.arange(self.own_shape[1]) < self.own_size[self.own_units][:, None]
 
     # ---- fan in
 
     def fan_in(self, image_channels: int) -> np.ndarray:
-        """Channels that a unit sums over by the weights of an edge, int64 [E]."""
+        """How many channels are summed where an edge's weights act.
+
+        Parameters
+        ----------
+        image_channels : int
+
+        Returns
+        -------
+        int64 [E]
+            The source's channels where the target adds its inputs up one by one; else the channels of all
+            that stands side by side before the target.
+        """
         source, target = self.structure.edge_index
         together = np.array([self.unit_fan_in(u, image_channels) for u in range(self.structure.num_units)])
         summed = np.array([join == "sum" for join in self.cells.join])
         return np.where(summed[target], self.cells.channels[source], together[target])
 
     def unit_fan_in(self, unit: int, image_channels: int) -> int:
-        """Channels of all that stands side by side before a unit."""
+        """Channels of all that stands side by side before a unit.
+
+        Parameters
+        ----------
+        unit : int
+        image_channels : int
+            Counted where the unit is an input unit.
+
+        Returns
+        -------
+        int
+        """
         sources = self.structure.edge_index[0, self.incoming[unit]]
         return int(self.cells.channels[sources].sum()) + image_channels * int(self.structure.inputs[unit])
 
 
 def input_row(parameters: Mapping[str, np.ndarray], structure: Structure, unit: int) -> np.ndarray:
-    """Weights of an input unit for the image, [image channels, row]."""
+    """Weights of an input unit for the image.
+
+    Parameters
+    ----------
+    parameters : mapping of str to float32 array
+        With the names of :meth:`CellLayout.input_shapes`.
+    structure : Structure
+    unit : int
+        An input unit.
+
+    Returns
+    -------
+    float32 [image channels, row]
+        A view.
+    """
     if "input_weight" in parameters:
         return parameters["input_weight"][np.count_nonzero(structure.inputs[:unit])]
     return parameters[f"input_weight.{unit}"]

@@ -88,7 +88,16 @@ class CNN(nn.Module):
         return list(self.blocks)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Class scores [B, classes]."""
+        """Class scores of images.
+
+        Parameters
+        ----------
+        images : Tensor [B, C, H, W] or [B, H, W]
+
+        Returns
+        -------
+        Tensor [B, classes]
+        """
         image = images[:, None] if images.dim() == 3 else images
         image = image.contiguous(memory_format=torch.channels_last)
         maps: list[Tensor] = []
@@ -100,7 +109,11 @@ class CNN(nn.Module):
     def parameters_by_name(self) -> dict[str, np.ndarray]:
         """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`, and running statistics.
 
-        ``norm_mean`` and ``norm_var`` [N, c] are what the batch normalisation has seen.
+        Returns
+        -------
+        dict of str to float32 array
+            Copies. ``norm_mean`` and ``norm_var`` [N, c] are the means and variances that the batch
+            normalisation has seen.
         """
         layout = self.layout
         shapes = {"weight": layout.weight_shape, "bias": layout.bias_shape, **self._input_shapes}
@@ -116,7 +129,13 @@ class CNN(nn.Module):
         return arrays
 
     def to_network(self) -> Network:
-        """The Structure with the current weights."""
+        """The Structure with the current weights.
+
+        Returns
+        -------
+        Network
+            Of copies.
+        """
         values = self.parameters_by_name()
         weight, bias = values.pop("weight"), values.pop("bias")
         return Network(self.structure, weight, bias, values)

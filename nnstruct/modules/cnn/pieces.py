@@ -45,7 +45,17 @@ class Piece:
 
 
 def load_piece(piece: Piece, tensor: Tensor, arrays: Arrays, layout: CellLayout) -> None:
-    """Copy a part of an array into its place in the tensor."""
+    """Copy a part of an array into its place in the tensor.
+
+    Parameters
+    ----------
+    piece : Piece
+    tensor : Tensor
+        The block's attribute ``piece.tensor``; changed in place.
+    arrays : mapping of str to float32 array
+        The named arrays of the whole network.
+    layout : CellLayout
+    """
     part = tensor[piece.where]
     shape = (part.shape[1], part.shape[0], *part.shape[2:]) if piece.swapped else part.shape
     values = torch.tensor(_row(piece, arrays, layout)[:, piece.columns]).reshape(shape)
@@ -53,7 +63,17 @@ def load_piece(piece: Piece, tensor: Tensor, arrays: Arrays, layout: CellLayout)
 
 
 def save_piece(piece: Piece, tensor: Tensor, arrays: Arrays, layout: CellLayout) -> None:
-    """Copy a part of the tensor into its place in an array."""
+    """Copy a part of the tensor into its place in an array.
+
+    Parameters
+    ----------
+    piece : Piece
+    tensor : Tensor
+        The block's attribute ``piece.tensor``.
+    arrays : mapping of str to float32 array
+        The named arrays of the whole network; changed in place.
+    layout : CellLayout
+    """
     part = tensor[piece.where].detach().float().cpu()
     values = (part.transpose(0, 1) if piece.swapped else part).reshape(piece.rows, -1)
     _row(piece, arrays, layout)[:, piece.columns] = values.numpy()

@@ -14,7 +14,17 @@ from nnstruct.structure import Structure
 
 
 def gelu(values: Tensor) -> Tensor:
-    """GELU in the form with tanh (Hendrycks and Gimpel, 2016)."""
+    """GELU in the form with tanh (Hendrycks and Gimpel, 2016, arXiv:1606.08415).
+
+    Parameters
+    ----------
+    values : Tensor
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+    """
     return nn.functional.gelu(values, approximate="tanh")
 
 
@@ -94,7 +104,17 @@ class MaskedMLP(nn.Module):
             self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Class scores [B, C] of inputs [B, ...]."""
+        """Class scores of vectors or images.
+
+        Parameters
+        ----------
+        inputs : Tensor [B, ...]
+            D values for each example, flattened in their order.
+
+        Returns
+        -------
+        Tensor [B, C]
+        """
         values = inputs.flatten(1) @ self.input_weight.T  # [B, I]
         sums = self.bias.repeat(len(inputs), 1)  # [B, N]
         sums = sums.index_add(1, torch.as_tensor(self._input_places, device=sums.device), values)
@@ -125,7 +145,13 @@ class MaskedMLP(nn.Module):
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
-        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`."""
+        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Copies.
+        """
         source, target = self._edge_places
         place = np.argsort(self.order.cpu().numpy())
         values = {
@@ -141,7 +167,13 @@ class MaskedMLP(nn.Module):
         return {name: np.array(value.numpy(), order="C") for name, value in values.items()}
 
     def to_network(self) -> Network:
-        """The Structure with the current weights."""
+        """The Structure with the current weights.
+
+        Returns
+        -------
+        Network
+            Of copies.
+        """
         values = self.parameters_by_name()
         weight, bias = values.pop("weight"), values.pop("bias")
         return Network(self.structure, weight, bias, values)

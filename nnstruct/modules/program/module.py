@@ -34,6 +34,11 @@ class ProgramModule(nn.Module):
     inputs : as the example input of the extraction; the first axis may have another length where
         the module treats it as the batch.
     output : a Tensor, or a tuple of them where the module has several outputs.
+
+    Raises
+    ------
+    InvalidInputError
+        If a step of the program cannot be run.
     """
 
     def __init__(
@@ -58,7 +63,23 @@ class ProgramModule(nn.Module):
                 self.register_buffer(f"{attribute}_mask", torch.tensor(mask))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The program's outputs."""
+        """The outputs of the program.
+
+        Parameters
+        ----------
+        *inputs : Tensor
+            One for each input of the program, in their order.
+
+        Returns
+        -------
+        Tensor, or tuple of Tensor
+            A tuple where the program has several outputs.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are more or fewer tensors than the program has inputs.
+        """
         if len(inputs) != len(self.program.inputs):
             raise InvalidInputError("inputs", f"be {len(self.program.inputs)} tensors", len(inputs))
         values = dict(zip(self.program.inputs, inputs, strict=True))
@@ -72,7 +93,13 @@ class ProgramModule(nn.Module):
 
     @torch.no_grad()
     def to_program(self) -> Program:
-        """The program with the current weights, which :func:`nnstruct.extract.extract` reads."""
+        """The program with the current weights, which :func:`nnstruct.extract.extract` reads.
+
+        Returns
+        -------
+        Program
+            Its constants are copies; masked weights are zero.
+        """
         constants = {name: self._effective(name).detach().cpu().numpy().copy() for name in self._place}
         return replace(self.program, constants=constants)
 

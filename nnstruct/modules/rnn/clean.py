@@ -90,7 +90,20 @@ class CleanRNN(nn.Module):
             self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
 
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
-        """Class scores [B, C] of symbols [B, T] with lengths [B]."""
+        """Class scores of sequences.
+
+        Parameters
+        ----------
+        symbols : int64 Tensor [B, T]
+            From 1 on, padded with 0.
+        lengths : int64 Tensor [B]
+            Symbols of each sequence, from 1 to T.
+
+        Returns
+        -------
+        Tensor [B, C]
+            Read out at each sequence's own last symbol.
+        """
         forward_weight = self.forward_weight * self.forward_mask
         recurrent_weight = (self.recurrent_weight * self.recurrent_mask).mT  # [g, source, target]
         real_symbol = torch.ones(len(self.input_weight), 1, 1, device=symbols.device)
@@ -123,7 +136,12 @@ class CleanRNN(nn.Module):
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
-        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`."""
+        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`.
+
+        Returns
+        -------
+        dict of str to float32 array
+        """
         source, target = self.edge_places
         dense = torch.where(
             torch.tensor(self.structure.recurrent)[None],
@@ -142,7 +160,13 @@ class CleanRNN(nn.Module):
 
     @torch.no_grad()
     def assign(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Take values as :meth:`parameters_by_name` gives them; weights without an edge become zero."""
+        """Take values as :meth:`parameters_by_name` gives them; weights without an edge become zero.
+
+        Parameters
+        ----------
+        parameters : mapping of str to float32 array
+            Every name of :meth:`parameters_by_name`, in the same shapes.
+        """
         source, target = self.edge_places
         recurrent = self.structure.recurrent
         for name, chosen in (("forward", ~recurrent), ("recurrent", recurrent)):
@@ -159,7 +183,13 @@ class CleanRNN(nn.Module):
         self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
 
     def to_network(self) -> Network:
-        """The Structure with the current weights."""
+        """The Structure with the current weights.
+
+        Returns
+        -------
+        Network
+            Of copies.
+        """
         values = self.parameters_by_name()
         weight, bias = values.pop("weight"), values.pop("bias")
         return Network(self.structure, weight, bias, values)

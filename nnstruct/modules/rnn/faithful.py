@@ -44,7 +44,16 @@ class MaskedCell(nn.Module):
         self.bias_hh = nn.Parameter(torch.tensor(parameters["bias_hh"]))
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """States [T, B, H] of a sequence [T, B, I], from a state of zeros."""
+        """States of a sequence, from a state of zeros.
+
+        Parameters
+        ----------
+        sequence : Tensor [T, B, I]
+
+        Returns
+        -------
+        Tensor [T, B, H]
+        """
         by_gate = (self.gates, self.hidden, -1)
         weight_ih = (self.weight_ih * self.mask).view(by_gate).mT  # [g, I, H]
         weight_hh = self.weight_hh.view(by_gate).mT  # [g, H, H]
@@ -64,7 +73,7 @@ class MaskedCell(nn.Module):
 
 
 class FaithfulRNN(nn.Module):
-    """The recurrent network that the paper's authors trained.
+    """The recurrent network that Stier, Darji and Granitzer trained (2021, arXiv:2107.12917).
 
     - Layer 0 reads an embedding of the symbols as wide as itself through dense weights; layer l
       reads layer l - 1 through the mask of their edges.
@@ -78,6 +87,7 @@ class FaithfulRNN(nn.Module):
     Parameters
     ----------
     structure : Structure
+        Of a recurrent family.
     parameters : mapping of str to float32 array
         As :func:`nnstruct.modules.initial_parameters` draws them for this protocol.
     corrected : bool
@@ -110,7 +120,20 @@ class FaithfulRNN(nn.Module):
             self.readout.bias.copy_(torch.tensor(parameters["readout.bias"]))
 
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
-        """Class scores [B, C] of symbols [B, T] with lengths [B]."""
+        """Class scores of sequences.
+
+        Parameters
+        ----------
+        symbols : int64 Tensor [B, T]
+            Padded with 0, which has an embedding like any other symbol.
+        lengths : int64 Tensor [B]
+            Symbols of each sequence, from 1 to T.
+
+        Returns
+        -------
+        Tensor [B, C]
+            Read out behind the longest sequence; with ``corrected`` at each sequence's own last symbol.
+        """
         longest = int(lengths.max())
         embedded = self.embedding(symbols[:, :longest]).transpose(0, 1)  # [T, B, n_0]
         outputs: list[Tensor] = []
@@ -128,5 +151,11 @@ class FaithfulRNN(nn.Module):
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
-        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`."""
+        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Copies.
+        """
         return {name: value.cpu().numpy().copy() for name, value in self.named_parameters()}

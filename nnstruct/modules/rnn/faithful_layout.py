@@ -78,11 +78,22 @@ class FaithfulLayout:
         return cells
 
     def gate_mask(self, mask: np.ndarray, *, aligned: bool) -> np.ndarray:
-        """The mask of a cell's input weights, bool [gates * H, I].
+        """The mask of a cell's input weights, for all gates.
 
         The weights stand gate after gate. ``aligned`` repeats the whole mask for each gate; the
         paper's code repeated each row instead (row 0 for every gate, then row 1 ...), so that the
         rows and the gates do not fit each other.
+
+        Parameters
+        ----------
+        mask : bool [H, I]
+            Of a cell; see :attr:`FaithfulCellLayout.mask`.
+        aligned : bool
+            Whether the rows fit the gates, as in the corrected protocol.
+
+        Returns
+        -------
+        bool [g * H, I]
         """
         if aligned:
             return np.tile(mask, (self.gates, 1))
@@ -94,7 +105,20 @@ class FaithfulLayout:
         return sum(self.gates * int((~cell.mask).sum()) for cell in self.cells)
 
     def parameter_shapes(self, num_symbols: int, num_classes: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each parameter array."""
+        """Name and shape of each parameter array.
+
+        Parameters
+        ----------
+        num_symbols : int
+            Of the task, the padding included; the rows of the embedding.
+        num_classes : int
+
+        Returns
+        -------
+        dict of str to tuple of int
+            ``embedding.weight``; for each cell ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``,
+            named ``cells.<cell>.weight_ih`` and so on; ``readout.weight`` and ``readout.bias``.
+        """
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (num_symbols, len(self.units[0]))}
         for cell in self.cells:
             hidden, inputs = cell.mask.shape
@@ -109,7 +133,20 @@ class FaithfulLayout:
     def initial_parameters(
         self, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Initial values; see :func:`nnstruct.modules.parameters.initial_parameters`."""
+        """Initial values; see :func:`nnstruct.modules.parameters.initial_parameters`.
+
+        Parameters
+        ----------
+        shapes : dict of str to tuple of int
+            From :meth:`parameter_shapes`.
+        rng : numpy.random.Generator
+            Drawn from in the order of the shapes.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Masked weights are drawn too; the module sets them to zero.
+        """
         sizes = {f"cells.{cell.name}": cell.mask.shape[0] for cell in self.cells}
         sizes["readout"] = len(self.units[-1])
         values = {}
