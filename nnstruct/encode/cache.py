@@ -22,7 +22,7 @@ class StructureCache(Generic[V]):
     ----------
     capacity : int
         Most bytes kept.
-    size : callable
+    size : callable (value) -> int
         Bytes of a value.
 
     Examples
@@ -47,7 +47,19 @@ class StructureCache(Generic[V]):
     def lookup(
         self, structures: Sequence[Structure], compute: Callable[[list[Structure]], Sequence[V]]
     ) -> list[V]:
-        """One value a structure; ``compute`` is called once, with the structures that are not stored."""
+        """One value for each structure, computed where it is not stored.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        compute : callable (list of Structure) -> sequence of values
+            Called once, with the distinct structures that are not stored; not called where there are none.
+
+        Returns
+        -------
+        list of values, length n
+            In the order of the structures; equal structures share one value.
+        """
         with self._lock:
             found = {s: self._values[s] for s in structures if s in self._values}
         missing = list(dict.fromkeys(s for s in structures if s not in found))

@@ -66,6 +66,11 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidInputError
+            If ``structures`` is a single Structure, is empty, or holds anything else.
         """
         if isinstance(structures, Structure) or not len(structures):
             raise InvalidInputError("structures", "be a list of at least one Structure", structures)
@@ -102,6 +107,11 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         list of torch_geometric.data.Data, length n
             ``x`` float32 [N, F'], ``edge_index`` int64 [2, M], ``edge_attr`` float32 [M, D],
             ``graph_attr`` float32 [1, G'].
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
         """
         import torch
         from torch_geometric.data import Data
@@ -145,7 +155,20 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         )
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What ``fit`` learned: JSON values, and arrays by name. :meth:`from_state` brings it back."""
+        """What ``fit`` learned, in forms that can be stored. :meth:`from_state` brings it back.
+
+        Returns
+        -------
+        values : dict
+            JSON values.
+        arrays : dict of str to float32 array
+            Means and standard deviations.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        """
         check_is_fitted(self)
         values = {
             "families": self.families_,
@@ -156,7 +179,25 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> GraphEncoder:
-        """The encoder that :meth:`state` described."""
+        """The encoder that :meth:`state` described.
+
+        Parameters
+        ----------
+        values : mapping
+            JSON values, the first that :meth:`state` gives.
+        arrays : mapping of str to float32 array
+            Means and standard deviations, the second.
+
+        Returns
+        -------
+        GraphEncoder
+            Fitted.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array has another length than this version's features.
+        """
         encoder = cls()
         encoder.families_ = [str(name) for name in values["families"]]
         encoder.attribute_values_ = {name: list(v) for name, v in values["attribute_values"].items()}

@@ -105,6 +105,11 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no structure, or ``families`` is a string, empty or names an unknown one.
         """
         table = to_table(structures, self.families)
         values = table.to_numpy()  # [n, all columns]
@@ -121,7 +126,23 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, structures: Sequence[Structure]) -> np.ndarray:
-        """The kept columns, gaps filled, float64 [n, c]."""
+        """The kept columns as a matrix, with gaps filled by the medians seen in ``fit``.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        float64 [n, c]
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no structure, or this version lacks a column that was there in ``fit``.
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        """
         check_is_fitted(self)
         table = to_table(structures, self.families)
         gone = [name for name in self.columns_ if name not in table]
@@ -136,6 +157,22 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         return np.where(np.isfinite(values), values, self.median_)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns that :meth:`transform` returns, object [c]."""
+        """Names of the columns that :meth:`transform` returns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Structures have no columns; scikit-learn passes it.
+
+        Returns
+        -------
+        object [c]
+            Strings of the form ``family.measure``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        """
         check_is_fitted(self)
         return np.array(self.columns_, dtype=object)

@@ -128,7 +128,29 @@ class Predictor(RegressorMixin, BaseEstimator):
     def save(
         self, path: str | Path, *, metadata: Mapping[str, Any] | None = None, overwrite: bool = False
     ) -> Path:
-        """Write the fitted predictor to a folder; see :func:`nnstruct.predictors.save`."""
+        """Write the fitted predictor to a folder; see :func:`nnstruct.predictors.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            A folder that does not exist yet.
+        metadata : mapping, optional
+            JSON values to keep beside it, for example the benchmark and the target it was fitted to.
+        overwrite : bool
+            Whether to replace a folder that an earlier call wrote.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidInputError
+            If the path exists, the class is not registered, or the metadata are not JSON.
+        """
         from nnstruct.predictors.persistence import save
 
         return save(self, path, metadata=metadata, overwrite=overwrite)

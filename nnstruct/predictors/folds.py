@@ -13,7 +13,8 @@ from nnstruct.random import generator
 def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> np.ndarray:
     """The fold of each structure; equal fingerprints share a fold.
 
-    Groups are dealt to the folds in a random order, the next one always to the smallest fold.
+    Groups are dealt to the folds in a random order, the next one always to the smallest fold; large
+    groups come first.
 
     Parameters
     ----------
@@ -28,8 +29,14 @@ def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> 
     int64 [n]
         Values in ``0..folds - 1``.
 
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer than two folds, or more than distinct fingerprints.
+
     Examples
     --------
+    >>> from nnstruct.predictors import grouped_folds
     >>> fold = grouped_folds(["a", "b", "a", "c"], 2, 0)
     >>> bool(fold[0] == fold[2]), sorted(set(fold.tolist()))
     (True, [0, 1])

@@ -118,6 +118,17 @@ def load_predictor(path: str | Path) -> Predictor:
         If the path is no such folder, or the predictor's name is unknown.
     CorruptFileError
         If a file is missing, truncated, altered, or of another kind than its name says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Structure
+    >>> from nnstruct.predictors import Mean, load_predictor
+    >>> model = Mean().fit([Structure.from_layers([1, 2]), Structure.from_layers([2, 2])], [0.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_predictor(model.save(folder + "/mean", metadata={"target": "test"}))
+    >>> again.metadata_["target"], float(again.predict([Structure.from_layers([3, 3])])[0])
+    ('test', 0.5)
     """
     folder = Path(path)
     if not folder.exists():

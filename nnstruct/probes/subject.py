@@ -24,7 +24,16 @@ from nnstruct.tasks import Split, Task
 
 
 class Subject(ABC):
-    """A double precision copy of a module, in evaluation mode."""
+    """A double precision copy of a module on the CPU, in evaluation mode.
+
+    B examples, T symbols, S symbols of the task, C classes, L layers.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Copied; the caller's module stays as it is.
+    task : Task
+    """
 
     module: nn.Module
 
@@ -34,19 +43,72 @@ class Subject(ABC):
 
     @abstractmethod
     def encode(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Inputs that can be varied, float64 [B, ...], and lengths int64 [B] (of no use for vectors)."""
+        """The inputs of a split as numbers that can be varied.
+
+        Parameters
+        ----------
+        split : Split
+
+        Returns
+        -------
+        x : float64 Tensor [B, ...]
+            Of sequences [B, T, S], one-hot, T being the longest length; of vectors and images the inputs.
+        lengths : int64 Tensor [B]
+            Symbols of each sequence; of no use for vectors and images.
+        """
 
     @abstractmethod
     def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Class scores, float64 [B, C]."""
+        """Class scores.
+
+        Parameters
+        ----------
+        x : float64 Tensor [B, ...]
+            As :meth:`encode` gives it, or with other values in the same shape.
+        lengths : int64 Tensor [B]
+
+        Returns
+        -------
+        float64 Tensor [B, C]
+            Differentiable by x and by the module's parameters.
+
+        Raises
+        ------
+        InvalidInputError
+            If the module gives scores of another shape.
+        """
 
     @abstractmethod
     def states(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Values of each layer's units, float64 [B, width]; for sequences those that are read out."""
+        """Values of each layer's units.
+
+        Parameters
+        ----------
+        x : float64 Tensor [B, ...]
+            As :meth:`encode` gives it, or with other values in the same shape.
+        lengths : int64 Tensor [B]
+
+        Returns
+        -------
+        list of L float64 Tensors [B, width]
+            For sequences the states at the step that is read out.
+        """
 
 
 class CleanSubject(Subject):
-    """A :class:`nnstruct.modules.CleanRNN`; x has no entry for the padding."""
+    """A :class:`nnstruct.modules.CleanRNN`; x is [B, T, S - 1], since the padding feeds nothing.
+
+    Parameters
+    ----------
+    module : CleanRNN
+    task : Task
+        Of sequences.
+
+    Raises
+    ------
+    InvalidInputError
+        If the task has another number of symbols than the module.
+    """
 
     module: CleanRNN
 
@@ -80,7 +142,19 @@ class CleanSubject(Subject):
 
 
 class FaithfulSubject(Subject):
-    """A :class:`nnstruct.modules.FaithfulRNN`, which reads the padding like a symbol."""
+    """A :class:`nnstruct.modules.FaithfulRNN`, which reads the padding like a symbol.
+
+    Parameters
+    ----------
+    module : FaithfulRNN
+    task : Task
+        Of sequences.
+
+    Raises
+    ------
+    InvalidInputError
+        If the task has another number of symbols than the module.
+    """
 
     module: FaithfulRNN
 
@@ -169,10 +243,22 @@ class MLPSubject(VectorSubject):
 def subject_of(module: nn.Module | Network, task: Task) -> Subject:
     """A module or Network made ready for probing on a task.
 
+    Parameters
+    ----------
+    module : torch.nn.Module or Network
+        Of sequences one that :func:`nnstruct.modules.build_module` made; of vectors and images any that
+        gives class scores [B, C].
+    task : Task
+
+    Returns
+    -------
+    Subject
+        Of a copy of the module.
+
     Raises
     ------
     InvalidInputError
-        If it does not fit the task.
+        If the module does not fit the task.
     """
     if isinstance(module, Network):
         module = module_from_network(module)
@@ -200,14 +286,16 @@ class Situation:
     initial : torch.nn.Module, Network or None
         The module before training.
     samples : int
+        B, examples drawn from the training split; all of them where it has fewer.
     seed : int
+        With the data it decides which examples are drawn.
 
     Attributes
     ----------
     subject : Subject
     before : Subject or None
-    x : float64 [B, ...]
-    lengths, targets : int64 [B]
+    x : float64 Tensor [B, ...]
+    lengths, targets : int64 Tensor [B]
     """
 
     def __init__(
@@ -234,7 +322,18 @@ class Situation:
 
 
 def part_of(split: Split, chosen: np.ndarray) -> Split:
-    """Some examples of a split."""
+    """Some examples of a split.
+
+    Parameters
+    ----------
+    split : Split
+    chosen : int64 or bool array
+        Positions of the examples, or a mask over all.
+
+    Returns
+    -------
+    Split
+    """
     lengths = None if split.lengths is None else split.lengths[chosen]
     return Split(split.inputs[chosen], split.targets[chosen], lengths)
 

@@ -15,9 +15,17 @@ from nnstruct.structure import Structure
 def content_key(structure: Structure) -> bytes:
     """16 bytes that are equal for equal structures (same labels, family, flags and attributes).
 
-    The fingerprint would also be equal for relabelled structures, whose measures may differ in the
-    last bit, so that a value would hang on what was computed before; and it takes longer to
+    The fingerprint would also be equal for relabelled structures, whose measures may differ in the last
+    bit. Then a value would depend on which of them was computed first. The fingerprint also takes longer to
     compute than the measures.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    bytes
 
     Examples
     --------
@@ -58,7 +66,20 @@ class RowCache:
         self._lock = Lock()
 
     def get(self, family: str, key: bytes) -> np.ndarray | None:
-        """The row, or None where it is not kept."""
+        """The row kept for a structure; it then counts as the one used last.
+
+        Parameters
+        ----------
+        family : str
+            Of measures.
+        key : bytes
+            From :func:`content_key`.
+
+        Returns
+        -------
+        float64 [measures], or None
+            None where it is not kept.
+        """
         with self._lock:
             row = self._rows.get((family, key))
             if row is not None:
@@ -66,7 +87,17 @@ class RowCache:
             return row
 
     def put(self, family: str, key: bytes, row: np.ndarray) -> None:
-        """Keep a row."""
+        """Keep a row; where there are too many, the least recently used leave.
+
+        Parameters
+        ----------
+        family : str
+            Of measures.
+        key : bytes
+            From :func:`content_key`.
+        row : float64 [measures]
+            Kept as it is, not copied.
+        """
         with self._lock:
             self._rows[family, key] = row
             self._rows.move_to_end((family, key))

@@ -23,7 +23,27 @@ _STEPS = 6
 
 
 class Course:
-    """Where a run stands: the folder, the steps with their seconds, and who hears of them."""
+    """Where a run stands: the folder, the steps with their seconds, and who hears of them.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists; the seconds of the steps are kept in it.
+    console : rich.console.Console
+    quiet : bool
+        Whether the steps themselves show no progress.
+    workers : int or None
+        Processes; None for one a CPU.
+    seed : int
+    settings : Settings
+
+    Attributes
+    ----------
+    number : int
+        Steps begun.
+    done : list of (str, float)
+        Title and outcome of each finished step, and the seconds of its work.
+    """
 
     def __init__(
         self, folder: Path, console: Console, quiet: bool, workers: int | None, seed: int, settings: Settings
@@ -36,7 +56,18 @@ class Course:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Announce a step; what it yields is called with a line about the outcome."""
+        """A context in which a step runs: it is announced before, timed, and told of after.
+
+        Parameters
+        ----------
+        title : str
+            Of the step; tells it from the others when a run goes on.
+
+        Yields
+        ------
+        callable (str) -> None
+            To be called with lines about the outcome.
+        """
         self.number += 1
         self.console.print(Text.assemble((f"{self.number}/{_STEPS} ", "bold cyan"), (title, "bold")))
         lines: list[str] = []

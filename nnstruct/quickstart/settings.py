@@ -22,6 +22,30 @@ class Settings:
 
     The learning rate is low enough that four epochs do not saturate the task: what a structure is
     worth shows best while the better ones are ahead.
+
+    Attributes
+    ----------
+    task : str
+        A name that :func:`nnstruct.load_task` knows.
+    task_options : mapping of str to Any
+        Its keyword arguments.
+    family : str
+        Of the structures.
+    units : (int, int)
+        Fewest and most units of a structure.
+    config : TrainConfig
+    target : str
+        What predictors and search are after: the label of a benchmark.
+    predictors : tuple of str
+        Names of the predictors that are compared.
+    params : mapping of str to mapping
+        Keyword arguments of a predictor by its name.
+    folds, repeats : int
+        Of the cross-validation.
+    test_share : float
+        Share of the structures that is put aside, between 0 and 1.
+    generations, per_generation : int
+        Of the search: how often it asks, and for how many structures.
     """
 
     task: str = "reber"
@@ -44,7 +68,21 @@ class Settings:
     per_generation: int = 8
 
     def recipe(self, structures: int, seeds: int, seed: int) -> DatasetRecipe:
-        """The recipe of the benchmark."""
+        """The recipe of the benchmark.
+
+        Parameters
+        ----------
+        structures : int
+            How many to draw.
+        seeds : int
+            Trainings of each.
+        seed : int
+            Of the draw.
+
+        Returns
+        -------
+        DatasetRecipe
+        """
         return DatasetRecipe(
             task=TaskSection(name=self.task, options=dict(self.task_options)),
             space=SpaceSection(families=[self.family], units=list(self.units)),
@@ -55,7 +93,24 @@ class Settings:
         )
 
     def make(self, name: str, seed: int) -> Predictor:
-        """A predictor, not fitted."""
+        """A predictor with the parameters of these settings, not fitted.
+
+        Parameters
+        ----------
+        name : str
+            In :data:`nnstruct.predictors.PREDICTORS`.
+        seed : int
+            Its ``random_state``.
+
+        Returns
+        -------
+        Predictor
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such predictor.
+        """
         from nnstruct.predictors import PREDICTORS
 
         return PREDICTORS[name](random_state=seed, **self.params.get(name, {}))

@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 
 def make_benchmark(course: Course, structures: int, seeds: int) -> Benchmark:
+    """Draw the structures and train them, or take up what an earlier run left.
+
+    Parameters
+    ----------
+    course : Course
+    structures : int
+        How many to draw.
+    seeds : int
+        Trainings of each.
+
+    Returns
+    -------
+    Benchmark
+        Of the structures that have a label; also a folder of ``course.folder``.
+    """
     settings = course.settings
     recipe = settings.recipe(structures, seeds, course.seed)
     fewest, most = settings.units
@@ -45,6 +60,17 @@ def make_benchmark(course: Course, structures: int, seeds: int) -> Benchmark:
 
 
 def compare_predictors(course: Course, bench: Benchmark) -> Evaluation:
+    """Compare the predictors by cross-validation, or read the comparison that an earlier run left.
+
+    Parameters
+    ----------
+    course : Course
+    bench : Benchmark
+
+    Returns
+    -------
+    Evaluation
+    """
     from nnstruct.recipes.stored import benchmark_key, digest, load_evaluation, save_evaluation
 
     settings = course.settings
@@ -71,6 +97,20 @@ def compare_predictors(course: Course, bench: Benchmark) -> Evaluation:
 
 
 def fit_models(course: Course, bench: Benchmark, best: str) -> HeldOut:
+    """Fit each predictor to a part of the benchmark, save it, and ask the best one about the rest.
+
+    Parameters
+    ----------
+    course : Course
+    bench : Benchmark
+    best : str
+        Name of the predictor to ask.
+
+    Returns
+    -------
+    HeldOut
+        Its predictions of the structures put aside, beside the truth.
+    """
     from nnstruct.predictors import load_predictor
     from nnstruct.recipes.predictor import describe
     from nnstruct.recipes.stored import benchmark_key, digest
@@ -106,12 +146,40 @@ def _held_out(name: str, model: Predictor, test: Benchmark) -> HeldOut:
 
 
 def choose_guide(evaluation: Evaluation) -> str:
-    """The best predictor that is quick enough to be fitted anew in each generation."""
+    """The best predictor that is quick enough to be fitted anew in each generation.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    str
+        The name with the highest R2, the GNN and the mean left out where there is any other.
+    """
     classical = evaluation.table["r2"].drop(["gnn", "mean"], errors="ignore")
     return str((classical if len(classical) else evaluation.table["r2"]).idxmax())
 
 
 def run_guided_search(course: Course, bench: Benchmark, guide: str, seeds: int) -> tuple[Search, Benchmark]:
+    """Search for better structures, or go on with the search that an earlier run left.
+
+    Parameters
+    ----------
+    course : Course
+    bench : Benchmark
+        What the search knows at its start.
+    guide : str
+        Name of the predictor that guides it.
+    seeds : int
+        Trainings of each structure that it chooses.
+
+    Returns
+    -------
+    search : Search
+    found : Benchmark
+        Of the structures that it chose.
+    """
     from nnstruct.recipes.searching import run_search
     from nnstruct.recipes.stored import benchmark_key, digest
     from nnstruct.search import Search
@@ -157,6 +225,25 @@ def make_report(
     found: Benchmark,
     commands: Sequence[tuple[str, str]],
 ) -> Path:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    course : Course
+    bench : Benchmark
+    evaluation : Evaluation
+    held_out : HeldOut
+    search : Search
+    found : Benchmark
+        Of the structures that the search chose.
+    commands : sequence of (str, str)
+        What to do next, and the command for it.
+
+    Returns
+    -------
+    Path
+        ``report.html`` in the folder of the run.
+    """
     from nnstruct.report import write_report
 
     return write_report(

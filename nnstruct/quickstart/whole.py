@@ -85,9 +85,10 @@ def run(
 
     Parameters
     ----------
-    out : path
+    out : str or Path
         Folder for the benchmark, the predictors, the search and ``report.html``.
     seed : int
+        Decides all that is random: structures, trainings, folds and search.
     structures : int
         At least 20.
     seeds : int
@@ -97,10 +98,35 @@ def run(
     quiet : bool
         Print nothing.
     settings : Settings, optional
+        By default ``Settings()``, which takes two minutes on two cores.
 
     Returns
     -------
     Summary
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer than 20 structures, or another argument breaks its rule.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct.quickstart import Settings, run
+    >>> from nnstruct.record import TrainConfig
+    >>> short = Settings(
+    ...     task_options={"train": 40, "val": 10, "test": 20, "max_length": 12},
+    ...     units=(6, 8),
+    ...     config=TrainConfig(epochs=1),
+    ...     predictors=("mean", "bayesian-ridge"),
+    ...     folds=2,
+    ...     repeats=1,
+    ...     generations=1,
+    ...     per_generation=2,
+    ... )
+    >>> summary = run(tempfile.mkdtemp(), structures=20, seeds=1, workers=1, quiet=True, settings=short)
+    >>> len(summary.benchmark), len(summary.found), summary.report.name
+    (20, 2, 'report.html')
     """
     from rich.console import Console
 
@@ -128,7 +154,30 @@ def run(
 
 
 def next_commands(folder: Path, predictor: str, guide: str) -> list[tuple[str, str]]:
-    """What to do next in a quickstart's folder, and the command for it."""
+    """What to do next in a quickstart's folder, and the command for it.
+
+    Parameters
+    ----------
+    folder : Path
+        As :func:`run` left it.
+    predictor : str
+        Name of the predictor to score with; a saved one.
+    guide : str
+        Name of the predictor to search with.
+
+    Returns
+    -------
+    list of (str, str)
+        A sentence, and a line for the shell.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from nnstruct.quickstart import next_commands
+    >>> commands = next_commands(Path("first"), "gnn", "random-forest")
+    >>> commands[0][1]
+    'nnstruct show first/benchmark --picture first/best.png'
+    """
 
     def place(name: str) -> str:
         return shlex.quote(str(folder / name))

@@ -193,7 +193,7 @@ class CellLayout:
 
     @property
     def own_shape(self) -> tuple[int, int]:
-        """Shape of ``unit_weight``: [U, K], for the U units with a kernel of their own, K the most weights."""
+        """Shape of ``unit_weight``: [U, K], with K the most weights of the U units that have a kernel."""
         return (len(self.own_units), int(self.own_size.max(initial=0)))
 
     def input_shapes(self, image_channels: int) -> dict[str, tuple[int, ...]]:

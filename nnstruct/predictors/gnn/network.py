@@ -63,6 +63,25 @@ class StructureNet(nn.Module):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, graph_attr: Tensor, batch: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """A mean and a variance for each of B graphs, in units of the labels' spread.
+
+        Parameters
+        ----------
+        x : float32 Tensor [N, node_width]
+            The units of all graphs, one graph after the other.
+        edge_index : int64 Tensor [2, M]
+            Sends messages from its first row to its second.
+        edge_attr : float32 Tensor [M, edge_width]
+        graph_attr : float32 Tensor [B, graph_width]
+        batch : int64 Tensor [N]
+            The graph of each unit.
+
+        Returns
+        -------
+        mean : Tensor [B]
+        log_variance : Tensor [B]
+            The logarithm of the variance, from -8 to 4.
+        """
         x = self.embed(x)  # [N, H]
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             x = x + self.dropout(convolution(norm(x), edge_index, edge_attr))
