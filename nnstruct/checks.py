@@ -41,6 +41,25 @@ def is_number(value: Any) -> TypeGuard[float]:
     return is_integer(value) or isinstance(value, float | np.floating)
 
 
+def plain(value: Any) -> Any:
+    """Scalars and arrays of numpy, in lists and tuples too, as Python's own values; the rest as it is.
+
+    What is stored, hashed or written as JSON is then the same, whichever kind a caller had at hand.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnstruct.checks import plain
+    >>> plain(np.float32(0.5)), plain((np.int64(3), "gru")), plain(np.arange(2))
+    (0.5, (3, 'gru'), [0, 1])
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
 def check_integer(
     value: Any,
     field: str,

@@ -31,7 +31,7 @@ def derive_seed(*keys: int | str) -> int:
     >>> derive_seed(0, "init") == derive_seed(0, "init") != derive_seed(1, "init")
     True
     """
-    plain = (int(key) if isinstance(key, np.integer) else key for key in keys)
+    plain = (int(key) if is_integer(key) else key for key in keys)
     text = "\x1f".join(f"{type(key).__name__}:{key}" for key in plain)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
@@ -108,7 +108,7 @@ def seed_list(seeds: Any, field: str = "seeds") -> list[int]:
     """
     if is_integer(seeds):
         return list(range(check_integer(seeds, field, rule="be a positive integer or a sequence of seeds")))
-    if isinstance(seeds, bool | str) or not isinstance(seeds, Iterable):
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise InvalidInputError(field, "be a positive integer or a sequence of seeds", seeds)
     given = list(seeds)
     checked = [check_seed(seed, f"{field}[{place}]") for place, seed in enumerate(given)]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nnstruct.checks import plain
 
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
@@ -65,19 +67,24 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     protocol: Literal["clean", "faithful", "corrected"] = "clean"
-    epochs: int = Field(default=15, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    clip_norm: float = Field(default=5.0, gt=0)
+    epochs: int = Field(default=15, ge=1, strict=True)
+    batch_size: int = Field(default=128, ge=1, strict=True)
+    learning_rate: float = Field(default=1e-3, gt=0, strict=True)
+    clip_norm: float = Field(default=5.0, gt=0, strict=True)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, strict=True)
     schedule: Literal["constant", "cosine"] = "constant"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, strict=True)
     augmentation: Literal["none", "crop", "flip", "crop-flip"] = "none"
     precision: Literal["float32", "bfloat16"] = "float32"
     normalization: Literal["default", "none", "batch", "layer"] = "default"
     parametrization: Literal["standard", "mup"] = "standard"
-    base_width: int = Field(default=32, ge=1)
+    base_width: int = Field(default=32, ge=1, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return plain(value)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import Contents, read_contents
 from nnstruct.benchmark.labels import Labelled
 from nnstruct.benchmark.targets import TARGETS
+from nnstruct.checks import check_share
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.random import check_seed, generator
 from nnstruct.record import Record, TrainConfig
@@ -331,9 +332,7 @@ class Benchmark(Labelled):
         InvalidInputError
             If ``test`` or ``seed`` breaks its rule, or fewer than two structures have a label.
         """
-        check_seed(seed)
-        if not (isinstance(test, float) and 0.0 < test < 1.0):
-            raise InvalidInputError("test", "be a share in (0, 1)", test)
+        test, seed = check_share(test, "test"), check_seed(seed)
         names = sorted(self.fingerprints)
         if len(names) < 2:
             raise InvalidInputError(

@@ -38,6 +38,7 @@ from nnstruct.benchmark.contents import (
     staged_path,
 )
 from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
+from nnstruct.checks import is_number
 from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
@@ -66,7 +67,7 @@ class FolderLock:
         self._lock = filelock.FileLock(folder / _LOCK, thread_local=False)
 
     def __enter__(self) -> FolderLock:
-        if not isinstance(self.wait, int | float) or isinstance(self.wait, bool) or not self.wait >= 0:
+        if not is_number(self.wait) or not self.wait >= 0:
             raise InvalidInputError("wait", "be a number of seconds, at least 0", self.wait)
         try:
             self._lock.acquire(timeout=-1 if self.wait == float("inf") else self.wait)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nnstruct.checks import check_integer, is_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract.faithful import is_faithful, read_faithful
 from nnstruct.extract.simplify import with_attention
@@ -153,12 +154,11 @@ def check_choices(resolution: str, threshold: float, on_unsupported: str, max_ed
     """Raise :class:`InvalidInputError` unless the options are among those offered."""
     if resolution not in RESOLUTIONS:
         raise InvalidInputError("resolution", f"be one of {', '.join(RESOLUTIONS)}", resolution)
-    if not threshold >= 0:
+    if not (is_number(threshold) and threshold >= 0):
         raise InvalidInputError("threshold", "be at least 0", threshold)
     if on_unsupported not in ("error", "opaque"):
         raise InvalidInputError("on_unsupported", "be 'error' or 'opaque'", on_unsupported)
-    if max_edges < 1:
-        raise InvalidInputError("max_edges", "be at least 1", max_edges)
+    check_integer(max_edges, "max_edges", rule="be at least 1")
 
 
 def _own(module: Any, resolution: str) -> Network:

@@ -79,9 +79,9 @@ def stream(
     84 ok
     """
     config = config or TrainConfig()
+    jobs = [Job(structure, check_seed(seed)) for structure, seed in jobs]
     for job in jobs:
         check_trainable(job.structure, task, config)
-        check_seed(job.seed)
         choose_engine(engine, job.structure, task, config, device)
     ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
     count = min(check_workers(workers), max(len(ordered), 1))
@@ -196,13 +196,13 @@ def train_network(
     >>> network.weight.shape == (structure.num_edges, 1)
     True
     """
-    config = config or TrainConfig()
+    config, seed = config or TrainConfig(), check_seed(seed)
     check_trainable(structure, task, config)
     if config.protocol != "clean":
         raise InvalidInputError("config.protocol", "be 'clean' to keep a Network", config.protocol)
     chosen = choose_engine(engine, structure, task, config)
     started = time.process_time()
-    outcome = chosen.train_one(structure, task, config, check_seed(seed))
+    outcome = chosen.train_one(structure, task, config, seed)
     record = outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
     values = dict(outcome.parameters)
     weight, bias = values.pop("weight"), values.pop("bias")

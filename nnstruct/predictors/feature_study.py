@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import BenchmarkLike, Predictor, grouped_folds
 from nnstruct.predictors.tabular import TabularPredictor
@@ -95,8 +96,7 @@ def family_importance(
     """
     if not isinstance(predictor, TabularPredictor):
         raise InvalidInputError("predictor", "be one that learns from a table of features", predictor)
-    if isinstance(permutations, bool) or not isinstance(permutations, int) or permutations < 1:
-        raise InvalidInputError("permutations", "be a positive integer", permutations)
+    permutations = check_integer(permutations, "permutations")
     structures, y = list(bench.structures), np.asarray(bench.y, dtype=np.float64)
     fold = grouped_folds([s.fingerprint for s in structures], folds, check_seed(seed), "importance")
     plain = np.empty(len(y))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import generator
 
@@ -41,8 +42,7 @@ def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> 
     >>> bool(fold[0] == fold[2]), sorted(set(fold.tolist()))
     (True, [0, 1])
     """
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 2:
-        raise InvalidInputError("folds", "be an integer of at least 2", folds)
+    folds = check_integer(folds, "folds", low=2)
     names, group, sizes = np.unique(np.asarray(fingerprints), return_inverse=True, return_counts=True)
     if folds > len(names):
         raise InvalidInputError("folds", f"be at most the {len(names)} distinct structures", folds)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from nnstruct.checks import plain
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.random import check_seed, generator
 from nnstruct.registry import Registry
@@ -76,10 +77,7 @@ class Prior(BaseModel, ABC):
     def _plain_values(cls, parameters: Any) -> Any:
         if not isinstance(parameters, dict):
             return parameters
-        return {
-            name: value.tolist() if isinstance(value, np.generic | np.ndarray) else value
-            for name, value in parameters.items()
-        }
+        return {name: plain(value) for name, value in parameters.items()}
 
     # ---- what each prior defines
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.base import PRIORS, Prior
@@ -62,8 +63,7 @@ def sample(
     """
     if not isinstance(space, Space):
         raise InvalidInputError("space", "be a Space", space)
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise InvalidInputError("n", "be a non-negative integer", n)
+    n = check_integer(n, "n", low=0)
     sources = _sources(priors)
     found = list(islice(_distinct(sources, space, check_seed(seed), strict=priors is not None), n))
     if len(found) < n:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.checks import check_integer
+from nnstruct.errors import StructureError
 from nnstruct.priors.barabasi_albert import BarabasiAlbert
 from nnstruct.priors.base import Prior
 from nnstruct.priors.watts_strogatz import WattsStrogatz
@@ -53,9 +54,7 @@ def stier2021(count: int, *, seed: int = 0, family: str = "rnn_tanh") -> list[St
     >>> [structure.origin["prior"] for structure in stier2021(3, seed=0, family="gru")]
     ['barabasi-albert', 'watts-strogatz', 'barabasi-albert']
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise InvalidInputError("count", "be a non-negative integer", count)
-    seed = check_seed(seed)
+    count, seed = check_integer(count, "count", low=0), check_seed(seed)
     return [_draw(index, seed, family) for index in range(count)]
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.properties.base import MeasureFamily, check_families
@@ -109,12 +108,10 @@ def functional_features(
     before = [None] * len(given) if initial is None else _check_modules("initial", initial)
     if len(before) != len(given):
         raise InvalidInputError("initial", f"hold {len(given)} modules, one for each", len(before))
-    if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 2:
-        raise InvalidInputError("samples", "be an integer of at least 2", samples)
-    check_seed(seed)
+    samples, seed = check_integer(samples, "samples", low=2), check_seed(seed)
     rows = []
     for module, start in zip(given, before, strict=True):
-        situation = Situation(module, task, start, int(samples), seed)
+        situation = Situation(module, task, start, samples, seed)
         rows.append([float(value) for family in chosen for value in family.compute(situation)])
     return pd.DataFrame(rows, columns=[column for family in chosen for column in family.columns])
 

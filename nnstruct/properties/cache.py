@@ -8,7 +8,7 @@ from threading import Lock
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.structure import Structure
 
 
@@ -59,9 +59,7 @@ class RowCache:
     """
 
     def __init__(self, capacity: int) -> None:
-        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise InvalidInputError("capacity", "be a positive integer", capacity)
-        self.capacity = capacity
+        self.capacity = check_integer(capacity, "capacity")
         self._rows: OrderedDict[tuple[str, bytes], np.ndarray] = OrderedDict()
         self._lock = Lock()
 

@@ -21,9 +21,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
 
 MEASURES = {
@@ -111,9 +112,8 @@ def memory_load(structures: Sequence[Structure], samples: int) -> np.ndarray:
     >>> memory_load([Structure.from_layers([4, 5])], samples=100).tolist()
     [5.0]
     """
-    if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 1:
-        raise InvalidInputError("samples", "be a positive integer", samples)
-    connections = np.array([_row(structure)[0] for structure in structures])
+    samples = check_integer(samples, "samples")
+    connections = np.array([_row(structure)[0] for structure in check_structures(structures)])
     with np.errstate(divide="ignore"):
         return samples / connections
 

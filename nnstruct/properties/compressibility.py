@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.checks import check_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.properties.base import PropertyFamily
@@ -85,8 +86,7 @@ def greedy_cp(tensor: np.ndarray, share: float = 0.99) -> tuple[np.ndarray, np.n
     tensor = np.asarray(tensor, dtype=np.float64)
     if tensor.ndim != 3 or not tensor.any():
         raise InvalidInputError("tensor", "have three axes and a value that is not zero", list(tensor.shape))
-    if not 0.0 < share < 1.0:
-        raise InvalidInputError("share", "be in (0, 1)", share)
+    share = check_number(share, "share", low=0, high=1, open_low=True, open_high=True)
     if tensor.shape[2] == 1:
         return _singular_terms(tensor[:, :, 0], share)
     total = float((tensor**2).sum())
@@ -182,8 +182,7 @@ def layer_compressibility(network: Network, share: float = 0.99) -> pd.DataFrame
     import pandas as pd
 
     (checked,) = check_networks([network])
-    if not 0.0 < share < 1.0:
-        raise InvalidInputError("share", "be in (0, 1)", share)
+    share = check_number(share, "share", low=0, high=1, open_low=True, open_high=True)
     columns = ["layer", "targets", "sources", "positions", "rank", "largest_rank", "parameters", "dense",
                "tensorisation", "bound"]  # fmt: skip
     return pd.DataFrame([_layer(*found, share) for found in _tensors(checked)], columns=columns)

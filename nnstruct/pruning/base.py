@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
 
+from nnstruct.checks import check_share, plain
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
 from nnstruct.modules import module_from_network
@@ -135,6 +136,10 @@ class Pruner(ABC):
     part: str | None = None
     gates: str | None = None
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
+
     # ---- what each method defines
 
     @abstractmethod
@@ -229,8 +234,7 @@ class Pruner(ABC):
         InvalidInputError
             As for :meth:`prune`.
         """
-        check_density(density)
-        seed = check_seed(seed)
+        density, seed = check_density(density), check_seed(seed)
         self.check()
         self.scope.check()
         if self.needs_task and task is None:
@@ -373,9 +377,7 @@ def counts_in_each(work: Workpiece, density: float) -> list[int]:
 
 def check_density(density: float, field: str = "density") -> float:
     """Return a share in [0, 1], or raise :class:`InvalidInputError`."""
-    if isinstance(density, bool) or not isinstance(density, int | float) or not 0.0 <= density <= 1.0:
-        raise InvalidInputError(field, "be a share in [0, 1]", density)
-    return float(density)
+    return check_share(density, field, ends="[]")
 
 
 def as_module(network: nn.Module | Network) -> nn.Module:

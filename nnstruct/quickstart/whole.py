@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.quickstart.course import BENCHMARK, HELD_OUT, MODELS, Course
 from nnstruct.quickstart.settings import Settings
 from nnstruct.quickstart.steps import (
@@ -130,8 +130,7 @@ def run(
     """
     from rich.console import Console
 
-    if isinstance(structures, bool) or not isinstance(structures, int) or structures < 20:
-        raise InvalidInputError("structures", "be an integer, at least 20", structures)
+    structures = check_integer(structures, "structures", low=20, rule="be an integer, at least 20")
     started = time.perf_counter()
     chosen = settings or Settings()
     folder = Path(out)

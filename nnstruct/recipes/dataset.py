@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.pruned import PrunedSection, build_pruned
 from nnstruct.recipes.reading import (
@@ -66,9 +67,7 @@ class DatasetRecipe(Section):
     @model_validator(mode="after")
     def _differ(self) -> Self:
         for variant in self.variants:
-            seeds = variant.get(SEEDS, 1)
-            if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-                raise InvalidInputError(f"[[variants]] {SEEDS}", "be a positive integer", seeds)
+            check_integer(variant.get(SEEDS, 1), f"[[variants]] {SEEDS}")
         configs = self.configs
         if len({config.id for config in configs}) < len(configs):
             raise InvalidInputError("[[variants]]", "each differ from [train] and each other", self.variants)
@@ -228,15 +227,13 @@ def _prune(
     announce: Announce | None,
 ) -> tuple[dict[str, list[Any]], str]:
     """Prune and re-train; the structures of all steps by family, and the configuration of their records."""
-    from nnstruct.processes import num_cpus
-
     if announce is not None:
         count = sum(len(structures) for structures in drawn.values())
         announce(f"{count} structures to prune at {len(pruning.densities)} densities, on {task!r}")
     by_seeds: dict[int, list[Any]] = {}
     for family, structures in drawn.items():
         by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
-    runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers or num_cpus())
+    runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers)
     steps = {s.fingerprint: s for run in runs for s in run.structures}.values()
     return {family: [s for s in steps if s.family == family] for family in drawn}, runs[0].config.id
 

@@ -105,7 +105,7 @@ def build_pruned(
     config: TrainConfig,
     out: Path,
     *,
-    workers: int,
+    workers: int | None,
 ) -> list[Trajectory]:
     """Prune structures, add what comes of it to the benchmark in ``out``, and keep the trajectories.
 
@@ -120,7 +120,8 @@ def build_pruned(
         By the number of seeds.
     config : TrainConfig
     out : Path
-    workers : int
+    workers : int or None
+        Processes; None for one a CPU.
 
     Returns
     -------

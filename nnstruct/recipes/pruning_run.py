@@ -72,7 +72,7 @@ def run_pruning_recipe(
     path: str | Path,
     out: str | Path | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = 1,
     announce: Announce | None = None,
 ) -> PruningRun:
     """Prune and re-train as a recipe says, and compare what came of it with what was expected.
@@ -88,8 +88,8 @@ def run_pruning_recipe(
         ``table.parquet`` (means over seeds with 95% intervals), ``steps.parquet``,
         ``comparisons.parquet``, ``thresholds.parquet``, all of it to read in ``table.md``, and
         ``accuracy.png``.
-    workers : int
-        Processes that train.
+    workers : int or None
+        Processes that train; None for one a CPU.
     announce : callable, optional
         Called with a line of text before the first and after each trajectory.
 

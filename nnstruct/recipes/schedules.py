@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, field_validator
 
+from nnstruct.checks import is_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.reading import Section, check_known
 from nnstruct.record import TrainConfig
@@ -16,7 +17,7 @@ Epochs = Annotated[int, Field(ge=0)]
 
 def _budget(value: Any) -> Any:
     held = value if isinstance(value, list) else [value]
-    if any(type(number) is not int or number < 0 for number in held):
+    if any(not is_integer(number) or number < 0 for number in held):
         raise InvalidInputError("epochs", "be an integer or a list of integers, at least 0", value)
     return value
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.recipes.dataset import Announce
 from nnstruct.record import TrainConfig
 
@@ -84,9 +84,8 @@ def run_search(
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.benchmark.progress import Progress
 
-    for name, value in (("generations", generations), ("per_generation", per_generation), ("seeds", seeds)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidInputError(name, "be a positive integer", value)
+    generations = check_integer(generations, "generations")
+    per_generation, seeds = check_integer(per_generation, "per_generation"), check_integer(seeds, "seeds")
     settings = config or TrainConfig()
     wanted = generations * per_generation
     done = num_scored(search)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.report.plots import BLUE, INK, ORANGE, tidy
 
@@ -43,7 +44,8 @@ def correlation_bars(ax: Axes, correlations: pd.DataFrame, *, top: int = 20) -> 
     >>> [label.get_text() for label in correlation_bars(Figure().subplots(), found).get_yticklabels()]
     ['paper.density', 'paper.edges']
     """
-    if not len(correlations) or top < 1:
+    top = check_integer(top, "top")
+    if not len(correlations):
         raise InvalidInputError("correlations", "hold at least one measure to draw", len(correlations))
     shown = correlations.head(top)[::-1]
     values = shown["spearman"].to_numpy()

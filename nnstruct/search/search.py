@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.random import check_seed, generator
 from nnstruct.search.acquisition import ACQUISITIONS
@@ -158,8 +159,7 @@ class Search:
             If a parameter of the search breaks its rule, or the space holds no ``n`` structures
             that are new.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise InvalidInputError("n", "be a positive integer", n)
+        n = check_integer(n, "n")
         ledger = self._open()
         waiting = [e for e in ledger.entries if e.state == PENDING and e.number not in self._handed_out]
         if not waiting:
@@ -167,10 +167,10 @@ class Search:
             fit = self._refit(ledger)
             generation = ledger.generation
             proposed = propose(
-                self._strategy(), ledger.entries, self._guide, int(n), generation=generation, rng=rng
+                self._strategy(), ledger.entries, self._guide, n, generation=generation, rng=rng
             )
             waiting = ledger.add_batch(proposed, fit)
-        asked = waiting[: int(n)]
+        asked = waiting[:n]
         self._handed_out |= {entry.number for entry in asked}
         return [entry.structure for entry in asked]
 
@@ -289,16 +289,12 @@ class Search:
         if self.removal not in REMOVALS:
             raise InvalidInputError("removal", f"be one of {', '.join(REMOVALS)}", self.removal)
         for name, least in (("population", 2), ("offspring", 1), ("refit_every", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise InvalidInputError(name, f"be an integer, at least {least}", value)
+            check_integer(getattr(self, name), name, low=least, rule=f"be an integer, at least {least}")
         for name in ("crossover_rate", "mutation_rate", "random_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InvalidInputError(name, "be in [0, 1]", getattr(self, name))
+            check_number(getattr(self, name), name, low=0, high=1)
         if self.mutation_rate == 1:
             raise InvalidInputError("mutation_rate", "be below 1 (mutation would never end)", 1)
-        if not 0 <= self.exploration < np.inf:
-            raise InvalidInputError("exploration", "be a finite number, not negative", self.exploration)
+        check_number(self.exploration, "exploration", low=0, rule="be a finite number, not negative")
         as_selection(self.selection)
         ACQUISITIONS[self.acquisition]
 

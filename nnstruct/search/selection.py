@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 
@@ -60,8 +61,7 @@ class Tournament(Selection):
     name: ClassVar[str] = "tournament"
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
-            raise InvalidInputError("size", "be a positive integer", self.size)
+        object.__setattr__(self, "size", check_integer(self.size, "size"))
 
     def __call__(self, scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
         entrants = rng.integers(len(scores), size=(count, self.size))  # [count, size]
@@ -91,8 +91,8 @@ class Truncation(Selection):
     name: ClassVar[str] = "truncation"
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise InvalidInputError("share", "be in (0, 1]", self.share)
+        share = check_number(self.share, "share", low=0, high=1, open_low=True)
+        object.__setattr__(self, "share", share)
 
     def __call__(self, scores: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
         kept = max(1, round(self.share * len(scores)))

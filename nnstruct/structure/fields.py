@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.checks import is_integer, plain
 from nnstruct.errors import StructureError
 
 UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
@@ -150,11 +151,11 @@ def as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str,
         given = attributes[name]
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise StructureError(f"attributes[{name!r}]", f"be a sequence of {num_units} values", given)
-        values = tuple(v.item() if isinstance(v, np.generic) else v for v in given)
+        values = tuple(plain(value) for value in given)
         if len(values) != num_units:
             raise StructureError(f"attributes[{name!r}]", f"hold {num_units} values", len(values))
         # A bool equals an integer, but the two would not share a fingerprint.
-        if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
+        if not all(isinstance(value, str) or is_integer(value) for value in values):
             raise StructureError(f"attributes[{name!r}]", "hold strings or integers", values)
         checked[name] = values
     return MappingProxyType(checked)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import is_integer
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.fields import UNIT_ATTRIBUTES
@@ -48,9 +49,7 @@ def structure_from_layers(
     >>> structure_from_layers([3, 2]).forward_edges.shape
     (2, 6)
     """
-    if not len(sizes) or not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1 for size in sizes
-    ):
+    if not len(sizes) or not all(is_integer(size) and size >= 1 for size in sizes):
         raise StructureError("sizes", "be positive integers, at least one", list(sizes))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_number
 from nnstruct.random import check_seed, generator
 from nnstruct.registry import Registry
 
@@ -72,7 +72,6 @@ def recurrent_edges(
     >>> recurrent_edges("reverse", np.array([[0, 1], [1, 2]]), np.arange(3)).tolist()
     [[1, 2], [0, 1]]
     """
-    if not 0.0 <= density <= 1.0:
-        raise InvalidInputError("density", "be in [0, 1]", density)
+    density = check_number(density, "density", low=0, high=1)
     rng = generator(check_seed(seed), "recurrence")
     return RECURRENCES[recurrence](forward, layer, rng, density).astype(np.int64)

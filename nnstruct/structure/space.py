@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nnstruct.checks import check_integer, is_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
@@ -87,21 +88,21 @@ class Space:
     def __post_init__(self) -> None:
         FAMILIES[self.family]
         RECURRENCES[self.recurrence]
-        if not isinstance(self.units, Sequence) or len(self.units) != 2:
-            raise InvalidInputError("units", "be a pair (fewest, most)", self.units)
-        fewest, most = self.units
-        if not (isinstance(fewest, int) and isinstance(most, int) and 2 <= fewest <= most):
-            raise InvalidInputError("units", "be integers with 2 <= fewest <= most", self.units)
-        if self.max_edges is not None and not (
-            isinstance(self.max_edges, int) and self.max_edges >= fewest - 1
-        ):
-            raise InvalidInputError("max_edges", f"be an integer, at least {fewest - 1}", self.max_edges)
-        object.__setattr__(self, "units", (fewest, most))
+        units = _as_range("units", self.units, 2, ("fewest", "most"))
+        object.__setattr__(self, "units", units)
+        if self.max_edges is not None:
+            least = units[0] - 1
+            rule = f"be an integer, at least {least}"
+            object.__setattr__(
+                self, "max_edges", check_integer(self.max_edges, "max_edges", low=least, rule=rule)
+            )
         for name, known in _LISTS.items():
             object.__setattr__(self, name, _as_names(name, getattr(self, name), known))
-        object.__setattr__(self, "channels", _as_channels(self.channels))
-        if isinstance(self.stages, bool) or not isinstance(self.stages, int) or self.stages < 1:
-            raise InvalidInputError("stages", "be an integer, at least 1", self.stages)
+        if self.channels is not None:
+            channels = _as_range("channels", self.channels, 1, ("least", "greatest"))
+            object.__setattr__(self, "channels", channels)
+        stages = check_integer(self.stages, "stages", rule="be an integer, at least 1")
+        object.__setattr__(self, "stages", stages)
         self._check_attributes()
 
     def _check_attributes(self) -> None:
@@ -180,10 +181,10 @@ class Space:
     def _cell_violation(self, structure: Structure) -> str | None:
         stage, channels = unit_values(structure, "stage"), unit_values(structure, "channels")
         for unit, (number, width) in enumerate(zip(stage, channels, strict=True)):
-            if not (isinstance(number, int) and 0 <= number < self.stages):
+            if not (is_integer(number) and 0 <= number < self.stages):
                 return f"the stage of unit {unit} is {number!r}, not 0 to {self.stages - 1}"
             low, high = (bound << number for bound in self.channels) if self.channels else (1, None)
-            if not isinstance(width, int) or width < low or (high is not None and width > high):
+            if not is_integer(width) or width < low or (high is not None and width > high):
                 bounds = f"{low} or more" if high is None else f"{low} to {high}"
                 return f"unit {unit} of stage {number} has {width!r} channels, not {bounds}"
         for source, target in structure.forward_edges.T.tolist() if self.stages > 1 else ():
@@ -245,12 +246,11 @@ def _as_names(field: str, names: Any, known: tuple[str, ...]) -> tuple[str, ...]
     return tuple(names)
 
 
-def _as_channels(channels: Any) -> tuple[int, int] | None:
-    if channels is None:
-        return None
-    if not isinstance(channels, Sequence) or isinstance(channels, str) or len(channels) != 2:
-        raise InvalidInputError("channels", "be a pair (least, greatest)", channels)
-    least, greatest = channels
-    if not (isinstance(least, int) and isinstance(greatest, int) and 1 <= least <= greatest):
-        raise InvalidInputError("channels", "be integers with 1 <= least <= greatest", channels)
-    return int(least), int(greatest)
+def _as_range(field: str, given: Any, lowest: int, names: tuple[str, str]) -> tuple[int, int]:
+    """A pair of integers, the first at least ``lowest`` and at most the second."""
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
+        raise InvalidInputError(field, f"be a pair ({', '.join(names)})", given)
+    low, high = given
+    if not (is_integer(low) and is_integer(high) and lowest <= low <= high):
+        raise InvalidInputError(field, f"be integers with {lowest} <= {' <= '.join(names)}", given)
+    return int(low), int(high)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.fields import as_attributes, as_edges, as_flags, as_origin, frozen, in_canonical_order
@@ -80,10 +81,9 @@ class Structure(LayeredGraph):
     layer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.num_units, bool) or not isinstance(self.num_units, int | np.integer):
-            raise StructureError("num_units", "be an integer", self.num_units)
-        if self.num_units < 1:
-            raise StructureError("num_units", "be at least 1 (the graph is empty)", self.num_units)
+        check_integer(self.num_units, "num_units", low=None, error=StructureError)
+        empty = "be at least 1 (the graph is empty)"
+        check_integer(self.num_units, "num_units", rule=empty, error=StructureError)
         family = FAMILIES[self.family]
         edges = as_edges(self.edge_index, self.num_units)
         recurrent = as_flags("recurrent", self.recurrent, edges.shape[1])

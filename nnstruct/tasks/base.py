@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.checks import is_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.tasks.splits import (
     SPLIT_NAMES,
@@ -257,7 +258,7 @@ class Task:
         Task('bright', 72/8/20 train/val/test, inputs [3, 8, 8], 2 classes)
         """
         parts: dict[str, Any] = {"train": train, "test": test}
-        if not isinstance(val, int | float | np.number):
+        if not is_number(val):
             parts["val"] = val
         splits, num_symbols = given_splits(parts, val=val, sequences=sequences, alphabet=alphabet, seed=seed)
         classes = 1 + max(int(split.targets.max()) for split in splits)

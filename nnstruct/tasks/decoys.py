@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
 from nnstruct.tasks.base import Task
+from nnstruct.tasks.draws import check_size
 from nnstruct.tasks.grammar import MAX_LENGTH, Grammar, apportion
 from nnstruct.tasks.splits import encode_sequences, padded_split
 
@@ -66,12 +68,10 @@ def decoy_task(
     """
     check_seed(seed)
     _check_lengths(valid, min_length, max_length)
-    for split, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 2:
-            raise InvalidInputError(split, "be an integer from 2 on", size)
+    counts = [check_size(split, size, fewest=2) for split, size in sizes.items()]
     chosen = _chosen(decoys, kinds)
-    num_invalid = [size // 2 for size in sizes.values()]
-    num_valid = [size - size // 2 for size in sizes.values()]
+    num_invalid = [count // 2 for count in counts]
+    num_valid = [count - count // 2 for count in counts]
 
     lengths = valid.lengths(sum(num_valid), min_length, max_length)
     positive = valid.draw(lengths, generator(seed, name, "valid"))
@@ -132,7 +132,6 @@ def _chosen(decoys: Mapping[str, Decoy], kinds: Sequence[str] | None) -> dict[st
 
 def _check_lengths(valid: Grammar, min_length: int, max_length: int) -> None:
     for field, value in (("min_length", min_length), ("max_length", max_length)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise InvalidInputError(field, "be a positive integer", value)
+        check_integer(value, field)
     if not min_length <= max_length <= MAX_LENGTH:
         raise InvalidInputError("max_length", f"be in {min_length}..{MAX_LENGTH}", max_length)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import generator
 
@@ -30,9 +31,7 @@ def check_size(field: str, value: int, fewest: int = 1) -> int:
     InvalidInputError
         If it is no integer, or less.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < fewest:
-        raise InvalidInputError(field, f"be an integer from {fewest} on", value)
-    return int(value)
+    return check_integer(value, field, low=fewest, rule=f"be an integer from {fewest} on")
 
 
 def balanced_counts(available: np.ndarray, number: int, first: Sequence[int]) -> np.ndarray:

@@ -35,9 +35,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.random import check_seed
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.data import data_directory, data_file
@@ -203,10 +201,9 @@ class _Sizes:
     def __init__(self, train: int | None, val: int | float, test: int | None) -> None:
         self.train = None if train is None else check_size("train", train)
         self.test = None if test is None else check_size("test", test)
-        if not isinstance(val, float | np.floating):
-            check_size("val", val)
-        elif not is_share(val):
-            raise InvalidInputError("val", "be an integer from 1 on, or a share above 0 and below 1", val)
+        if not is_share(val):
+            rule = "be an integer from 1 on, or a share above 0 and below 1"
+            val = check_integer(val, "val", rule=rule)
         self._val = val
 
     def val(self, available: int) -> int:

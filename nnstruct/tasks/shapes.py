@@ -24,7 +24,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_number
 from nnstruct.random import check_seed, generator
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.draws import balanced_counts, check_size
@@ -86,13 +86,10 @@ def shapes(
     Task('shapes', 800/200/200 train/val/test, inputs [1, 16, 16], 8 classes)
     """
     check_seed(seed)
-    if isinstance(difficulty, bool) or not isinstance(difficulty, int | float) or not 0 <= difficulty <= 1:
-        raise InvalidInputError("difficulty", "be in 0..1", difficulty)
+    difficulty = check_number(difficulty, "difficulty", low=0, high=1, rule="be in 0..1")
     parts = {"train": train, "val": val, "test": test}
     splits = {
-        name: _split(
-            check_size(name, n, fewest=len(SHAPES)), float(difficulty), generator(seed, "shapes", name)
-        )
+        name: _split(check_size(name, n, fewest=len(SHAPES)), difficulty, generator(seed, "shapes", name))
         for name, n in parts.items()
     }
     return Task("shapes", splits["train"], splits["val"], splits["test"], num_classes=len(SHAPES))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnstruct.checks import is_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
 
@@ -161,7 +162,7 @@ def hold_out(items: Sequence, *, val: float, seed: int) -> list[np.ndarray]:
 
 def is_share(value: object) -> bool:
     """Whether a value is a number above 0 and below 1."""
-    return isinstance(value, float | np.floating) and bool(0 < value < 1)
+    return is_number(value) and bool(0 < value < 1)
 
 
 def _shared_out(items: Sequence, seed: int, *shares: float) -> tuple[np.ndarray, np.ndarray]:

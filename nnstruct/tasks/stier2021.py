@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnstruct.checks import check_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
 from nnstruct.tasks.base import Task
@@ -70,8 +71,7 @@ def reber_stier2021(*, data: str | os.PathLike[str] | None = None, val: float = 
     nnstruct.errors.MissingDataError: The data directory not-there does not exist. Set ...
     """
     check_seed(seed)
-    if isinstance(val, bool) or not isinstance(val, int | float) or not 0 <= val < 1:
-        raise InvalidInputError("val", "be in 0..1, 1 excluded", val)
+    val = check_number(val, "val", low=0, high=1, open_high=True, rule="be in 0..1, 1 excluded")
     files = {name: data_file(f"reber/{name}_data.csv", data) for name in ("train", "test")}
     texts, labels = read_strings(files["train"])
     test_texts, test_labels = read_strings(files["test"])

@@ -24,6 +24,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import StructureError
 from nnstruct.structure import Structure
 from nnstruct.structure.units import (
@@ -308,8 +309,9 @@ def _named(structure: Structure, name: str, allowed: tuple[str, ...]) -> tuple[s
 
 
 def _counted(structure: Structure, name: str, least: int) -> np.ndarray:
-    values = unit_values(structure, name)
-    for value in values:
-        if not isinstance(value, int) or value < least:
-            raise StructureError(f"attributes[{name!r}]", f"be integers from {least}", value)
+    field, rule = f"attributes[{name!r}]", f"be integers from {least}"
+    values = [
+        check_integer(value, field, low=least, rule=rule, error=StructureError)
+        for value in unit_values(structure, name)
+    ]
     return np.array(values, dtype=np.int64)

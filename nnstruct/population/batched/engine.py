@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules.parameters import check_trainable
 from nnstruct.population.batched.buckets import buckets
@@ -80,10 +81,9 @@ def train_many(
         check_seed(seed)
         if reason := obstacle(structure, task, config):
             raise InvalidInputError("engine", f"be one that trains {reason}", "batched")
-    if population_size is not None and (
-        isinstance(population_size, bool) or not isinstance(population_size, int) or population_size < 1
-    ):
-        raise InvalidInputError("population_size", "be a positive integer or None", population_size)
+    if population_size is not None:
+        rule = "be a positive integer or None"
+        population_size = check_integer(population_size, "population_size", rule=rule)
     return _train_buckets(jobs, task, config, check_device(device), population_size, tf32)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_integer
 from nnstruct.population.augmentation import check_augmentation
 from nnstruct.pruning.masks import copy_module
 from nnstruct.pruning.training.epochs import Epochs
@@ -112,8 +112,8 @@ def train_in_place(
     """
     config, seed = config or TrainConfig(), check_seed(seed)
     check_augmentation(task, config)
-    if patience is not None and (not isinstance(patience, int) or patience < 1):
-        raise InvalidInputError("patience", "be a positive integer or None", patience)
+    if patience is not None:
+        patience = check_integer(patience, "patience", rule="be a positive integer or None")
     check_output(module, task)
     epochs: Epochs = PlainEpochs(module, task, config, seed, hooks, optimizer)
     rows: list[Row] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.processes import end_with_parent
+from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.pruning.base import Pruner
 from nnstruct.pruning.trajectories.run import Source, TrajectoryPlan, plan_trajectory
 from nnstruct.pruning.trajectories.trajectory import Trajectory, header_json
@@ -27,7 +27,7 @@ def run_trajectories(
     *,
     seeds: int | Sequence[int] = 1,
     out: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     on_trajectory: Callable[[Trajectory], None] | None = None,
     **settings: Any,
 ) -> list[Trajectory]:
@@ -44,9 +44,9 @@ def run_trajectories(
         A number n means seeds 0 to n - 1.
     out : path, optional
         Folder with a file for each trajectory. What it holds already is not run again.
-    workers : int
-        Processes; with more than one, ``network`` must be a name, a Structure or a function that can be
-        imported.
+    workers : int or None
+        Processes; None for one a CPU. With more than one, ``network`` must be a name, a Structure or a
+        function that can be imported.
     on_trajectory : callable, optional
         Called with each trajectory once it is there.
     **settings
@@ -73,6 +73,7 @@ def run_trajectories(
     >>> [(run.label, run.seed) for run in runs]
     [('random', 0), ('random', 1), ('magnitude-class-blind', 0), ('magnitude-class-blind', 1)]
     """
+    processes = check_workers(workers)
     shared = settings | {"network": network, "densities": densities}
     plans = [
         plan_trajectory(task=task, seed=seed, **(shared | {"label": label} | own))
@@ -83,7 +84,7 @@ def run_trajectories(
     found: list[Trajectory | None] = [None if folder is None else _stored(plan, folder) for plan in plans]
     missing = [number for number, trajectory in enumerate(found) if trajectory is None]
     for number, trajectory in zip(
-        missing, _run_all([plans[i] for i in missing], folder, workers), strict=True
+        missing, _run_all([plans[i] for i in missing], folder, processes), strict=True
     ):
         found[number] = trajectory
         if on_trajectory is not None:
@@ -119,8 +120,6 @@ def _stored(plan: TrajectoryPlan, folder: Path) -> Trajectory | None:
 
 
 def _run_all(plans: Sequence[TrajectoryPlan], folder: Path | None, workers: int) -> Any:
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InvalidInputError("workers", "be a positive integer", workers)
     if workers == 1 or len(plans) < 2:
         return (_run(plan, folder) for plan in plans)
     from joblib import Parallel, delayed

@@ -9,10 +9,10 @@ arXiv:1803.03635. M. Zhu, S. Gupta, To prune, or not to prune (2017), arXiv:1710
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from nnstruct.checks import check_choice, check_number
+from nnstruct.checks import check_choice, check_integer, check_number, check_share, is_integer, plain
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import TrainConfig
 
@@ -62,6 +62,10 @@ class Schedule:
     finish: int = 0
     retrain_rate: float | None = None
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values that name the schedule and its settings."""
         settings = asdict(self)
@@ -69,7 +73,7 @@ class Schedule:
         for name in ("finish", "retrain_rate"):
             if settings[name] == getattr(Schedule, name):
                 del settings[name]
-        if not isinstance(self.retrain, int | None):
+        if isinstance(self.retrain, Sequence):
             settings["retrain"] = list(self.retrain)
         return settings
 
@@ -92,15 +96,15 @@ class Schedule:
         pretrain = self.pretraining(config)
         epochs = {"pretrain": pretrain, "rewind_epoch": self.rewind_epoch, "finish": self.finish}
         for name, value in epochs.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise InvalidInputError(name, "be an integer, at least 0", value)
+            check_integer(value, name, low=0, rule="be an integer, at least 0")
+        if self.patience is not None:
+            check_integer(self.patience, "patience", rule="be a positive integer or None")
         budgets = self.budgets(len(densities), config)
-        if any(isinstance(value, bool) or not isinstance(value, int) or value < 0 for value in budgets):
+        if any(not is_integer(value) or value < 0 for value in budgets):
             raise InvalidInputError("retrain", "hold integers, at least 0", budgets)
         if self.schedule == "gradual" and 0 in budgets:
             raise InvalidInputError("retrain", "be at least 1 to prune by and by", budgets)
-        if not 0 < self.prune_share <= 1:
-            raise InvalidInputError("prune_share", "be a share in (0, 1]", self.prune_share)
+        check_share(self.prune_share, "prune_share", ends="(]")
         if self.retrain_rate is not None:
             check_number(self.retrain_rate, "retrain_rate", low=0, open_low=True)
         if self.rewind_epoch > pretrain:
@@ -140,7 +144,7 @@ class Schedule:
         InvalidInputError
             If ``retrain`` is a list of another length.
         """
-        if self.retrain is None or isinstance(self.retrain, int):
+        if not isinstance(self.retrain, Sequence):
             return [config.epochs if self.retrain is None else self.retrain] * steps
         if len(self.retrain) != steps:
             raise InvalidInputError("retrain", f"hold one number for each of {steps} densities", self.retrain)

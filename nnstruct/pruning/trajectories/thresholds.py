@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.checks import check_number, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.intervals import mean_interval
 from nnstruct.pruning.trajectories.trajectory import Trajectory, trajectory_table
@@ -66,10 +67,8 @@ def thresholds(
     """
     import pandas as pd
 
-    if not 0 < confidence < 1:
-        raise InvalidInputError("confidence", "be a share in (0, 1)", confidence)
-    if not tolerance >= 0:
-        raise InvalidInputError("tolerance", "be at least 0", tolerance)
+    confidence = check_share(confidence, "confidence")
+    tolerance = check_number(tolerance, "tolerance", low=0, rule="be at least 0")
     by_label: dict[str, list[Trajectory]] = {}
     for trajectory in trajectories:
         by_label.setdefault(trajectory.label, []).append(trajectory)
