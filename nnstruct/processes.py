@@ -15,9 +15,9 @@ from typing import Any
 from nnstruct.checks import check_integer
 
 _SECONDS = 2.0
-# The CPU bandwidth of a Linux container, by the second and by the first version of control groups.
-_QUOTA_V2 = "/sys/fs/cgroup/cpu.max"
-_QUOTA_V1 = ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+# Linux: the control groups of this process, and where those that share out CPU time are mounted.
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_MOUNT = Path("/sys/fs/cgroup")
 
 
 def num_cpus() -> int:
@@ -116,14 +116,39 @@ def _watch(parent: int) -> None:
 
 
 def _cpu_quota() -> float | None:
-    """CPUs' worth of time that a Linux container may use; None without a limit."""
+    """CPUs' worth of time that this process's control groups leave it, the tightest; None without a limit."""
+    return min((quota for group in _groups() if (quota := _quota_of(group)) is not None), default=None)
+
+
+def _groups() -> Iterator[Path]:
+    """The folders of the control groups that this process is in, each followed by those above it.
+
+    A line of the file reads ``number:controllers:path``; in version 2 it names no controller. Where a
+    container shows a group's files at the mount itself, its path leads nowhere but to them in the end.
+    """
     try:
-        quota, period = Path(_QUOTA_V2).read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
+        lines = _OWN_GROUPS.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    for line in lines or ["0::/", "0:cpu:/"]:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounts = [_MOUNT / "cpu", _MOUNT / controllers] if controllers else [_MOUNT]
+        steps = [step for step in path.split("/") if step not in ("", "..")]
+        for depth in range(len(steps), -1, -1):
+            yield from (mount.joinpath(*steps[:depth]) for mount in mounts)
+
+
+def _quota_of(group: Path) -> float | None:
+    """CPUs' worth of time of one control group, of either version; None without a limit or without files."""
+    try:
+        quota, period = (group / "cpu.max").read_text().split()
+        return int(quota) / int(period)  # "max" is no integer
+    except (OSError, ValueError, ZeroDivisionError):
         pass
     try:
-        used, of = (int(Path(path).read_text()) for path in _QUOTA_V1)
-        return used / of if used > 0 and of > 0 else None
+        used, of = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return used / of if used > 0 and of > 0 else None  # -1: no limit
     except (OSError, ValueError):
         return None
