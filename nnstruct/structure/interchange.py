@@ -51,13 +51,14 @@ def structure_from_layers(
     """
     if not len(sizes) or not all(is_integer(size) and size >= 1 for size in sizes):
         raise StructureError("sizes", "be positive integers, at least one", list(sizes))
+    sizes = [int(size) for size in sizes]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [
         np.stack(np.meshgrid(np.arange(a, b), np.arange(b, c), indexing="ij")).reshape(2, -1)
         for a, b, c in zip(starts[:-2], starts[1:-1], starts[2:], strict=True)
     ]
     edges = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), dtype=np.int64)
-    origin = {"kind": "layers", "sizes": [int(s) for s in sizes]}
+    origin = {"kind": "layers", "sizes": sizes}
     structure = Structure(edges, int(starts[-1]), family=family, origin=origin)
     return structure.with_recurrence(recurrence) if _keeps_state(family) else structure
 

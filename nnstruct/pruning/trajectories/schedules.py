@@ -144,7 +144,7 @@ class Schedule:
         InvalidInputError
             If ``retrain`` is a list of another length.
         """
-        if not isinstance(self.retrain, Sequence):
+        if isinstance(self.retrain, str) or not isinstance(self.retrain, Sequence):
             return [config.epochs if self.retrain is None else self.retrain] * steps
         if len(self.retrain) != steps:
             raise InvalidInputError("retrain", f"hold one number for each of {steps} densities", self.retrain)
