@@ -15,6 +15,7 @@ from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.random import check_seed, generator
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.interchange import from_arrow
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class Benchmark(Labelled):
         target: str = "test",
     ) -> None:
         TARGETS[target]
-        self._all = {structure.fingerprint: structure for structure in structures}
-        if len(self._all) != len(structures):
-            raise InvalidInputError("structures", "have distinct fingerprints", len(structures))
+        given = check_structures(structures)
+        self._all = {structure.fingerprint: structure for structure in given}
+        if len(self._all) != len(given):
+            raise InvalidInputError("structures", "have distinct fingerprints", len(given))
         missing = set(tables.COLUMNS) - set(table.columns)
         if missing:
             raise InvalidInputError("table", "hold every field of a Record", f"no {min(missing)!r}")

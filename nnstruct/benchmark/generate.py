@@ -14,10 +14,12 @@ from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import write_card_unless_foreign
 from nnstruct.benchmark.store import Store
 from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.network import Network
 from nnstruct.processes import check_workers
 from nnstruct.random import seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.interchange import from_arrow
 from nnstruct.tasks.base import Task
 
@@ -33,7 +35,7 @@ Emit = Callable[[Sequence[Record]], None]
 
 def build(
     task: Task | str,
-    structures: Iterable[Structure],
+    structures: Iterable[Structure | Network],
     *,
     seeds: int | Sequence[int] = 1,
     config: TrainConfig | None = None,
@@ -59,7 +61,7 @@ def build(
     ----------
     task : Task or str
         A task, or the name of one.
-    structures : iterable of Structure
+    structures : iterable of Structure or Network
         Relabelled copies count once; the first one is trained.
     seeds : int or sequence of int
         A number n means seeds 0 to n - 1.
@@ -237,16 +239,10 @@ def _task(task: Task | str) -> Task:
     return task
 
 
-def _distinct(structures: Iterable[Structure]) -> dict[str, Structure]:
+def _distinct(structures: Iterable[Structure | Network]) -> dict[str, Structure]:
     distinct: dict[str, Structure] = {}
-    if isinstance(structures, Structure):
-        raise InvalidInputError("structures", "be a list of Structures", structures, "Put it into a list.")
-    for position, structure in enumerate(structures):
-        if not isinstance(structure, Structure):
-            raise InvalidInputError(f"structures[{position}]", "be a Structure", structure)
+    for structure in check_structures(structures, empty=False):
         distinct.setdefault(structure.fingerprint, structure)
-    if not distinct:
-        raise InvalidInputError("structures", "not be empty", [])
     return distinct
 
 

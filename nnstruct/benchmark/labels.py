@@ -11,7 +11,9 @@ import numpy as np
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,14 +66,14 @@ class Labelled:
         """Seeds with a finite label, int [m]."""
         return self._label("count").astype(np.int64)
 
-    def labels(self, structures: Sequence[Structure]) -> np.ndarray:
+    def labels(self, structures: Sequence[Structure | Network]) -> np.ndarray:
         """The label of each given structure.
 
         Unlike :attr:`y` it follows the given order, repeats and relabelled copies included.
 
         Parameters
         ----------
-        structures : sequence of Structure, length n
+        structures : sequence of Structure or Network, length n
 
         Returns
         -------
@@ -81,10 +83,11 @@ class Labelled:
         Raises
         ------
         InvalidInputError
-            If the records are of several tasks or configurations.
+            If an item is no Structure, or the records are of several tasks or configurations.
         """
+        given = check_structures(structures)
         label = dict(zip(self.fingerprints, self.y.tolist(), strict=True))
-        return np.array([label.get(s.fingerprint, np.nan) for s in structures], dtype=np.float64)
+        return np.array([label.get(s.fingerprint, np.nan) for s in given], dtype=np.float64)
 
     @cached_property
     def noise_ceiling(self) -> NoiseCeiling:

@@ -17,7 +17,9 @@ from nnstruct.encode.graph import (
     encode_graph,
 )
 from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -55,12 +57,12 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
     (5, 12)
     """
 
-    def fit(self, structures: Sequence[Structure], y: Any = None) -> GraphEncoder:
+    def fit(self, structures: Sequence[Structure | Network], y: Any = None) -> GraphEncoder:
         """Learn means, standard deviations and vocabularies.
 
         Parameters
         ----------
-        structures : sequence of Structure, at least one
+        structures : sequence of Structure or Network, at least one
         y : ignored
 
         Returns
@@ -72,12 +74,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         InvalidInputError
             If ``structures`` is a single Structure, is empty, or holds anything else.
         """
-        if isinstance(structures, Structure) or not len(structures):
-            raise InvalidInputError("structures", "be a list of at least one Structure", structures)
-        for position, structure in enumerate(structures):
-            if not isinstance(structure, Structure):
-                raise InvalidInputError(f"structures[{position}]", "be a Structure", structure)
-        graphs = [encode_graph(structure) for structure in structures]
+        graphs = [encode_graph(structure) for structure in check_structures(structures, empty=False)]
         self.families_ = sorted({graph.family for graph in graphs})
         seen: dict[str, set] = {}
         for graph in graphs:
@@ -95,12 +92,12 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         self.graph_mean_, self.graph_std_ = _moments(np.stack([g.graph for g in graphs]))
         return self
 
-    def transform(self, structures: Sequence[Structure]) -> list[Data]:
+    def transform(self, structures: Sequence[Structure | Network]) -> list[Data]:
         """PyG graphs, one a structure.
 
         Parameters
         ----------
-        structures : sequence of Structure, length n
+        structures : sequence of Structure or Network, length n
 
         Returns
         -------
@@ -118,7 +115,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
 
         check_is_fitted(self)
         data = []
-        for graph in map(encode_graph, structures):
+        for graph in map(encode_graph, check_structures(structures)):
             nodes = np.concatenate(
                 [
                     _standard(graph.nodes, self.node_mean_, self.node_std_),

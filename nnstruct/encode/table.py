@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
 from nnstruct.properties import features
 from nnstruct.structure import Structure
 
@@ -20,12 +21,14 @@ ABSOLUTE_DECIMALS = 12
 _CONSTANT = 1e-9
 
 
-def to_table(structures: Sequence[Structure], families: Sequence[str] = ("paper", "layered")) -> pd.DataFrame:
+def to_table(
+    structures: Sequence[Structure | Network], families: Sequence[str] = ("paper", "layered")
+) -> pd.DataFrame:
     """The features of structures, ready to learn from.
 
     Parameters
     ----------
-    structures : sequence of Structure, length n
+    structures : sequence of Structure or Network, length n
     families : sequence of str
         Families of measures; see :func:`nnstruct.properties.features`.
 
@@ -94,12 +97,12 @@ class FeatureTable(TransformerMixin, BaseEstimator):
     def __init__(self, families: Sequence[str] = ("paper", "layered")) -> None:
         self.families = families
 
-    def fit(self, structures: Sequence[Structure], y: Any = None) -> FeatureTable:
+    def fit(self, structures: Sequence[Structure | Network], y: Any = None) -> FeatureTable:
         """Learn the medians and which columns vary.
 
         Parameters
         ----------
-        structures : sequence of Structure, at least one
+        structures : sequence of Structure or Network, at least one
         y : ignored
 
         Returns
@@ -125,12 +128,12 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         self.median_ = median[varies]
         return self
 
-    def transform(self, structures: Sequence[Structure]) -> np.ndarray:
+    def transform(self, structures: Sequence[Structure | Network]) -> np.ndarray:
         """The kept columns as a matrix, with gaps filled by the medians seen in ``fit``.
 
         Parameters
         ----------
-        structures : sequence of Structure, length n
+        structures : sequence of Structure or Network, length n
 
         Returns
         -------

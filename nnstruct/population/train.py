@@ -16,6 +16,7 @@ from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.random import check_seed, seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
 
@@ -93,7 +94,7 @@ def stream(
 
 
 def train(
-    structures: Iterable[Structure],
+    structures: Iterable[Structure | Network],
     task: Task,
     *,
     seeds: int | Sequence[int] = 1,
@@ -108,7 +109,7 @@ def train(
 
     Parameters
     ----------
-    structures : iterable of Structure
+    structures : iterable of Structure or Network
     task : Task
     seeds : int or sequence of int
         A number of seeds (0, 1, ...) or the seeds themselves.
@@ -142,7 +143,7 @@ def train(
     >>> [record.seed for record in records], records[0].status
     ([0, 1], 'ok')
     """
-    chosen = list(structures)
+    chosen = check_structures(structures)
     jobs = [Job(structure, seed) for structure in chosen for seed in seed_list(seeds)]
     position = {(job.structure.fingerprint, job.seed): index for index, job in enumerate(jobs)}
     distinct = [jobs[index] for index in sorted(position.values())]

@@ -8,33 +8,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.processes import check_workers
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, check_families
 from nnstruct.properties.cache import ROWS, content_key
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nnstruct.network import Network
 
 # Enough that a call's overhead vanishes, few enough that workers finish together.
 _MOST_IN_CHUNK = 256
 
 
 def features(
-    structures: Iterable[Structure],
+    structures: Iterable[Structure | Network],
     families: Sequence[str] = ("paper",),
-    workers: int = 1,
+    workers: int | None = 1,
     cache: bool = True,
 ) -> pd.DataFrame:
     """The measures of each structure, by family.
 
     Parameters
     ----------
-    structures : iterable of S Structures
+    structures : iterable of S Structures or Networks
     families : sequence of str
         Names in :data:`PROPERTY_FAMILIES`; columns come in this order.
-    workers : int
-        Threads. The table is the same, bit for bit, for every number.
+    workers : int or None
+        Threads; None for one a CPU. The table is the same, bit for bit, for every number.
     cache : bool
         Whether to take rows that this process computed before for an equal structure, and to keep
         new ones (100,000 at most, the least recently used leave first).
@@ -66,28 +69,12 @@ def features(
     import pandas as pd
 
     chosen = check_families(families, PROPERTY_FAMILIES)
-    given = _check_structures(structures)
-    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
-        raise InvalidInputError("workers", "be a positive integer", workers)
+    given = check_structures(structures, empty=False)
+    threads = check_workers(workers)
     compute = _cached if cache else _computed
-    blocks = [compute(family, given, int(workers)) for family in chosen]
+    blocks = [compute(family, given, threads) for family in chosen]
     columns = [column for family in chosen for column in family.columns]
     return pd.DataFrame(np.concatenate(blocks, axis=1), columns=columns)
-
-
-def _check_structures(structures: Iterable[Structure]) -> list[Structure]:
-    if isinstance(structures, Structure):
-        raise InvalidInputError("structures", "be a list of Structures", structures, "Write [structure].")
-    if not isinstance(structures, Iterable):
-        raise InvalidInputError("structures", "be a list of Structures", structures)
-    given = list(structures)
-    if not given:
-        raise InvalidInputError("structures", "hold at least one Structure", given)
-    for place, structure in enumerate(given):
-        if not isinstance(structure, Structure):
-            hint = "Structure.from_networkx takes a graph."
-            raise InvalidInputError(f"structures[{place}]", "be a Structure", structure, hint)
-    return given
 
 
 def _computed(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:

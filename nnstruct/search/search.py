@@ -9,6 +9,7 @@ import numpy as np
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.network import Network
 from nnstruct.random import check_seed, generator
 from nnstruct.search.acquisition import ACQUISITIONS
 from nnstruct.search.guide import FEWEST_SCORES, Guide, fit_guide, is_fitted
@@ -16,6 +17,7 @@ from nnstruct.search.ledger import PENDING, TOLD, Fit, Ledger, history_table
 from nnstruct.search.proposals import Strategy, propose, scored
 from nnstruct.search.selection import REMOVALS, Selection, as_selection
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
@@ -174,7 +176,7 @@ class Search:
         self._handed_out |= {entry.number for entry in asked}
         return [entry.structure for entry in asked]
 
-    def tell(self, structures: Sequence[Structure], scores: Sequence[float] | np.ndarray) -> None:
+    def tell(self, structures: Sequence[Structure | Network], scores: Sequence[float] | np.ndarray) -> None:
         """Report the scores of structures, asked or not.
 
         A structure that was never asked is taken in as well. One told before gets another
@@ -183,7 +185,7 @@ class Search:
 
         Parameters
         ----------
-        structures : sequence of Structure, length n
+        structures : sequence of Structure or Network, length n
             Of the space's family; one outside the space's bounds teaches the guide, but
             becomes neither a parent nor the best.
         scores : array-like of float, shape [n]
@@ -193,9 +195,9 @@ class Search:
         InvalidInputError
             If lengths differ, a structure is none, or its family is another. Nothing is recorded then.
         """
-        values = self._checked(structures, scores)
+        told, values = self._checked(structures, scores)
         ledger = self._open()
-        for structure, score in zip(structures, values.tolist(), strict=True):
+        for structure, score in zip(told, values.tolist(), strict=True):
             pending = [
                 e for e in ledger.entries if e.state == PENDING and e.fingerprint == structure.fingerprint
             ]
@@ -205,7 +207,9 @@ class Search:
                 ledger.insert(structure, score)
         ledger.refresh()
 
-    def warm_start(self, structures: Sequence[Structure], scores: Sequence[float] | np.ndarray) -> None:
+    def warm_start(
+        self, structures: Sequence[Structure | Network], scores: Sequence[float] | np.ndarray
+    ) -> None:
         """Tell scores known before the search, such as a benchmark's rows.
 
         As :meth:`tell`, but a structure that has been told already is passed over, so that a
@@ -223,10 +227,10 @@ class Search:
         InvalidInputError
             As for :meth:`tell`.
         """
-        values = self._checked(structures, scores)
+        known, values = self._checked(structures, scores)
         told = {e.fingerprint for e in self._open().entries if e.state != PENDING}
         rows: dict[str, tuple[Structure, float]] = {}
-        for structure, score in zip(structures, values.tolist(), strict=True):
+        for structure, score in zip(known, values.tolist(), strict=True):
             if structure.fingerprint not in told:
                 rows.setdefault(structure.fingerprint, (structure, score))
         self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
@@ -298,20 +302,20 @@ class Search:
         as_selection(self.selection)
         ACQUISITIONS[self.acquisition]
 
-    def _checked(self, structures: Sequence[Structure], scores: Any) -> np.ndarray:
+    def _checked(
+        self, structures: Sequence[Structure | Network], scores: Any
+    ) -> tuple[list[Structure], np.ndarray]:
         self._open()
-        values = np.asarray(scores, dtype=np.float64)
-        if isinstance(structures, Structure) or values.ndim != 1 or len(values) != len(structures):
-            shown = "one Structure" if isinstance(structures, Structure) else f"{len(structures)} structures"
-            raise InvalidInputError("scores", "be one for each structure", f"{shown}, shape {values.shape}")
-        for structure in structures:
-            if not isinstance(structure, Structure):
-                raise InvalidInputError("structures", "hold Structures", structure)
+        checked, values = check_structures(structures), np.asarray(scores, dtype=np.float64)
+        if values.shape != (len(checked),):
+            shown = f"{len(checked)} structures, shape {values.shape}"
+            raise InvalidInputError("scores", "be one for each structure", shown)
+        for structure in checked:
             if structure.family != self.space.family:
                 raise InvalidInputError(
                     "structures", f"be of the family {self.space.family!r}", structure.family
                 )
-        return values
+        return checked, values
 
     def _best(self) -> tuple[Structure, float]:
         structures, scores = scored(self._open().entries)

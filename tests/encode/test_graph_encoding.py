@@ -176,9 +176,14 @@ def test_changing_a_graph_does_not_change_the_next_one():
 def test_bad_input_is_named():
     with pytest.raises(NotFittedError):
         GraphEncoder().transform([Structure.from_layers([1, 1])])
-    for structures in ([], Structure.from_layers([1, 1])):
-        with pytest.raises(InvalidInputError, match="at least one Structure"):
-            GraphEncoder().fit(structures)
+    with pytest.raises(InvalidInputError, match="at least one Structure"):
+        GraphEncoder().fit([])
+    fitted = GraphEncoder().fit([Structure.from_layers([1, 1])])
+    for door in (GraphEncoder().fit, fitted.transform):
+        with pytest.raises(
+            InvalidInputError, match=r"be a list of Structures, .* Wrap a single one in a list"
+        ):
+            door(Structure.from_layers([1, 1]))
     with pytest.raises(InvalidInputError, match=r"structures\[1\] must be a Structure, got 'x'"):
         GraphEncoder().fit([Structure.from_layers([1, 1]), "x"])
 

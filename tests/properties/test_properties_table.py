@@ -136,14 +136,18 @@ def test_generators_are_taken(population):
     ("structures", "options", "message"),
     [
         ([], {}, "structures must hold at least one Structure"),
-        (Structure.from_layers([1, 1]), {}, r"Write \[structure\]"),
+        (Structure.from_layers([1, 1]), {}, r"Wrap a single one in a list: \[structure\]"),
         (5, {}, "structures must be a list of Structures, got 5"),
         ([Structure.from_layers([1, 1]), nx.Graph()], {}, r"structures\[1\] must be a Structure"),
         ([Structure.from_layers([1, 1])], {"families": "paper"}, r'Write families=\("paper",\)'),
         ([Structure.from_layers([1, 1])], {"families": ()}, "families must name at least one of capacity"),
         ([Structure.from_layers([1, 1])], {"families": [["paper"]]}, "families must hold names only"),
         ([Structure.from_layers([1, 1])], {"families": ("paper", "paper")}, "name each family once"),
-        ([Structure.from_layers([1, 1])], {"workers": 0}, "workers must be a positive integer, got 0"),
+        (
+            [Structure.from_layers([1, 1])],
+            {"workers": 0},
+            "workers must be a positive integer or None, got 0",
+        ),
         ([Structure.from_layers([1, 1])], {"workers": True}, "workers must be a positive integer"),
     ],
 )

@@ -185,9 +185,13 @@ def test_structures_survive_storage() -> None:
     ("structures", "scores", "message"),
     [
         (lambda own: own, [1.0], "scores must be one for each structure"),
-        (lambda own: own[0], [1.0], "one Structure"),
+        (
+            lambda own: own[0],
+            [1.0],
+            r"structures must be a list of Structures, .* Wrap a single one in a list",
+        ),
         (lambda own: own, [[1.0], [2.0]], "scores must be one for each structure"),
-        (lambda own: [own[0], "x"], [1.0, 2.0], "structures must hold Structures, got 'x'"),
+        (lambda own: [own[0], "x"], [1.0, 2.0], r"structures\[1\] must be a Structure, got 'x'"),
         (lambda own: [own[0], Structure.from_layers([3, 3])], [1.0, 2.0], "family 'rnn_tanh', got 'mlp'"),
     ],
 )
