@@ -106,3 +106,26 @@ def with_permutation(
     """A Structure and a permutation of its units."""
     structure = draw(source)
     return structure, np.array(draw(st.permutations(range(structure.num_units))), dtype=np.int64)
+
+
+@st.composite
+def with_chosen_edges(
+    draw: st.DrawFn, source: st.SearchStrategy[Structure] = any_structures
+) -> tuple[Structure, np.ndarray]:
+    """A Structure and some of its edges, bool [E]."""
+    structure = draw(source)
+    size = structure.num_edges
+    return structure, np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=bool)
+
+
+@st.composite
+def with_chosen_units(
+    draw: st.DrawFn, source: st.SearchStrategy[Structure] = any_structures
+) -> tuple[Structure, np.ndarray]:
+    """A Structure and some of its units, bool [N], an input and an output unit among them."""
+    structure = draw(source)
+    size = structure.num_units
+    keep = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=bool)
+    for flags in (structure.inputs, structure.outputs):
+        keep[draw(st.sampled_from(np.flatnonzero(flags).tolist()))] = True
+    return structure, keep

@@ -68,3 +68,4 @@ def test_every_family_states_its_gates() -> None:
         assert family.biases >= family.gates >= 1
     assert [FAMILIES[name].gates for name in RNN_FAMILIES] == [1, 1, 3, 4]
     assert all(FAMILIES[name].recurrent for name in RNN_FAMILIES)
+    assert {name for name in FAMILIES if FAMILIES[name].keeps_state} == set(RNN_FAMILIES)

@@ -15,7 +15,7 @@ from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.numbering import wired
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.program.wiring import Wiring
-from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.topology import Reachability
 
 # Steps whose inputs and outputs may lose units one by one.
@@ -91,8 +91,8 @@ def _with_biases(network: ModuleNetwork, bias: np.ndarray) -> Program:
         name = (
             f"{step.tensors.get('weight', step.tensors.get('weight_ih', 'folded'))}.folded_bias.{group.step}"
         )
-        gates = {"gru": 4, "lstm": 4}.get(str(step.options.get("cell")), 1)
-        shape = (group.count,) if step.kind in ("linear", "conv") else (gates, group.count)
+        plain = step.kind in ("linear", "conv")
+        shape = (group.count,) if plain else (FAMILIES[step.options["cell"]].biases, group.count)
         constants[name] = np.broadcast_to(np.float32(0), shape)
         steps[group.step] = replace(step, tensors={**step.tensors, "bias": name})
     return replace(program, steps=tuple(steps), constants=constants)
@@ -287,7 +287,6 @@ def _restricted(
 ) -> ModuleNetwork:
     old = network.structure
     stays = ~removed
-    place = np.cumsum(stays) - 1
     kept = needed & stays[old.edge_index[0]] & stays[old.edge_index[1]]
     column = np.cumsum(kept) - 1
     wiring = wired(program, "unit")
@@ -311,19 +310,7 @@ def _restricted(
             )
         )
     origin = {**old.origin, "program": program.to_json(), "compacted_from": old.num_units}
-    structure = Structure(
-        place[old.edge_index[:, kept]],
-        int(stays.sum()),
-        recurrent=old.recurrent[kept],
-        family=old.family,
-        inputs=old.inputs[stays],
-        outputs=old.outputs[stays],
-        attributes={
-            n: tuple(v for v, s in zip(values, stays, strict=True) if s)
-            for n, values in old.attributes.items()
-        },
-        origin=origin,
-    )
+    structure = old.with_edges(kept).with_units(stays, origin=origin)
     names = {name for step in program.steps for name in step.tensors.values()}
     tensors = {
         name: np.array(program.constants[name])

@@ -175,14 +175,12 @@ class ModuleNetwork(Network):
         InvalidInputError
             If ``keep`` is of another type or shape.
         """
+        structure = self.structure.with_edges(keep)
         keep = np.asarray(keep)
-        edges = self.structure.num_edges
-        if keep.dtype != bool or keep.shape != (edges,):
-            raise InvalidInputError("keep", f"be bool of shape [{edges}]", f"{keep.dtype} {keep.shape}")
         place = np.cumsum(keep) - 1
         blocks = []
         for block in self.blocks:
-            columns = np.arange(edges)[block.edges] if isinstance(block.edges, slice) else block.edges
+            columns = np.arange(len(keep))[block.edges] if isinstance(block.edges, slice) else block.edges
             kept = keep[columns]
             blocks.append(
                 EdgeBlock(
@@ -190,17 +188,6 @@ class ModuleNetwork(Network):
                     block.values[kept],
                 )
             )  # fmt: skip
-        old = self.structure
-        structure = Structure(
-            old.edge_index[:, keep],
-            old.num_units,
-            recurrent=old.recurrent[keep],
-            family=old.family,
-            inputs=old.inputs,
-            outputs=old.outputs,
-            attributes=old.attributes,
-            origin=old.origin,
-        )
         return ModuleNetwork(
             structure, blocks, self.bias, self.tensors, self.program, self.groups, self.resolution
         )

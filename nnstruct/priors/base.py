@@ -177,7 +177,7 @@ class Prior(BaseModel, ABC):
         """
         seed = check_seed(seed)
         RECURRENCES[recurrence]
-        keeps_state = FAMILIES[family].recurrent and family != "module"
+        keeps_state = FAMILIES[family].keeps_state
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
         edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}

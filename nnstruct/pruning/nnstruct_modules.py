@@ -139,9 +139,4 @@ def _carries(structure: Structure) -> np.ndarray:
 
 def with_edges(structure: Structure, keep: np.ndarray) -> Structure:
     """The pruned Structure with some of another's edges, bool [E]."""
-    return replace(
-        structure,
-        edge_index=structure.edge_index[:, keep],
-        recurrent=structure.recurrent[keep],
-        origin=dict(structure.origin) | {"kind": PRUNED},
-    )
+    return structure.with_edges(keep, origin={**structure.origin, "kind": PRUNED})

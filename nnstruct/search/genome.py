@@ -187,7 +187,7 @@ class Genome:
         if not self.fits(space):
             return None
         forward, delayed = self.edges(), np.zeros((2, 0), dtype=np.int64)
-        if FAMILIES[self.family].recurrent and self.family != "module":
+        if FAMILIES[self.family].keeps_state:
             seed = int(rng.integers(2**62)) if space.recurrence == "random" else 0
             layer = longest_path_layers(forward, self.num_units)
             delayed = recurrent_edges(space.recurrence, forward, layer, seed=seed)

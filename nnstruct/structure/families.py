@@ -15,7 +15,10 @@ class Family:
     ----------
     name : str
     recurrent : bool
-        Whether a unit keeps a state, so that recurrent (one step delayed) edges are allowed.
+        Whether recurrent (one step delayed) edges are allowed.
+    keeps_state : bool
+        Whether every unit is a recurrent cell with a state, so that recurrent edges are made where none
+        are given. The family ``module`` allows such edges but has only those of the module.
     gates : int
         Weights that each edge carries in the clean protocol: 1 for a plain unit, 3 for GRU
         (reset, update, candidate), 4 for LSTM (input, forget, cell, output).
@@ -26,19 +29,20 @@ class Family:
 
     name: str
     recurrent: bool
+    keeps_state: bool
     gates: int
     biases: int
 
 
 FAMILIES: Registry[Family] = Registry("family")
 for _family in (
-    Family("mlp", recurrent=False, gates=1, biases=1),
-    Family("cnn", recurrent=False, gates=1, biases=1),
-    Family("module", recurrent=True, gates=1, biases=1),
-    Family("rnn_tanh", recurrent=True, gates=1, biases=1),
-    Family("rnn_relu", recurrent=True, gates=1, biases=1),
-    Family("gru", recurrent=True, gates=3, biases=4),
-    Family("lstm", recurrent=True, gates=4, biases=4),
+    Family("mlp", recurrent=False, keeps_state=False, gates=1, biases=1),
+    Family("cnn", recurrent=False, keeps_state=False, gates=1, biases=1),
+    Family("module", recurrent=True, keeps_state=False, gates=1, biases=1),
+    Family("rnn_tanh", recurrent=True, keeps_state=True, gates=1, biases=1),
+    Family("rnn_relu", recurrent=True, keeps_state=True, gates=1, biases=1),
+    Family("gru", recurrent=True, keeps_state=True, gates=3, biases=4),
+    Family("lstm", recurrent=True, keeps_state=True, gates=4, biases=4),
 ):
     FAMILIES.register(_family.name)(_family)
 

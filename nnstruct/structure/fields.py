@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.checks import is_integer, plain
-from nnstruct.errors import StructureError
+from nnstruct.errors import InvalidInputError, StructureError
 
 UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
 
@@ -184,3 +184,26 @@ def as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
         return MappingProxyType(json.loads(json.dumps(dict(origin), allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
         raise StructureError("origin", "hold JSON values only", dict(origin)) from error
+
+
+def checked_keep(keep: Any, length: int) -> np.ndarray:
+    """Which parts of a structure are kept, checked.
+
+    Parameters
+    ----------
+    keep : bool [length]
+    length : int
+
+    Returns
+    -------
+    bool [length]
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not bool or of another shape.
+    """
+    keep = np.asarray(keep)
+    if keep.dtype != bool or keep.shape != (length,):
+        raise InvalidInputError("keep", f"be bool of shape [{length}]", f"{keep.dtype} {list(keep.shape)}")
+    return keep

@@ -60,11 +60,7 @@ def structure_from_layers(
     edges = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), dtype=np.int64)
     origin = {"kind": "layers", "sizes": sizes}
     structure = Structure(edges, int(starts[-1]), family=family, origin=origin)
-    return structure.with_recurrence(recurrence) if _keeps_state(family) else structure
-
-
-def _keeps_state(family: str) -> bool:
-    return FAMILIES[family].recurrent and family != "module"
+    return structure.with_recurrence(recurrence) if FAMILIES[family].keeps_state else structure
 
 
 def from_networkx(
@@ -144,7 +140,7 @@ def from_networkx(
         },
         origin={"kind": "networkx"},
     )
-    if _keeps_state(family) and not marked:
+    if FAMILIES[family].keeps_state and not marked:
         return structure.with_recurrence(recurrence, seed=seed)
     return structure
 

@@ -92,23 +92,6 @@ def with_ports(
         rule = "leave every unit on a path from an input to an output"
         hint = "dead='remove' leaves them out."
         raise StructureError("ports", rule, f"dead units {gone.tolist()}", hint)
-    return _without(changed, gone)
-
-
-def _without(structure: Structure, gone: np.ndarray) -> Structure:
     kept = np.ones(structure.num_units, dtype=bool)
     kept[gone] = False
-    whole = kept[structure.edge_index].all(axis=0)
-    return Structure(
-        (np.cumsum(kept) - 1)[structure.edge_index[:, whole]],
-        int(kept.sum()),
-        recurrent=structure.recurrent[whole],
-        family=structure.family,
-        inputs=structure.inputs[kept],
-        outputs=structure.outputs[kept],
-        attributes={
-            name: tuple(value for value, keep in zip(values, kept, strict=True) if keep)
-            for name, values in structure.attributes.items()
-        },
-        origin=structure.origin,
-    )
+    return changed.with_units(kept)
