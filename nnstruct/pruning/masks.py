@@ -17,6 +17,7 @@ from nnstruct.pruning.nnstruct_modules import as_pruned, is_own
 from nnstruct.structure.families import FAMILIES
 
 Place = tuple[nn.Module, str]
+_TORCH_FAMILIES = (((nn.GRU, nn.GRUCell), "gru"), ((nn.LSTM, nn.LSTMCell), "lstm"))
 
 
 class Mask(nn.Module):
@@ -360,9 +361,6 @@ def made_permanent(module: nn.Module) -> nn.Module:
 
 def gates_of(owner: nn.Module) -> int:
     """Gates whose weights a tensor of a recurrent layer stacks along its first axis."""
-    if isinstance(owner, nn.GRU | nn.GRUCell):
-        return 3
-    if isinstance(owner, nn.LSTM | nn.LSTMCell):
-        return 4
-    family = getattr(owner, "family", None)
+    family = next((name for kinds, name in _TORCH_FAMILIES if isinstance(owner, kinds)), None)
+    family = family or getattr(owner, "family", None)
     return FAMILIES[family].gates if isinstance(family, str) and family in FAMILIES else 1

@@ -29,6 +29,7 @@ from nnstruct.pruning.masks import (
     tensor_places,
 )
 from nnstruct.pruning.nnstruct_modules import built_in_masks, is_own
+from nnstruct.structure.families import FAMILIES
 
 PARTS = ("input", "hidden", "both")
 GATE_CHOICES = ("together", "apart")
@@ -347,7 +348,8 @@ def _part(module: nn.Module, owner: nn.Module, name: str) -> str | None:
 
 def _gates(owner: nn.Module, name: str) -> int:
     if isinstance(owner, ProgramModule):
-        return {"gru": 3, "lstm": 4}.get(_step(owner, name)[1].options.get("cell", ""), 1)
+        cell = str(_step(owner, name)[1].options.get("cell"))
+        return FAMILIES[cell].gates if cell in FAMILIES else 1
     return 1 if name.startswith("weight_hr") else gates_of(owner)
 
 
