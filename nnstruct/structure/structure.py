@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.checks import check_integer
-from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.errors import StructureError
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.fields import (
     as_attributes,
     as_edges,
     as_flags,
     as_origin,
-    checked_keep,
     frozen,
     in_canonical_order,
 )
@@ -146,122 +145,6 @@ class Structure(LayeredGraph):
         return fingerprint(self)
 
     # ---- new structures from this one
-
-    def relabel(self, permutation: Sequence[int] | np.ndarray) -> Structure:
-        """The same structure with unit ``u`` called ``permutation[u]``.
-
-        Parameters
-        ----------
-        permutation : sequence of int, length N
-            Each of 0..N-1 once.
-
-        Returns
-        -------
-        Structure
-            With an equal fingerprint.
-
-        Raises
-        ------
-        InvalidInputError
-            If it is no permutation of the units.
-        """
-        new = np.asarray(permutation, dtype=np.int64)
-        if new.shape != (self.num_units,) or not np.array_equal(np.sort(new), np.arange(self.num_units)):
-            raise InvalidInputError("permutation", f"hold each of 0..{self.num_units - 1} once", permutation)
-        return self._renumbered(np.argsort(new), new[self.edge_index], self.recurrent, self.origin)
-
-    def with_edges(self, keep: np.ndarray, *, origin: Mapping[str, Any] | None = None) -> Structure:
-        """The same units with some of the edges.
-
-        Parameters
-        ----------
-        keep : array of bool, shape [E]
-            True for the edges that stay.
-        origin : mapping, optional
-            Of the new structure; by default that of this one.
-
-        Returns
-        -------
-        Structure
-            Its input and output units, attributes and family are those of this one.
-
-        Raises
-        ------
-        InvalidInputError
-            If ``keep`` is of another type or shape.
-        StructureError
-            If an output unit loses its last path from an input unit and the origin is not that of a
-            pruned network (``kind`` = ``pruning``); the family ``module`` allows it.
-
-        Examples
-        --------
-        >>> from nnstruct import Structure
-        >>> diamond = Structure([[0, 0, 1, 2], [1, 2, 3, 3]], num_units=4)
-        >>> part = diamond.with_edges(diamond.edge_index[0] != 2)
-        >>> part.edge_index.tolist(), part.dead_units.tolist()
-        ([[0, 0, 1], [1, 2, 3]], [2])
-        """
-        keep = checked_keep(keep, self.num_edges)
-        return replace(
-            self,
-            edge_index=frozen(np.compress(keep, self.edge_index, axis=1)),
-            recurrent=self.recurrent[keep],
-            origin=self.origin if origin is None else origin,
-        )
-
-    def with_units(self, keep: np.ndarray, *, origin: Mapping[str, Any] | None = None) -> Structure:
-        """Some of the units, in the same order, with the edges between them.
-
-        Parameters
-        ----------
-        keep : array of bool, shape [N]
-            True for the units that stay. They are input and output units where they were before, whatever
-            edges they lose.
-        origin : mapping, optional
-            Of the new structure; by default that of this one.
-
-        Returns
-        -------
-        Structure
-            Of the same family. Layers may change, since they follow from the edges.
-
-        Raises
-        ------
-        InvalidInputError
-            If ``keep`` is of another type or shape.
-        StructureError
-            If no unit, no input unit or no output unit is left, or an output unit loses its last path
-            from an input unit, as in :meth:`with_edges`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from nnstruct import Structure
-        >>> diamond = Structure([[0, 0, 1, 2], [1, 2, 3, 3]], num_units=4)
-        >>> diamond.with_units(np.array([True, False, True, True])).edge_index.tolist()
-        [[0, 1], [1, 2]]
-        """
-        keep = checked_keep(keep, self.num_units)
-        place = np.cumsum(keep) - 1
-        whole = keep[self.edge_index[0]] & keep[self.edge_index[1]]
-        edges = frozen(np.take(place, np.compress(whole, self.edge_index, axis=1)))
-        origin = self.origin if origin is None else origin
-        return self._renumbered(np.flatnonzero(keep), edges, self.recurrent[whole], origin)
-
-    def _renumbered(
-        self, old: np.ndarray, edges: np.ndarray, recurrent: np.ndarray, origin: Mapping[str, Any]
-    ) -> Structure:
-        """Edges between units of which the n-th is the one now called ``old[n]``."""
-        return replace(
-            self,
-            edge_index=edges,
-            num_units=len(old),
-            recurrent=recurrent,
-            inputs=self.inputs[old],
-            outputs=self.outputs[old],
-            attributes={name: tuple(values[u] for u in old) for name, values in self.attributes.items()},
-            origin=origin,
-        )
 
     def with_recurrence(self, recurrence: str, *, seed: int = 0, density: float = 0.1) -> Structure:
         """The same forward edges with other recurrent ones.
