@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.encode.cache import StructureCache
+from nnstruct.caches import LookupCache
 from nnstruct.encode.positions import path_counts, sinusoids, unit_flow
 from nnstruct.structure import Structure
 from nnstruct.structure.topology import longest_path_layers
@@ -88,7 +88,8 @@ def _bytes(graph: EncodedGraph) -> int:
     return graph.nodes.nbytes + graph.edge_index.nbytes + graph.edges.nbytes + graph.graph.nbytes
 
 
-_encoded: StructureCache[EncodedGraph] = StructureCache(capacity=256 * 2**20, size=_bytes)
+# By labelled structure, not by fingerprint: the rows are in the order of the units.
+_encoded: LookupCache[Structure, EncodedGraph] = LookupCache(capacity=256 * 2**20, size=_bytes)
 
 
 def encode_graph(structure: Structure) -> EncodedGraph:

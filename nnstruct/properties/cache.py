@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from threading import Lock
 
 import numpy as np
 
-from nnstruct.checks import check_integer
+from nnstruct.caches import LookupCache
 from nnstruct.structure import Structure
 
 
@@ -41,75 +39,5 @@ def content_key(structure: Structure) -> bytes:
     return digest.digest()
 
 
-class RowCache:
-    """A bounded mapping from (family, content key) to a row; the least recently used leave first.
-
-    Parameters
-    ----------
-    capacity : int
-        Most rows kept.
-
-    Examples
-    --------
-    >>> cache = RowCache(capacity=1)
-    >>> cache.put("paper", b"a", np.zeros(2))
-    >>> cache.put("paper", b"b", np.ones(2))
-    >>> cache.get("paper", b"a") is None, len(cache)
-    (True, 1)
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = check_integer(capacity, "capacity")
-        self._rows: OrderedDict[tuple[str, bytes], np.ndarray] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, family: str, key: bytes) -> np.ndarray | None:
-        """The row kept for a structure; it then counts as the one used last.
-
-        Parameters
-        ----------
-        family : str
-            Of measures.
-        key : bytes
-            From :func:`content_key`.
-
-        Returns
-        -------
-        float64 [measures], or None
-            None where it is not kept.
-        """
-        with self._lock:
-            row = self._rows.get((family, key))
-            if row is not None:
-                self._rows.move_to_end((family, key))
-            return row
-
-    def put(self, family: str, key: bytes, row: np.ndarray) -> None:
-        """Keep a row; where there are too many, the least recently used leave.
-
-        Parameters
-        ----------
-        family : str
-            Of measures.
-        key : bytes
-            From :func:`content_key`.
-        row : float64 [measures]
-            Kept as it is, not copied.
-        """
-        with self._lock:
-            self._rows[family, key] = row
-            self._rows.move_to_end((family, key))
-            while len(self._rows) > self.capacity:
-                self._rows.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget every row."""
-        with self._lock:
-            self._rows.clear()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-# About 50 MB when full.
-ROWS = RowCache(capacity=100_000)
+# By family and content key; about 50 MB when full.
+ROWS: LookupCache[tuple[str, bytes], np.ndarray] = LookupCache(capacity=100_000)

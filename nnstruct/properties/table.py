@@ -86,21 +86,14 @@ def _computed(family: PropertyFamily, structures: list[Structure], workers: int)
 
 def _cached(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:
     """Rows of all structures, float64 [S, C], those kept from before not computed again."""
-    keys = [content_key(structure) for structure in structures]
-    rows: dict[bytes, np.ndarray] = {}
-    missing: dict[bytes, Structure] = {}
-    for key, structure in zip(keys, structures, strict=True):
-        row = ROWS.get(family.name, key)
-        if row is None:
-            missing[key] = structure
-        else:
-            rows[key] = row
-    if missing:
-        computed = _computed(family, list(missing.values()), workers)
-        for key, row in zip(missing, computed, strict=True):
-            rows[key] = row.copy()  # a view would keep the whole block alive
-            ROWS.put(family.name, key, rows[key])
-    return np.stack([rows[key] for key in keys])
+    keys = [(family.name, content_key(structure)) for structure in structures]
+    structure_of = dict(zip(keys, structures, strict=True))
+
+    def compute(missing: list[tuple[str, bytes]]) -> list[np.ndarray]:
+        rows = _computed(family, [structure_of[key] for key in missing], workers)
+        return [row.copy() for row in rows]  # views would keep the whole block alive
+
+    return np.stack(ROWS.lookup(keys, compute))
 
 
 def _map(

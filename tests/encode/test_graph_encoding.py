@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError
 from strategies import any_structures, with_permutation
 
 from nnstruct.encode import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, GraphEncoder, encode_graph
-from nnstruct.encode.cache import StructureCache
 from nnstruct.encode.positions import path_counts, unit_flow
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
@@ -186,25 +185,6 @@ def test_bad_input_is_named():
             door(Structure.from_layers([1, 1]))
     with pytest.raises(InvalidInputError, match=r"structures\[1\] must be a Structure, got 'x'"):
         GraphEncoder().fit([Structure.from_layers([1, 1]), "x"])
-
-
-def test_the_cache_computes_once_and_forgets_the_oldest_first():
-    cache: StructureCache[int] = StructureCache(capacity=20, size=lambda value: 10)
-    asked: list[int] = []
-
-    def compute(missing):
-        asked.extend(s.num_units for s in missing)
-        return [s.num_units for s in missing]
-
-    a, b, c = (Structure.from_layers([1, width]) for width in (1, 2, 3))
-    assert cache.lookup([a, b, a], compute) == [2, 3, 2]
-    cache.lookup([a], compute)
-    cache.lookup([c], compute)
-    assert (asked, len(cache)) == ([2, 3, 4], 2)
-    cache.lookup([a], compute)
-    assert asked == [2, 3, 4]
-    cache.lookup([b], compute)
-    assert asked == [2, 3, 4, 3]
 
 
 def test_relabelled_copies_are_not_given_each_others_rows():

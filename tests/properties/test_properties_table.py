@@ -17,7 +17,7 @@ from properties_oracles import structures
 from nnstruct import Structure
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.properties import PROPERTY_FAMILIES, feature_names, features
-from nnstruct.properties.cache import ROWS, RowCache, content_key
+from nnstruct.properties.cache import ROWS, content_key
 
 ALL = tuple(PROPERTY_FAMILIES)
 
@@ -97,20 +97,6 @@ def test_changing_a_table_leaves_the_cache_alone(population):
 def test_copies_in_one_call_get_equal_rows(population):
     table = features([population[0]] * 3, ALL)
     assert (table.iloc[0] == table.iloc[2]).all()
-
-
-def test_cache_is_bounded_and_drops_the_least_recent():
-    cache = RowCache(capacity=2)
-    cache.put("paper", b"a", np.zeros(1))
-    cache.put("paper", b"b", np.ones(1))
-    assert cache.get("paper", b"a") is not None
-    cache.put("paper", b"c", np.ones(1))
-    assert cache.get("paper", b"b") is None
-    assert cache.get("paper", b"a") is not None
-    assert cache.get("layered", b"a") is None
-    assert len(cache) == 2
-    with pytest.raises(InvalidInputError, match="capacity must be a positive integer, got 0"):
-        RowCache(0)
 
 
 def test_key_tells_apart_what_a_family_may_measure():

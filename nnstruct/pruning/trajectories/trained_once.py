@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from torch import nn
 
+from nnstruct.caches import LookupCache
 from nnstruct.pruning.masks import copy_module
 from nnstruct.pruning.training.hooks import Hook, Row, TrainingPlace
 
 MOST_KEPT = 16
-_kept: OrderedDict[Hashable, Dense] = OrderedDict()
 
 
 class Dense(NamedTuple):
@@ -52,6 +51,9 @@ class Keeper(Hook):
             self.kept = copy_module(self.module)
 
 
+_kept: LookupCache[Hashable, Dense] = LookupCache(MOST_KEPT)
+
+
 def remembered(key: Hashable | None, make: Callable[[], Dense]) -> Dense:
     """What ``make`` gives, or gave for the same key in this process.
 
@@ -77,10 +79,4 @@ def remembered(key: Hashable | None, make: Callable[[], Dense]) -> Dense:
     """
     if key is None:
         return make()
-    if key in _kept:
-        _kept.move_to_end(key)
-    else:
-        _kept[key] = make().copy()
-        while len(_kept) > MOST_KEPT:
-            _kept.popitem(last=False)
-    return _kept[key].copy()
+    return _kept.lookup([key], lambda _: [make().copy()])[0].copy()
