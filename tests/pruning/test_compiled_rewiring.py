@@ -16,7 +16,7 @@ from nnstruct.pruning import load_pruner, made_permanent, masks_of, prune, run_t
 from nnstruct.pruning.training import training, updates
 from nnstruct.pruning.training.choice import compiled_module
 from nnstruct.pruning.training.compiled import CompiledModule
-from nnstruct.pruning.training.hooks import Hook, Memory, Progress
+from nnstruct.pruning.training.hooks import Hook, Memory, TrainingPlace
 from nnstruct.structure.families import RNN_FAMILIES
 
 CONFIG = TrainConfig(epochs=4, batch_size=48, learning_rate=3e-3)
@@ -119,10 +119,10 @@ def test_adam_forgets_what_moved_and_nothing_else(make, task):
     class Swap(Hook):
         needs_pytorch = False
 
-        def takes_part(self, progress: Progress) -> bool:
+        def takes_part(self, progress: TrainingPlace) -> bool:
             return progress.step in (1, 3)
 
-        def after(self, progress: Progress, memory: Memory) -> None:
+        def after(self, progress: TrainingPlace, memory: Memory) -> None:
             for slot in work.slots:
                 kept = slot.alive.clone()
                 if progress.step == 1:
