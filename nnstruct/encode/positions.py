@@ -64,7 +64,17 @@ def unit_flow(edges: np.ndarray, layer: np.ndarray) -> np.ndarray:
 
 
 def sinusoids(layer: np.ndarray, waves: int) -> list[np.ndarray]:
-    """Sine and cosine of the layer at geometric wavelengths (Vaswani et al., 2017), 2 * waves of [N].
+    """Sine and cosine of the layer at geometric wavelengths (Vaswani et al., 2017, arXiv:1706.03762).
+
+    Parameters
+    ----------
+    layer : int64 [N]
+    waves : int
+        Wavelengths, each twice the one before.
+
+    Returns
+    -------
+    list of 2 * waves float64 [N]
 
     Examples
     --------

@@ -35,6 +35,16 @@ from nnstruct.record import TrainConfig
 def readout_gain(fan_in: int, config: TrainConfig) -> float:
     """Factor on the initial values of the read-out.
 
+    Parameters
+    ----------
+    fan_in : int
+        Units or channels that are read out.
+    config : TrainConfig
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> from nnstruct import TrainConfig
@@ -47,13 +57,17 @@ def readout_gain(fan_in: int, config: TrainConfig) -> float:
 
 
 def readout_rate(fan_in: int, config: TrainConfig) -> np.ndarray:
-    """Factor on the learning rate of the read-out's weights, [1].
+    """Factor on the learning rate of the read-out's weights.
 
     Parameters
     ----------
     fan_in : int
         Units or channels that are read out.
     config : TrainConfig
+
+    Returns
+    -------
+    float64 [1]
 
     Examples
     --------

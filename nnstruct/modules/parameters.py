@@ -87,7 +87,7 @@ class Scheme(Protocol):
         shapes : dict of str to tuple of int
             From :meth:`shapes`.
         rng : numpy.random.Generator
-            Drawn from in the order of the shapes, so that the same generator gives the same values.
+            Advanced; a generator in the same state gives the same values.
 
         Returns
         -------

@@ -34,6 +34,11 @@ def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> di
     -------
     dict of str to float32 array
 
+    Raises
+    ------
+    InvalidInputError
+        If the family is recurrent, or the structure cannot be trained on the task.
+
     Examples
     --------
     >>> from nnstruct import Structure, TrainConfig, load_task

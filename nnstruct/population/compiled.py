@@ -24,13 +24,20 @@ def compiled_network(
     Parameters
     ----------
     structure : Structure
+        Of a recurrent family.
     parameters : mapping of str to float32 array
-        By :func:`nnstruct.modules.parameter_shapes`.
+        As :func:`nnstruct.modules.parameter_shapes` lists them.
     task : Task
+        Of sequences.
     config : TrainConfig
         Without options that the compiled loops do not know.
     state : AdamState of dicts by name, optional
-        To go on with.
+        To go on with; by default nothing is learned yet.
+
+    Returns
+    -------
+    CompiledNetwork
+        In the loop that the system's compiler made, or in that of numba where there is none.
     """
     from nnstruct.population import native
 

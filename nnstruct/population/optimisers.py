@@ -72,7 +72,20 @@ def make_optimizer(
 
 
 def rate_at(config: TrainConfig, step: int, steps: int) -> float:
-    """Learning rate of a step, counted from 0, of so many.
+    """Learning rate of one step of a training.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Gives the rate to start from and the schedule.
+    step : int
+        Counted from 0.
+    steps : int
+        Of the whole training.
+
+    Returns
+    -------
+    float
 
     Examples
     --------

@@ -73,7 +73,17 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 
 def dump_estimator(estimator: Any) -> bytes:
-    """The bytes of a skops file that holds a fitted pipeline."""
+    """The bytes of a skops file that holds a fitted pipeline.
+
+    Parameters
+    ----------
+    estimator : sklearn.pipeline.Pipeline
+        Fitted.
+
+    Returns
+    -------
+    bytes
+    """
     import skops.io
 
     return skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED)

@@ -105,7 +105,19 @@ def bootstrap_intervals(
 
 
 def coverage(y: np.ndarray, mean: np.ndarray, std: np.ndarray) -> float:
-    """Share of labels inside the central 90% of their predicted normal distribution; NaN without std.
+    """Share of labels inside the central 90% of their predicted normal distribution.
+
+    Parameters
+    ----------
+    y : float64 [n]
+    mean : float64 [n]
+    std : float64 [n]
+        NaN where a predictor gives none.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN if a standard deviation is not finite.
 
     Examples
     --------

@@ -15,23 +15,65 @@ _OUTPUTS_AT_ONCE = 32
 
 
 def summary(values: Sequence[float]) -> list[float]:
-    """``SUMMARIES`` of one value a layer."""
+    """``SUMMARIES`` of one value a layer: first, last, mean and least.
+
+    Parameters
+    ----------
+    values : sequence of float, at least one
+
+    Returns
+    -------
+    list of four float
+    """
     return [values[0], values[-1], sum(values) / len(values), min(values)]
 
 
 def summary_names(name: str, words: str) -> dict[str, str]:
-    """Names and definitions for :func:`summary`."""
+    """Names and definitions for :func:`summary`.
+
+    Parameters
+    ----------
+    name : str
+        Of the measure.
+    words : str
+        Its definition.
+
+    Returns
+    -------
+    dict of str to str
+        From ``name_first``, ``name_last`` ... to their definitions.
+    """
     return {f"{name}_{part}": f"{words}, by layer: {part}" for part in SUMMARIES}
 
 
 def numerical_rank(matrix: Tensor) -> Tensor:
-    """Singular values of [..., a, b] above ``RANK_TOLERANCE`` of the largest; 0 for a zero matrix."""
+    """Number of singular values above ``RANK_TOLERANCE`` of the largest; 0 for a zero matrix.
+
+    Parameters
+    ----------
+    matrix : Tensor [..., a, b]
+
+    Returns
+    -------
+    float64 Tensor [...]
+    """
     singular = torch.linalg.svdvals(matrix)
     return ((singular > RANK_TOLERANCE * singular[..., :1]) & (singular > 0)).sum(-1).double()
 
 
 def effective_rank(singular: Tensor) -> float:
-    """exp of the entropy of values >= 0 as shares of their sum (Roy and Vetterli, 2007); 0 for zeros."""
+    """exp of the entropy of singular values as shares of their sum (Roy and Vetterli, 2007).
+
+    Parameters
+    ----------
+    singular : Tensor [n]
+        Not negative.
+
+    Returns
+    -------
+    float
+        From 1 to n; 0 where all are zero.
+    """
     total = singular.sum()
     if total <= 0:
         return 0.0
@@ -41,8 +83,18 @@ def effective_rank(singular: Tensor) -> float:
 
 
 def jacobians(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Each example's derivatives, float64 [B, outputs, inputs], of a function [B, ...] -> [B, outputs]
-    in which examples do not influence each other."""
+    """Each example's derivatives of a function in which examples do not influence each other.
+
+    Parameters
+    ----------
+    function : callable (float64 Tensor [B, ...]) -> float64 Tensor [B, outputs]
+    x : float64 Tensor [B, ...]
+
+    Returns
+    -------
+    float64 Tensor [B, outputs, inputs]
+        An example's inputs are flattened in their order.
+    """
     x = x.detach().requires_grad_(True)
     y = function(x)
     parts = []

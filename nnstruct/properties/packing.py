@@ -34,6 +34,14 @@ class Pack(NamedTuple):
 def pack(structures: Sequence[Structure]) -> Pack:
     """Flat arrays of at least one structure.
 
+    Parameters
+    ----------
+    structures : sequence of Structure, length S
+
+    Returns
+    -------
+    Pack
+
     Examples
     --------
     >>> from nnstruct import Structure
@@ -52,5 +60,14 @@ def pack(structures: Sequence[Structure]) -> Pack:
 
 
 def starts(counts: Sequence[int]) -> np.ndarray:
-    """Where each block of these lengths begins, and the end of the last; int64 [len(counts) + 1]."""
+    """Where each block of these lengths begins, and the end of the last.
+
+    Parameters
+    ----------
+    counts : sequence of int, length n
+
+    Returns
+    -------
+    int64 [n + 1]
+    """
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

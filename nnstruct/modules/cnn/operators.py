@@ -52,6 +52,10 @@ def separable(x: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int = 1) 
     depthwise : Tensor [c, 1, 3, 3]
     pointwise : Tensor [d, c, 1, 1]
     stride : int
+
+    Returns
+    -------
+    Tensor [B, d, ceil(H / stride), ceil(W / stride)]
     """
     filtered = functional.conv2d(x, depthwise, stride=stride, padding=1, groups=x.shape[1])
     return functional.conv2d(filtered, pointwise)
@@ -98,7 +102,11 @@ def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> T
     x : Tensor [B, c, H, W]
     kernel : Tensor [c, c, 3, 3]
     bias : Tensor [c]
-    activation : str
+    activation : {"relu", "tanh", "gelu"}
+
+    Returns
+    -------
+    Tensor [B, c, H, W]
     """
     step = 2.0 / norm_bound(kernel).clamp_min(1e-6) ** 2
     force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
@@ -118,7 +126,11 @@ def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Ten
     kernel : Tensor [c / 2, c / 2, 3, 3]
     bias : Tensor [c]
         d, then b.
-    activation : str
+    activation : {"relu", "tanh", "gelu"}
+
+    Returns
+    -------
+    Tensor [B, c, H, W]
     """
     half, act = x.shape[1] // 2, ACTIVATION[activation]
     y, z = x[:, :half], x[:, half:]

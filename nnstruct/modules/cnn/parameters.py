@@ -34,7 +34,21 @@ def check_config(config: TrainConfig) -> None:
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
-    """As :func:`nnstruct.modules.parameter_shapes`."""
+    """Name and shape of each array; see :class:`nnstruct.modules.cnn.layout.CellLayout`.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``cnn``.
+    task : Task
+        Of images.
+    config : TrainConfig
+        With ``normalization="none"`` there are no scales.
+
+    Returns
+    -------
+    dict of str to tuple of int
+    """
     layout = CellLayout(structure)
     read_out = int(layout.cells.channels[structure.outputs].sum())
     found: dict[str, tuple[int, ...]] = {"weight": layout.weight_shape, "bias": layout.bias_shape}
@@ -49,7 +63,26 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
 def values(
     structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Initial values: normal, with a variance of gain^2 / fan in (He et al., 2015); scales 1, biases 0."""
+    """Initial values: normal, with a variance of gain^2 / fan in (He et al., 2015, arXiv:1502.01852).
+
+    Scales are 1 and biases 0. The read-out is uniform.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``cnn``.
+    config : TrainConfig
+        Its parametrization decides the scale of the read-out.
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+    rng : numpy.random.Generator
+        Advanced.
+
+    Returns
+    -------
+    dict of str to float32 array
+        Zero where the layout has padding.
+    """
     layout = CellLayout(structure)
     colours = next(shape[-2] for name, shape in shapes.items() if name.startswith("input_weight"))
     drawn = {"weight": rng.normal(size=shapes["weight"]) * _edge_spread(layout, colours)}
@@ -72,7 +105,21 @@ def values(
 def rates(
     structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters."""
+    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``cnn``.
+    config : TrainConfig
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+
+    Returns
+    -------
+    dict of str to float32 array
+        By the rules of :mod:`nnstruct.modules.mup`, a width counted in channels.
+    """
     layout = CellLayout(structure)
     channels = layout.cells.channels
     width = np.bincount(structure.layer, weights=channels)[structure.layer]  # [N], of the unit's layer
@@ -92,7 +139,18 @@ def rates(
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero."""
+    """Scalars within the shapes that a mask keeps at zero: the padding of edges, units and kernels.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``cnn``.
+    config : TrainConfig
+
+    Returns
+    -------
+    int
+    """
     layout = CellLayout(structure)
     masks = [layout.weight_mask, layout.channel_mask(layout.has_bias), layout.own_mask]
     if config.normalization != "none":
@@ -101,7 +159,17 @@ def num_masked(structure: Structure, config: TrainConfig) -> int:
 
 
 def image_channels(task: Task) -> int:
-    """Channels of a task's images; 1 where they have no axis for it."""
+    """Channels of a task's images; 1 where they have no axis for it.
+
+    Parameters
+    ----------
+    task : Task
+        Of images [C, H, W] or [H, W].
+
+    Returns
+    -------
+    int
+    """
     return task.input_shape[0] if len(task.input_shape) == 3 else 1
 
 

@@ -21,7 +21,17 @@ GAINS = {"relu": math.sqrt(2.0), "tanh": 1.0, "gelu": math.sqrt(2.0)}
 
 
 def activations(structure: Structure) -> tuple[str, ...]:
-    """The activation of each unit, N names.
+    """The activation of each unit.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``mlp``.
+
+    Returns
+    -------
+    tuple of N str
+        ``relu`` where the structure names none.
 
     Raises
     ------
@@ -70,7 +80,21 @@ def check_config(config: TrainConfig) -> None:
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
-    """As :func:`nnstruct.modules.parameter_shapes`."""
+    """Name and shape of each array; see :func:`nnstruct.modules.parameter_shapes`.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``mlp``.
+    task : Task
+        Of vectors or images.
+    config : TrainConfig
+        With ``normalization="layer"`` units have a scale and a shift.
+
+    Returns
+    -------
+    dict of str to tuple of int
+    """
     inputs, outputs = int(structure.inputs.sum()), int(structure.outputs.sum())
     named: dict[str, tuple[int, ...]] = {
         "weight": (structure.num_edges, 1),
@@ -87,9 +111,24 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
 def values(
     structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Initial values for the shapes: uniform in +-gain * sqrt(3 / fan_in), as the variance asks.
+    """Initial values: uniform in +-gain * sqrt(3 / fan_in), which is a variance of gain^2 / fan_in.
 
     The fan-in of a unit counts its edges and, for an input unit, all values of an input.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``mlp``.
+    config : TrainConfig
+        Its parametrization decides the scale of the read-out.
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+    rng : numpy.random.Generator
+        Advanced.
+
+    Returns
+    -------
+    dict of str to float32 array
     """
     width = shapes["input_weight"][1]
     target = structure.edge_index[1]
@@ -113,7 +152,21 @@ def values(
 def rates(
     structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters."""
+    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the family ``mlp``.
+    config : TrainConfig
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+
+    Returns
+    -------
+    dict of str to float32 array
+        By the rules of :mod:`nnstruct.modules.mup`.
+    """
     target = structure.edge_index[1]
     fan_in = np.bincount(target, minlength=structure.num_units)[target]  # [E]
     vector = mup.vector_rate(structure.layer_sizes[structure.layer], config)  # [N]
@@ -130,5 +183,15 @@ def rates(
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero: none, as only edges have weights."""
+    """Scalars within the shapes that a mask keeps at zero: none, as only edges have weights.
+
+    Parameters
+    ----------
+    structure : Structure
+    config : TrainConfig
+
+    Returns
+    -------
+    int
+    """
     return 0

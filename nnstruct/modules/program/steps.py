@@ -37,16 +37,33 @@ def run(step: Step, values: list[Tensor], tensors: Tensors) -> tuple[Tensor, ...
     Parameters
     ----------
     step : Step
+        One that :func:`check_runnable` lets pass.
     values : list of Tensor
+        Of ``step.inputs``, in their order.
     tensors : mapping of str to Tensor
         The step's weights and constants by role.
+
+    Returns
+    -------
+    tuple of Tensor
+        Of ``step.outputs``, in their order.
     """
     made = _RUNNERS[step.kind](step, values, tensors)
     return made if isinstance(made, tuple) else (made,)
 
 
 def check_runnable(step: Step) -> None:
-    """Raise :class:`InvalidInputError` for a step that stands for an unknown operation."""
+    """Refuse a step that stands for an unknown operation.
+
+    Parameters
+    ----------
+    step : Step
+
+    Raises
+    ------
+    InvalidInputError
+        If it is opaque: the extraction did not know its operation.
+    """
     if step.kind not in _RUNNERS:
         raise InvalidInputError("program", "hold no opaque step to run", step.operator)
 

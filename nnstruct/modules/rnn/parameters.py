@@ -38,7 +38,21 @@ def check_config(config: TrainConfig) -> None:
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
-    """As :func:`nnstruct.modules.parameter_shapes`."""
+    """Name and shape of each array; see :func:`nnstruct.modules.parameter_shapes`.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    task : Task
+        Of sequences.
+    config : TrainConfig
+        Its protocol decides.
+
+    Returns
+    -------
+    dict of str to tuple of int
+    """
     if config.protocol != "clean":
         return FaithfulLayout(structure).parameter_shapes(int(task.num_symbols or 0), task.num_classes)
     family = FAMILIES[structure.family]
@@ -55,14 +69,41 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
 def values(
     structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Initial values for the shapes."""
+    """Initial values; see :func:`nnstruct.modules.initial_parameters`.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    config : TrainConfig
+        Its protocol decides.
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+    rng : numpy.random.Generator
+        Advanced.
+
+    Returns
+    -------
+    dict of str to float32 array
+    """
     if config.protocol != "clean":
         return FaithfulLayout(structure).initial_parameters(shapes, rng)
     return _clean_values(structure, shapes, rng)
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero."""
+    """Scalars within the shapes that a mask keeps at zero; none in the clean protocol.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    config : TrainConfig
+
+    Returns
+    -------
+    int
+    """
     return 0 if config.protocol == "clean" else FaithfulLayout(structure).num_masked_weights
 
 

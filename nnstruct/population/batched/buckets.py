@@ -49,6 +49,14 @@ def buckets(
         Bytes that a bucket may take; looked at where ``population_size`` is None. Then a bucket also ends
         where padding to its largest network would cost more than another bucket.
     device : str
+        ``cpu``, ``cuda``, ``cuda:1`` ...
+
+    Yields
+    ------
+    members : list of int
+        Indices into ``jobs``, all of one family.
+    model : BatchedModel
+        Of their structures, in that order.
     """
     for group in _groups(jobs, config, population_size or KEEP_SEEDS_APART):
         if population_size is not None:

@@ -88,7 +88,25 @@ def train_many(
 
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
-    """Train one network, a population of one on the CPU."""
+    """Train one network, a population of one on the CPU.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+    seed : int
+        Decides initial weights and batches.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    InvalidInputError
+        If the network cannot be trained by this engine.
+    """
     from nnstruct.population.job import Job
 
     ((_, outcome, _),) = train_many([Job(structure, seed)], task, config)

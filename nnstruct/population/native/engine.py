@@ -11,5 +11,20 @@ from nnstruct.tasks import Task
 
 
 def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
-    """Train one network and keep its curves and weights."""
+    """Train one network and keep its curves and weights.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    task : Task
+        Of sequences.
+    config : TrainConfig
+    seed : int
+        Decides initial weights and batches.
+
+    Returns
+    -------
+    Outcome
+    """
     return train_with(NativeEpochs, structure, task, config, seed)

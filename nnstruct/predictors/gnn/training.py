@@ -99,6 +99,23 @@ def train_member(
     """Train a network and bring back its best epoch on the validation graphs.
 
     The global random state is left as it was, and no file is written.
+
+    Parameters
+    ----------
+    net : StructureNet
+        Changed in place.
+    train : list of torch_geometric.data.Data
+        With the standardised label ``y`` and the ``weight`` of each graph.
+    validation : list of torch_geometric.data.Data
+        Likewise.
+    options : TrainingOptions
+    seed : int
+        Decides the order of the batches.
+
+    Returns
+    -------
+    StructureNet
+        The same, on the CPU and in evaluation mode.
     """
     shuffle = torch.Generator().manual_seed(seed)
     batches = DataLoader(train, batch_size=options.batch_size, shuffle=True, generator=shuffle)
@@ -126,7 +143,19 @@ def train_member(
 
 @torch.no_grad()
 def predict_member(net: StructureNet, graphs: list[Data], batch_size: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each graph's standardised label, float32 [n] each."""
+    """Mean and variance of each graph's standardised label.
+
+    Parameters
+    ----------
+    net : StructureNet
+    graphs : list of n torch_geometric.data.Data
+    batch_size : int
+        Graphs at a time.
+
+    Returns
+    -------
+    mean, variance : float32 Tensor [n]
+    """
     outputs = [
         net(batch.x, batch.edge_index, batch.edge_attr, batch.graph_attr, batch.batch)
         for batch in DataLoader(graphs, batch_size=batch_size, generator=torch.Generator().manual_seed(0))
@@ -137,7 +166,17 @@ def predict_member(net: StructureNet, graphs: list[Data], batch_size: int) -> tu
 
 @contextmanager
 def isolated(seed: int, threads: int) -> Iterator[None]:
-    """Torch seeded and limited to ``threads`` threads inside, as it was before outside."""
+    """A context in which torch is seeded and limited in its threads; outside all is as it was before.
+
+    Parameters
+    ----------
+    seed : int
+    threads : int
+
+    Yields
+    ------
+    None
+    """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices), torch_threads(threads):
         torch.manual_seed(seed)
