@@ -48,7 +48,19 @@ class LookupCache(Generic[K, V]):
         return len(self._values)
 
     def lookup(self, keys: Sequence[K], compute: Callable[[list[K]], Sequence[V]]) -> list[V]:
-        """One value a key; ``compute`` is called at most once, with the keys that are not kept."""
+        """The value of each key; what is not kept is computed, all of it in one call.
+
+        Parameters
+        ----------
+        keys : sequence of hashable, length n
+            One may occur several times.
+        compute : callable
+            From the distinct keys that are not kept to one value for each.
+
+        Returns
+        -------
+        list of length n
+        """
         with self._lock:
             found = {key: self._values[key] for key in keys if key in self._values}
         missing = list(dict.fromkeys(key for key in keys if key not in found))

@@ -17,6 +17,7 @@ from torch import nn
 
 import nnstruct as ns
 from nnstruct import Space, Structure, TrainConfig
+from nnstruct.caches import LookupCache
 from nnstruct.checks import check_integer, check_number, check_share, plain
 from nnstruct.encode import FeatureTable, GraphEncoder, to_table
 from nnstruct.errors import InvalidInputError, NnstructError
@@ -24,7 +25,6 @@ from nnstruct.population import Job, stream
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.priors import load_prior, sample, stier2021
 from nnstruct.probes import functional_features
-from nnstruct.properties.cache import RowCache
 from nnstruct.properties.capacity import memory_load
 from nnstruct.properties.compressibility import greedy_cp
 from nnstruct.pruning import Schedule, fit, load_pruner, prune, run_trajectories, run_trajectory, thresholds
@@ -106,7 +106,7 @@ TAKEN: dict[str, Callable[[Kind, Kind], Any]] = {
     "stier2021": lambda i, f: names(stier2021(i(2), seed=i(0), family="gru")),
     "features": lambda i, f: ns.features(RNNS, workers=i(1), cache=False).to_json(),
     "memory_load": lambda i, f: memory_load(RNNS, samples=i(200)).tolist(),
-    "RowCache": lambda i, f: RowCache(i(3)).capacity,
+    "LookupCache": lambda i, f: LookupCache(i(3)).capacity,
     "greedy_cp": lambda i, f: greedy_cp(np.eye(3)[:, :, None], share=f(0.5))[0].tolist(),
     "train": lambda i, f: train(seeds=i(2), workers=i(1)),
     "train with seeds": lambda i, f: train(seeds=[i(3), i(1)]),
@@ -170,7 +170,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "stier2021": (lambda no: stier2021(no, seed=0, family="gru"), "count must be a non-negative integer"),
     "features": (lambda no: ns.features(RNNS, workers=no), "workers must be a positive integer or None"),
     "memory_load": (lambda no: memory_load(RNNS, samples=no), "samples must be a positive integer"),
-    "RowCache": (lambda no: RowCache(no), "capacity must be a positive integer"),
+    "LookupCache": (lambda no: LookupCache(no), "capacity must be a positive integer"),
     "greedy_cp": (lambda no: greedy_cp(np.eye(3)[:, :, None], share=no), r"share must be in \(0, 1\)"),
     "train": (lambda no: train(seeds=no), "seeds must be a positive integer or a sequence of seeds"),
     "train workers": (lambda no: train(workers=no), "workers must be a positive integer or None"),

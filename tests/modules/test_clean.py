@@ -101,7 +101,9 @@ def test_masked_weights_stay_zero_and_padding_is_inert(family):
     optimiser = torch.optim.AdamW(module.parameters(), lr=0.1, weight_decay=0.1)
     split = TASK.train
     symbols, lengths, targets = (torch.from_numpy(a) for a in (split.inputs, split.lengths, split.targets))
-    before = module.parameters_by_name()["weight"]
+    named = module.parameters_by_name()
+    copies = {name: value.copy() for name, value in named.items()}
+    before = named["weight"]
     for _ in range(20):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(module(symbols, lengths), targets).backward()
@@ -112,6 +114,7 @@ def test_masked_weights_stay_zero_and_padding_is_inert(family):
     # A weight changes unless its edge carries nothing: recurrent edges into units whose state the
     # read-out never sees again are the only ones that may stand still.
     assert (module.parameters_by_name()["weight"] != before).any(axis=1).mean() > 0.5
+    assert all(np.array_equal(named[name], copies[name]) for name in named)
     alone = module(symbols[:1, : lengths[0]], lengths[:1])
     torch.testing.assert_close(module(symbols, lengths)[:1], alone)
 

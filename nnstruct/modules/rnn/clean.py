@@ -136,7 +136,7 @@ class CleanRNN(nn.Module):
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
-        """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`.
+        """Copies of the current values in the layout of :func:`nnstruct.modules.parameter_shapes`.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class CleanRNN(nn.Module):
             "readout_weight": self.readout.weight.cpu(),
             "readout_bias": self.readout.bias.cpu(),
         }
-        return {name: np.ascontiguousarray(value.numpy()) for name, value in values.items()}
+        return {name: np.array(value.numpy(), order="C") for name, value in values.items()}
 
     @torch.no_grad()
     def assign(self, parameters: Mapping[str, np.ndarray]) -> None:
