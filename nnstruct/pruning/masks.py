@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ import torch.nn.utils.prune as torch_prune
 from torch import Tensor, nn
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.pruning.mixed import Mixin, mixed
 from nnstruct.pruning.nnstruct_modules import as_pruned, is_own
 from nnstruct.structure.families import FAMILIES
 
@@ -84,7 +84,7 @@ class Mask(nn.Module):
         return value
 
 
-class _LiveWeights:
+class _LiveWeights(Mixin):
     """Makes a recurrent layer compute with its tensors as they are now, not as they were once."""
 
     @property
@@ -216,14 +216,9 @@ def attach(places: list[Place], mask: Tensor) -> Mask:
 def _enliven(layer: nn.RNNBase) -> None:
     if not isinstance(layer, _LiveWeights):
         layer.__dict__.pop("_flat_weights", None)
-        layer.__class__ = _live_class(type(layer))  # type: ignore[arg-type]
+        layer.__class__ = mixed(_LiveWeights, type(layer))
         # Nothing to compare with, so that torch does not look for changed weights at each call.
         layer._flat_weight_refs = [None] * len(layer._flat_weights_names)
-
-
-@cache
-def _live_class(kind: type) -> type:
-    return type(kind.__name__, (_LiveWeights, kind), {"__module__": kind.__module__})
 
 
 def clear_pruned(places: list[Place], mask: Tensor) -> None:
@@ -354,7 +349,7 @@ def made_permanent(module: nn.Module) -> nn.Module:
     for part in twin.modules():
         bare = isinstance(part, _LiveWeights) and not parametrize.is_parametrized(part)
         if bare and isinstance(part, nn.RNNBase):
-            part.__class__ = type(part).__mro__[2]
+            part.__class__ = type(part).__bases__[1]
             part._init_flat_weights()
     return twin
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import torch
@@ -12,7 +11,9 @@ from torch import Tensor, nn
 
 from nnstruct.modules.cnn.blocks import CellBlock
 from nnstruct.modules.cnn.layout import CellLayout
+from nnstruct.modules.cnn.module import CNN
 from nnstruct.network import Network
+from nnstruct.pruning.mixed import Mixin, mixed
 from nnstruct.structure import PRUNED, Structure
 
 
@@ -65,12 +66,13 @@ def _kernel_masks(block: CellBlock, name: str) -> tuple[Tensor, Tensor] | None:
     return (edges, real) if edges.any() else None
 
 
-class PrunedModule:
+class PrunedModule(Mixin):
     """Adds to a module of nnstruct that its Network has no edge where every weight is zero."""
 
     def to_network(self) -> Network:
         """The Network of the edges that are left; its Structure says so in the origin."""
-        return without_zero_edges(super().to_network())  # type: ignore[misc]
+        carries = self.layout.carries if isinstance(self, CNN) else None
+        return without_zero_edges(super().to_network(), carries)  # type: ignore[misc]
 
 
 def as_pruned(module: nn.Module) -> nn.Module:
@@ -93,18 +95,13 @@ def as_pruned(module: nn.Module) -> nn.Module:
         # Torch expects the class that it made to be the outermost.
         inner = kind.__bases__[0]
         members = {k: v for k, v in vars(kind).items() if k not in ("__dict__", "__weakref__")}
-        module.__class__ = type(kind.__name__, (_pruned_class(inner),), members)
+        module.__class__ = type(kind.__name__, (mixed(PrunedModule, inner),), members)
     else:
-        module.__class__ = _pruned_class(kind)  # type: ignore[arg-type]
+        module.__class__ = mixed(PrunedModule, kind)
     return module
 
 
-@cache
-def _pruned_class(kind: type) -> type:
-    return type(kind.__name__, (PrunedModule, kind), {"__module__": kind.__module__})
-
-
-def without_zero_edges(network: Network) -> Network:
+def without_zero_edges(network: Network, carries: np.ndarray | None = None) -> Network:
     """The Network without the edges all of whose weights are zero; edges that have none stay.
 
     Whether an edge of a convolutional network has weights may depend on the others that enter its unit.
@@ -113,6 +110,8 @@ def without_zero_edges(network: Network) -> Network:
     Parameters
     ----------
     network : Network
+    carries : bool [E], optional
+        Whether each edge has weights, in a convolutional network; in others all have.
 
     Returns
     -------
@@ -120,21 +119,16 @@ def without_zero_edges(network: Network) -> Network:
         The same one where no edge goes.
     """
     old = network.structure
-    carries = _carries(old)
-    keep = (network.weight != 0).any(axis=1) | ~carries
+    keep = (network.weight != 0).any(axis=1)
+    if carries is not None:
+        keep |= ~carries
     if keep.all():
         return network
     structure = with_edges(old, keep)
-    if (_carries(structure) != carries[keep]).any():
-        structure = replace(structure, family="module")
+    if carries is not None:
+        as_ruled = np.array_equal(CellLayout(structure).carries, carries[keep])
+        structure = replace(structure, family="cnn" if as_ruled else "module")
     return Network(structure, np.asarray(network.weight)[keep], network.bias, dict(network.tensors))
-
-
-def _carries(structure: Structure) -> np.ndarray:
-    """Whether each edge has weights, bool [E]."""
-    if structure.family == "cnn":
-        return CellLayout(structure).carries
-    return np.ones(structure.num_edges, dtype=bool)
 
 
 def with_edges(structure: Structure, keep: np.ndarray) -> Structure:
