@@ -27,6 +27,7 @@ _MODULES: dict[str, Callable[[Structure, Mapping[str, np.ndarray]], CleanRNN | M
     **dict.fromkeys(RNN_FAMILIES, CleanRNN),
     "mlp": MaskedMLP,
     "cnn": CNN,
+    "module": CNN,  # a pruned one
 }
 
 
@@ -88,6 +89,8 @@ def module_from_network(network: Network) -> nn.Module:
     ------
     InvalidInputError
         If the network lacks its input weights or read-out.
+    StructureError
+        If a unit's attribute is none that the modules of nnstruct have.
 
     Examples
     --------
@@ -104,7 +107,9 @@ def module_from_network(network: Network) -> nn.Module:
     held = {name.partition(".")[0] for name in network.tensors}  # input weights may be one tensor a unit
     for name in ("input_weight", "readout_weight", "readout_bias"):
         if name not in held:
-            raise InvalidInputError("network.tensors", f"hold {name!r}", sorted(network.tensors))
+            rule = f"hold {name!r} to become a module"
+            hint = "Take a Network from a module of nnstruct, or from extract() at unit resolution."
+            raise InvalidInputError("network.tensors", rule, sorted(network.tensors), hint)
     parameters = {"weight": network.weight, "bias": network.bias, **network.tensors}
     return _MODULES[network.structure.family](network.structure, parameters)
 

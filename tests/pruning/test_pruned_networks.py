@@ -8,12 +8,14 @@ import torch
 from pruning_networks import digits, images
 from torch import nn
 
-from nnstruct import Space, TrainConfig
+from nnstruct import Network, Space, Structure, TrainConfig
+from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.extract import extract
 from nnstruct.modules import build_module, module_from_network
 from nnstruct.modules.cnn.layout import CellLayout
 from nnstruct.population import train
 from nnstruct.priors import PRIORS, sample
-from nnstruct.pruning import masks_of, prune
+from nnstruct.pruning import masks_of, prune, with_masks
 
 SPACES = {
     "mlp": Space("mlp", units=(8, 16)),
@@ -79,3 +81,57 @@ def test_kernels_of_one_position_are_units_like_others(method):
     kept = {name: mask.flatten(2).any(2) for name, mask in masks_of(sparse).items()}
     assert {name: mask.shape for name, mask in kept.items()} == {"0.weight": (8, 3), "2.weight": (4, 8)}
     assert sum(int(mask.sum()) for mask in kept.values()) == round(0.5 * (24 + 32))
+
+
+def joined(operator: str, inputs: tuple[bool, ...] = (True, True, False, False)) -> Structure:
+    """Cells of two and of three channels side by side before one of three that keeps their channels."""
+    attributes = {"operator": ["conv3x3", "conv3x3", operator, "conv3x3"], "channels": [2, 3, 3, 2]}
+    return Structure([[0, 1, 2], [2, 2, 3]], 4, family="cnn", inputs=np.array(inputs), attributes=attributes)
+
+
+@pytest.mark.parametrize("operator", ["identity", "maxpool3x3"])
+def test_edges_that_would_need_no_weights_any_more_keep_them(operator):
+    """What is left fits into the unit, so that by the rules of the family it would be passed on as it is."""
+    module = build_module(joined(operator), images()).eval()
+    assert module.layout.carries.all()
+    mask = torch.ones(3, 5, 1, 1, dtype=torch.bool)
+    mask[:, :2] = False
+    sparse = with_masks(module, {"blocks.1.align_0": mask}).eval()
+    network = sparse.to_network()
+    assert network.structure.edge_index.tolist() == [[1, 2], [2, 3]]
+    assert network.structure.family == "module"
+    inputs = torch.rand(4, 1, 8, 8)
+    again = module_from_network(network).eval()
+    torch.testing.assert_close(again(inputs), sparse(inputs))
+    back = again.to_network()
+    assert back.structure == network.structure
+    for name, held in {"weight": network.weight, "bias": network.bias, **network.tensors}.items():
+        other = getattr(back, name) if name in ("weight", "bias") else back.tensors[name]
+        assert np.array_equal(held[tuple(map(slice, other.shape))], other)
+        assert np.count_nonzero(held) == np.count_nonzero(other)
+
+
+def test_a_network_that_left_its_family_is_pruned_further():
+    module = build_module(joined("identity"), images()).eval()
+    mask = torch.ones(3, 5, 1, 1, dtype=torch.bool)
+    mask[:, :2] = False
+    network = with_masks(module, {"blocks.1.align_0": mask}).to_network()
+    sparser = prune(network, 0.5)
+    inputs = torch.rand(4, 1, 8, 8)
+    assert 0 < np.count_nonzero(sparser.weight) < np.count_nonzero(network.weight)
+    assert module_from_network(sparser).eval()(inputs).shape == (4, 10)
+    cut = prune(network, 0.0)
+    assert cut.structure.num_edges == 0
+    assert cut.structure.family == "cnn"  # without edges there is nothing that the rules would take amiss
+
+
+def test_a_network_that_no_module_is_made_of_says_what_would_do():
+    layers = extract(nn.Sequential(nn.Linear(3, 2)), torch.zeros(1, 3), resolution="layer")
+    with pytest.raises(InvalidInputError, match=r"to become a module.*extract\(\) at unit resolution"):
+        module_from_network(layers)
+    strange = Network(
+        layers.structure, layers.weight, layers.bias,
+        {"input_weight": np.ones((1, 1, 1)), "readout_weight": np.ones((1, 1)), "readout_bias": np.ones(1)},
+    )  # fmt: skip
+    with pytest.raises(StructureError, match=r"attributes\['operator'\] must be among conv3x3"):
+        module_from_network(strange)

@@ -97,7 +97,10 @@ class CellLayout:
     Parameters
     ----------
     structure : Structure
-        Of the family ``cnn``.
+        Of the family ``cnn``, or ``module`` where ``carries`` is given.
+    carries : bool [E], optional
+        Whether an edge has weights, where pruning has left other edges than the rules above would need. Such
+        a structure is of the family ``module``.
 
     Attributes
     ----------
@@ -122,7 +125,7 @@ class CellLayout:
         If an attribute of a unit breaks its rule; see :meth:`Cells.of`.
     """
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, carries: np.ndarray | None = None) -> None:
         self.structure, self.cells = structure, Cells.of(structure)
         cells, (source, target) = self.cells, structure.edge_index
         self.incoming = [np.flatnonzero(target == unit) for unit in range(structure.num_units)]
@@ -133,8 +136,8 @@ class CellLayout:
         self.has_bias = self.has_norm | np.array([name in FLOWS for name in cells.operator])
         self.row_length = np.array([self._row_length(unit) for unit in range(structure.num_units)])
         self.own_size = np.array([self._own_size(unit) for unit in range(structure.num_units)])
-        self.carries = np.zeros(structure.num_edges, dtype=bool)
-        for unit in range(structure.num_units):
+        self.carries = np.zeros(structure.num_edges, dtype=bool) if carries is None else carries
+        for unit in range(structure.num_units if carries is None else 0):
             self.carries[self.incoming[unit]] = self._edges_carry(unit)
         self.edge_size = np.where(self.carries, cells.channels[source] * self.row_length[target], 0)  # [E]
 

@@ -33,7 +33,8 @@ class CNN(nn.Module):
     Parameters
     ----------
     structure : Structure
-        Of the family ``cnn``.
+        Of the family ``cnn``, or of the family ``module`` as pruning leaves it: then those edges have weights
+        whose row of ``weight`` is not zero, and the others pass maps on.
     parameters : mapping of str to float32 array
         As :func:`nnstruct.modules.initial_parameters` draws them, or
         :meth:`parameters_by_name` gives them, with running statistics. Without ``norm_scale``
@@ -60,7 +61,8 @@ class CNN(nn.Module):
     def __init__(self, structure: Structure, parameters: Mapping[str, np.ndarray]) -> None:
         super().__init__()
         self.structure = structure
-        self.layout = CellLayout(structure)
+        as_pruned = structure.family == "module"
+        self.layout = CellLayout(structure, (parameters["weight"] != 0).any(axis=1) if as_pruned else None)
         self.normalised = "norm_scale" in parameters
         self._input_shapes = {n: v.shape for n, v in parameters.items() if n.startswith("input_weight")}
         image_channels = next(iter(self._input_shapes.values()))[-2]
