@@ -14,7 +14,7 @@ from nnstruct.pruning import load_trajectories
 from nnstruct.recipes import DatasetRecipe, read_recipe, run_dataset_recipe
 from nnstruct.recipes.reading import to_toml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def write(folder, text, name="tiny.toml"):

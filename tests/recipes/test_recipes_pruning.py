@@ -22,7 +22,7 @@ from nnstruct.recipes import (
 )
 from nnstruct.recipes.pruning_run import holm
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECIPE = """\
 [task]
 name = "digits"
