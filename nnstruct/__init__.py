@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         report,
         search,
         tasks,
+        testing,
     )
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.extract import extract_onnx
@@ -54,6 +55,7 @@ _SUBPACKAGES = (
     "report",
     "search",
     "tasks",
+    "testing",
 )
 _LAZY = {
     "Benchmark": "nnstruct.benchmark",

@@ -23,6 +23,7 @@ ROOMS: dict[int, str] = {
     9: "recipes",
     10: "quickstart",
     11: "cli",
+    12: "testing",
 }
 LEVEL = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

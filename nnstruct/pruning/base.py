@@ -106,6 +106,10 @@ class Pruner(ABC):
         Whether it trains the network on the way, so that no schedule applies to it.
     counts_channels : bool
         Whether densities are shares of the channels.
+    exact : bool
+        Whether ``round(density * E)`` units stay, and not as many as a pattern gives.
+    regrows : bool
+        Whether weights come back from zero while it trains, so that one that is kept may be zero.
 
     Examples
     --------
@@ -131,6 +135,8 @@ class Pruner(ABC):
     needs_task: ClassVar[bool] = False
     trains: ClassVar[bool] = False
     counts_channels: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
+    regrows: ClassVar[bool] = False
 
     parameters: Sequence[str] | None = None
     part: str | None = None

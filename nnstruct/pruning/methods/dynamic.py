@@ -37,6 +37,7 @@ class DynamicPruner(Pruner):
 
     needs_task = True
     trains = True
+    regrows = True
 
     fraction: float = 0.3
     distribution: str = "erdos-renyi"

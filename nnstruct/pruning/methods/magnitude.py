@@ -12,6 +12,7 @@ arXiv:1606.09274.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -93,6 +94,7 @@ class ClassUniform(_Magnitude):
     """
 
     name = "magnitude-class-uniform"
+    classes: ClassVar[str] = "uniform"
 
     def chosen(self, work: Workpiece, density: float) -> list[Tensor]:
         """The units of the largest scores in each tensor, ``round(density * E_l)`` of tensor l."""

@@ -57,6 +57,7 @@ class SrSte(Pruner):
     source = "Zhou et al., 2021"
     needs_task = True
     trains = True
+    exact = False
 
     m: int = 4
     decay: float = 2e-4
