@@ -161,7 +161,20 @@ def read_contents(folder: Path) -> Contents:
 
 
 def missing_file(folder: Path, path: object) -> CorruptFileError:
-    """The error for a file that the manifest lists and the disk does not have."""
+    """The error for a file that the manifest lists and the disk does not have.
+
+    Parameters
+    ----------
+    folder : Path
+        The benchmark.
+    path : path
+        The file.
+
+    Returns
+    -------
+    CorruptFileError
+        To be raised by the caller.
+    """
     return CorruptFileError(f"{path} is missing though the manifest lists it. {remedy(folder)}")
 
 

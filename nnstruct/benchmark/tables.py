@@ -155,7 +155,16 @@ def first_of_each(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
 
 
 def sorted_by_key(table: pa.Table) -> pa.Table:
-    """Rows in the order of :data:`KEY`."""
+    """Rows in the order of :data:`KEY`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     return table.sort_by([(name, "ascending") for name in KEY])
 
 

@@ -16,7 +16,17 @@ UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """The array, contiguous and not to be written to from now on."""
+    """An array that is contiguous and not to be written to from now on.
+
+    Parameters
+    ----------
+    array : array
+
+    Returns
+    -------
+    array
+        The same one where it is contiguous; it is locked then, too.
+    """
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
     return array

@@ -161,7 +161,16 @@ def hold_out(items: Sequence, *, val: float, seed: int) -> list[np.ndarray]:
 
 
 def is_share(value: object) -> bool:
-    """Whether a value is a number above 0 and below 1."""
+    """Whether a value is a number above 0 and below 1.
+
+    Parameters
+    ----------
+    value : anything
+
+    Returns
+    -------
+    bool
+    """
     return is_number(value) and bool(0 < value < 1)
 
 

@@ -130,7 +130,16 @@ def read_dataset(field: str, dataset: Any, *, sequences: bool = False) -> tuple[
 
 
 def plain(value: Any) -> Any:
-    """A torch tensor as a numpy array; anything else as it is."""
+    """A torch tensor as a numpy array; anything else as it is.
+
+    Parameters
+    ----------
+    value : Tensor or anything else
+
+    Returns
+    -------
+    numpy.ndarray or what was given
+    """
     return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
