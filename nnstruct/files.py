@@ -6,12 +6,14 @@ import hashlib
 import io
 import os
 import pickletools
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.errors import CorruptFileError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 MAGIC = b"PAR1"
@@ -27,12 +29,47 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never a part.
 
     The bytes go to ``.<name>.tmp`` in the same folder, are flushed to the disk and renamed; then
-    the folder's entry is flushed too.
+    the folder's entry is flushed too. Where writing fails nothing is left beside the old file.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    data : bytes
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from nnstruct.files import write_atomically
+    >>> path = Path(tempfile.mkdtemp()) / "scores.csv"
+    >>> write_atomically(path, b"r2,0.9")
+    >>> path.read_bytes(), [entry.name for entry in path.parent.iterdir()]
+    (b'r2,0.9', ['scores.csv'])
     """
     tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
-    write_and_sync(tmp, data)
-    move(tmp, path)
+    try:
+        write_and_sync(tmp, data)
+        move(tmp, path)
+    except BaseException:
+        with suppress(OSError):
+            remove(tmp)
+        raise
     sync_folder(path.parent)
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """Rename a file that another program or library wrote, once the disk has all of it.
+
+    Parameters
+    ----------
+    source, target : Path
+        On one file system. A target that exists is replaced.
+    """
+    with open(source, "rb+") as file:
+        os.fsync(file.fileno())
+    move(source, target)
+    sync_folder(target.parent)
 
 
 def write_and_sync(path: Path, data: bytes) -> None:
@@ -84,6 +121,13 @@ def parquet_bytes(table: pa.Table) -> bytes:
         write_page_checksum=True,
     )
     return buffer.getvalue()
+
+
+def frame_bytes(frame: pd.DataFrame) -> bytes:
+    """A pandas table, with its index, as a Parquet file with page checksums."""
+    import pyarrow as pa
+
+    return parquet_bytes(pa.Table.from_pandas(frame))
 
 
 def read_verified(path: Path, expected: str, remedy: str) -> pa.Table:

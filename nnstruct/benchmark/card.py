@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnstruct.benchmark.card_text import MARKER, render
 from nnstruct.benchmark.facts import facts
-from nnstruct.benchmark.files import write_atomically
 from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
     from nnstruct.benchmark.bench import Benchmark
@@ -193,4 +192,4 @@ def _copy_recipe(folder: Path, recipe: str | Path | None) -> None:
         raise MissingDataError(f"There is no recipe {source}.")
     target = folder / RECIPE
     if not (target.exists() and target.samefile(source)):
-        shutil.copyfile(source, target)
+        write_atomically(target, source.read_bytes())

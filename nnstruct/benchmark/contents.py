@@ -10,9 +10,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from nnstruct.benchmark import tables
-from nnstruct.benchmark.files import read_verified
 from nnstruct.benchmark.manifest import Manifest, read_manifest
 from nnstruct.errors import CorruptFileError, NnstructError
+from nnstruct.files import read_verified
 from nnstruct.structure.interchange import arrow_schema
 
 DATA, SHARDS = "data", "shards"

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnstruct.benchmark.files import sha256, write_atomically
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.files import sha256, write_atomically
 from nnstruct.record import TrainConfig
 
 NAME = "manifest.json"

@@ -19,8 +19,9 @@ from types import TracebackType
 import filelock
 import pyarrow as pa
 
-from nnstruct.benchmark import files, tables
+from nnstruct import files
 from nnstruct.benchmark import manifest as manifests
+from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import (
     BASE,
     COSTS,

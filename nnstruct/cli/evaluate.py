@@ -33,6 +33,7 @@ def evaluate(
     """Compare predictors on a benchmark by repeated cross-validation, beside its noise ceiling."""
     from nnstruct.cli.inputs import load_benchmark
     from nnstruct.cli.tables import console, evaluation_table
+    from nnstruct.files import write_atomically
     from nnstruct.predictors import PREDICTORS
     from nnstruct.predictors import evaluate as run
 
@@ -47,5 +48,5 @@ def evaluate(
     screen.print(evaluation_table(found))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        found.table.to_csv(out)
+        write_atomically(out, found.table.to_csv().encode())
         screen.print(f"Scores written to {out}.")

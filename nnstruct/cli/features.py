@@ -9,6 +9,7 @@ import typer
 
 from nnstruct.cli.options import Config, Debug, Quiet, Target
 from nnstruct.errors import InvalidInputError
+from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def features(
         if bench is not None:
             labelled.insert(0, "label", bench.y)
         labelled.insert(0, "fingerprint", [structure.fingerprint for structure in structures])
-        labelled.to_csv(out, index=False)
+        write_atomically(out, labelled.to_csv(index=False).encode())
         screen.print(f"Features written to {out}.")
 
 
@@ -106,6 +107,7 @@ def draw(
     from matplotlib.figure import Figure
 
     from nnstruct.report.feature_plots import correlation_bars, correlation_map, importance_bars
+    from nnstruct.report.images import figure_bytes
 
     panels = 2 + (losses is not None)
     with mpl.rc_context({"font.family": "DejaVu Sans", "svg.hashsalt": "nnstruct"}):
@@ -120,4 +122,4 @@ def draw(
         if losses is not None:
             importance_bars(axes[2], losses)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=130)
+        write_atomically(path, figure_bytes(figure, path.suffix[1:].lower(), dpi=130))

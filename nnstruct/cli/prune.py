@@ -250,9 +250,11 @@ def _print(table: pd.DataFrame, limits: pd.DataFrame, screen: Console) -> None:
 def _write(out: Path, runs: list[Trajectory], table: pd.DataFrame) -> None:
     from matplotlib.figure import Figure
 
+    from nnstruct.files import write_atomically
     from nnstruct.pruning import plot_accuracy
+    from nnstruct.report.images import figure_bytes
 
-    table.to_csv(out / "table.csv", index=False)
+    write_atomically(out / "table.csv", table.to_csv(index=False).encode())
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     plot_accuracy(runs, figure.subplots())
-    figure.savefig(out / "accuracy.png", dpi=150)
+    write_atomically(out / "accuracy.png", figure_bytes(figure, "png"))

@@ -9,6 +9,7 @@ import typer
 
 from nnstruct.cli.options import Config, Debug, Quiet
 from nnstruct.errors import InvalidInputError
+from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def score(
         screen.print(f"{len(rows) - len(shown)} more rows; --limit 0 prints all, --out FILE.csv writes all.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(out, index=False)
+        write_atomically(out, rows.to_csv(index=False).encode())
         screen.print(f"Scores written to {out}.")
 
 

@@ -229,12 +229,13 @@ def _report(search: Search, found: Benchmark, out: Path, *, quiet: bool) -> None
     import networkx as nx
 
     from nnstruct.cli.tables import Cell, console, facts, table
+    from nnstruct.files import write_atomically
 
     history = search.history
-    history.to_csv(out / "history.csv", index=False)
+    write_atomically(out / "history.csv", history.to_csv(index=False).encode())
     best = search.best
     graph = nx.node_link_data(best.to_networkx(), edges="edges")
-    (out / "best.json").write_text(json.dumps(graph) + "\n")
+    write_atomically(out / "best.json", (json.dumps(graph) + "\n").encode())
     screen = console()
     if quiet:
         screen.print(f"{search.best_score:.4f} {best.fingerprint}")

@@ -10,6 +10,7 @@ import typer
 
 from nnstruct.cli.options import Config, Debug, Target
 from nnstruct.errors import InvalidInputError
+from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,6 +94,8 @@ def draw(structures: Sequence[Structure], titles: Sequence[str], path: Path) -> 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from nnstruct.report.images import figure_bytes
+
     suffix = path.suffix.lower()
     if suffix not in (".png", ".svg", ".pdf"):
         raise InvalidInputError("--picture", "end with .png, .svg or .pdf", str(path))
@@ -108,7 +111,7 @@ def draw(structures: Sequence[Structure], titles: Sequence[str], path: Path) -> 
         for ax in axes[len(structures) :]:
             ax.set_axis_off()
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        write_atomically(path, figure_bytes(figure, suffix[1:]))
 
 
 def _show_benchmark(bench: Benchmark, screen: Console) -> None:

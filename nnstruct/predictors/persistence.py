@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.files import move, sync_folder, write_and_sync
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.estimator_file import dump_estimator, parse_estimator
 
@@ -89,7 +89,8 @@ def save(
     try:
         staging.chmod(0o755)
         for file_name, data in files.items():
-            _write(staging / file_name, data)
+            write_and_sync(staging / file_name, data)
+        sync_folder(staging)
         _put(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -280,20 +281,15 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
         raise InvalidInputError("path", "be a folder that Predictor.save wrote", str(folder))
 
 
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _put(staging: Path, folder: Path) -> None:
     if folder.exists():
         retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
         try:
-            os.replace(folder, retired / "old")
-            os.replace(staging, folder)
+            move(folder, retired / "old")
+            move(staging, folder)
+            sync_folder(folder.parent)
         finally:
             shutil.rmtree(retired, ignore_errors=True)
     else:
-        os.replace(staging, folder)
+        move(staging, folder)
+        sync_folder(folder.parent)

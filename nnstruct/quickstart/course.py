@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.padding import Padding
 from rich.text import Text
 
+from nnstruct.files import write_atomically
 from nnstruct.quickstart.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Course:
         # A step that finds its work done takes no time; the report tells what the work took.
         worked = max(elapsed, self._seconds.get(title, 0.0))
         self._seconds[title] = worked
-        (self.folder / STATE).write_text(json.dumps({"seconds": self._seconds}, indent=1) + "\n")
+        state = json.dumps({"seconds": self._seconds}, indent=1) + "\n"
+        write_atomically(self.folder / STATE, state.encode())
         text = "; ".join(lines)
         line = Text.assemble(text, (f" ({elapsed:.1f} s)", "dim"))
         self.console.print(Padding(line, (0, 0, 0, 4)))

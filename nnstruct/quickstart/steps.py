@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.files import parquet_bytes, write_atomically
 from nnstruct.quickstart.course import BENCHMARK, EVALUATION, HELD_OUT, MODELS, REPORT, SEARCH, STUDY, Course
 from nnstruct.recipes.reading import FILE_NAME, to_toml
 
@@ -50,7 +51,7 @@ def make_benchmark(course: Course, structures: int, seeds: int) -> Benchmark:
 
         folder = course.folder / BENCHMARK
         folder.mkdir(exist_ok=True)
-        (folder / FILE_NAME).write_text(to_toml(recipe))
+        write_atomically(folder / FILE_NAME, to_toml(recipe).encode())
         everything = build_dataset(recipe, folder, workers=course.workers, progress=not course.quiet)
         labelled = set(everything.fingerprints)
         bench = everything.select(s.fingerprint for s in drawn if s.fingerprint in labelled)
@@ -260,8 +261,6 @@ def make_report(
 
 
 def _write_structures(path: Path, structures: Sequence[Structure]) -> None:
-    import pyarrow.parquet as pq
-
     from nnstruct.structure.interchange import to_arrow
 
-    pq.write_table(to_arrow(structures), path, write_page_checksum=True)
+    write_atomically(path, parquet_bytes(to_arrow(structures)))

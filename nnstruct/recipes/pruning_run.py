@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.files import frame_bytes, write_atomically
 from nnstruct.recipes.dataset import RUNS, Announce
 from nnstruct.recipes.pruning import PruningRecipe
 from nnstruct.recipes.reading import naming, read_recipe, recipe_file
@@ -264,25 +265,27 @@ def _claims(recipe: PruningRecipe, table: pd.DataFrame, comparisons: pd.DataFram
 
 
 def _write(run: PruningRun, title: str) -> None:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from nnstruct.benchmark.files import write_atomically
     from nnstruct.pruning import plot_accuracy, trajectory_table
+    from nnstruct.report.images import figure_bytes
 
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.table.to_parquet(run.folder / "table.parquet")
-    trajectory_table(run.trajectories).to_parquet(run.folder / "steps.parquet")
-    run.comparisons.to_parquet(run.folder / "comparisons.parquet")
-    run.thresholds.to_parquet(run.folder / "thresholds.parquet")
+    tables = {
+        "table": run.table,
+        "steps": trajectory_table(run.trajectories),
+        "comparisons": run.comparisons,
+        "thresholds": run.thresholds,
+    }
+    for name, table in tables.items():
+        write_atomically(run.folder / f"{name}.parquet", frame_bytes(table))
     write_atomically(run.folder / "table.md", as_markdown(run, title).encode())
     figure = Figure(figsize=(9.6, 5.4), layout="constrained")
     axes = plot_accuracy(run.trajectories, figure.subplots())
     # So many names would cover the lines.
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5)
-    figure.savefig(run.folder / "accuracy.png", dpi=150)
-    with mpl.rc_context({"svg.hashsalt": "nnstruct"}):
-        figure.savefig(run.folder / "accuracy.svg", metadata={"Date": None})
+    for kind in ("png", "svg"):
+        write_atomically(run.folder / f"accuracy.{kind}", figure_bytes(figure, kind))
 
 
 def as_markdown(run: PruningRun, title: str) -> str:

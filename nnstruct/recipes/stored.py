@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnstruct.files import frame_bytes, remove, write_atomically
+
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation
@@ -88,10 +90,10 @@ def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    (target / ABOUT).unlink(missing_ok=True)
-    evaluation.table.to_csv(target / READABLE)
-    evaluation.table.to_parquet(target / TABLE)
-    evaluation.predictions.to_parquet(target / PREDICTIONS)
+    remove(target / ABOUT)
+    write_atomically(target / READABLE, evaluation.table.to_csv().encode())
+    write_atomically(target / TABLE, frame_bytes(evaluation.table))
+    write_atomically(target / PREDICTIONS, frame_bytes(evaluation.predictions))
     about = {
         "key": key,
         "noise_ceiling": list(evaluation.noise_ceiling),
@@ -100,7 +102,7 @@ def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -
         "confidence": evaluation.confidence,
         "num_structures": evaluation.num_structures,
     }
-    (target / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+    write_atomically(target / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
     return target
 
 

@@ -12,7 +12,9 @@ from nnstruct.report.plots import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+_UNDATED: Any = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
 # The same bytes for the same data: no date, no random ids; text as outlines, so that no font is missing.
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -56,11 +58,41 @@ def image(
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
-        buffer = io.BytesIO()
-        if kind == "svg":
-            figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        else:
-            figure.savefig(buffer, format="png", dpi=170, metadata={"Software": None})
+        drawn = figure_bytes(figure, kind, dpi=170, transparent=kind == "svg")
     mime = "image/svg+xml" if kind == "svg" else "image/png"
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    data = base64.b64encode(drawn).decode("ascii")
     return f'<img alt="{escape(alt, quote=True)}" src="data:{mime};base64,{data}">'
+
+
+def figure_bytes(figure: Figure, kind: str, *, dpi: float = 150, transparent: bool = False) -> bytes:
+    """A figure as a file of some kind, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    kind : str
+        ``png``, ``svg``, ``pdf`` or what else matplotlib writes.
+    dpi : float
+        Pixels an inch.
+    transparent : bool
+        Whether the ground is left out.
+
+    Returns
+    -------
+    bytes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from nnstruct.report.images import figure_bytes
+    >>> figure_bytes(Figure(), "png").startswith(b"\\x89PNG")
+    True
+    """
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "nnstruct"}):
+        figure.savefig(
+            buffer, format=kind, dpi=dpi, transparent=transparent, metadata=_UNDATED.get(kind)
+        )  # fmt: skip
+    return buffer.getvalue()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnstruct.files import write_atomically
 from nnstruct.report import sections
 from nnstruct.report.sections import HeldOut
 from nnstruct.report.style import CSS
@@ -85,9 +85,7 @@ def write_report(
     text = _PAGE.format(title=escape(title), css=CSS, body=body)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(f".{target.name}.tmp")
-    staged.write_text(text, encoding="utf-8")
-    os.replace(staged, target)
+    write_atomically(target, text.encode())
     return target
 
 

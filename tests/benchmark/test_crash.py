@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from benchmark_fakes import CONFIG, build_in_child, data_bytes, make_structures, make_task
 
-from nnstruct.benchmark import Benchmark, build, files, generate, store
+from nnstruct import files
+from nnstruct.benchmark import Benchmark, build, generate, store
 from nnstruct.benchmark.contents import read_contents
 
 STRUCTURES, SEEDS = 40, 3

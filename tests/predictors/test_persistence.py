@@ -265,7 +265,7 @@ def test_a_failed_write_leaves_the_old_folder_and_no_rest(tmp_path, fitted, monk
     def full(path, data):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(persistence, "_write", full)
+    monkeypatch.setattr(persistence, "write_and_sync", full)
     with pytest.raises(OSError, match="no space"):
         fitted("random-forest").save(folder, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]

@@ -16,6 +16,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from nnstruct.files import put_in_place
+
 _FOLDER = Path(__file__).parent
 _SOURCES = ("kernel.cpp", "network.cpp", "perceptron.cpp")
 _HEADERS = ("buffer.h", "network.h", "passes.h", "updates.h", "vector.h")
@@ -162,7 +164,7 @@ def _compile(compiler: list[str], target: Path) -> None:
             said = " ".join((done.stderr or done.stdout).split())[:500]
             raise _UnavailableError(f"{shlex.join(compiler)} failed: {said or done.returncode}.", warn=True)
         os.chmod(temporary, 0o700)
-        os.replace(temporary, target)
+        put_in_place(Path(temporary), target)
     finally:
         Path(temporary).unlink(missing_ok=True)
 

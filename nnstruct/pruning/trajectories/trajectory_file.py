@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnstruct.benchmark.files import parquet_bytes, write_atomically
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.files import parquet_bytes, write_atomically
 from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Trajectory, TrajectoryStep, header_json
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
