@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import tarfile
 import tempfile
-import urllib.request
 import zlib
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from nnstruct.errors import CorruptFileError, MissingDataError
+from nnstruct.files import put_in_place
 from nnstruct.tasks.published import Published
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 TIMEOUT = 60.0  # seconds without a byte
 _CHUNK = 1 << 20
@@ -23,7 +23,8 @@ def fetch(published: Published, folder: Path) -> None:
     """Download a published file (and unpack it, if it is an archive), unless it is there already.
 
     Everything happens in a scratch folder inside ``folder`` that is removed whatever happens; files
-    are moved to their places once their checksums are right. Mirrors are tried in turn.
+    are moved to their places once their checksums are right. Mirrors are tried in turn. Proxies are
+    those of the environment.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def fetch(published: Published, folder: Path) -> None:
         _fetch_from_a_mirror(published, got)
         if not published.members:
             _move(got, folder / published.path)
-        for name, part in _unpacked(published, got, Path(scratch)).items():
+        for name, part in _unpacked(published, got).items():
             _move(part, folder / name)
 
 
@@ -57,7 +58,7 @@ def _fetch_from_a_mirror(published: Published, target: Path) -> None:
         except CorruptFileError as error:
             corrupt = True
             failures.append(str(error))
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             failures.append(f"{url}: {error or type(error).__name__}.")
         else:
             return
@@ -69,62 +70,73 @@ def _fetch_from_a_mirror(published: Published, target: Path) -> None:
 
 
 def _retrieve(url: str, target: Path, published: Published) -> None:
+    from pooch import HTTPDownloader
     from rich.console import Console
-    from rich.progress import wrap_file
+    from rich.progress import Progress
 
-    request = urllib.request.Request(url, headers={"User-Agent": "nnstruct"})
     console = Console(stderr=True)
-    with (
-        urllib.request.urlopen(request, timeout=TIMEOUT) as response,
-        wrap_file(
-            response,
-            total=published.size,
-            description=published.path,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as source,
-    ):
-        _copy_checked(source, target, published.checksum, published.size, url)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        download = HTTPDownloader(
+            progressbar=_Bar(progress, published),
+            chunk_size=_CHUNK,
+            timeout=TIMEOUT,
+            headers={"User-Agent": "nnstruct"},
+        )
+        download(url, str(target), None)
+    found = target.stat().st_size
+    if found != published.size:
+        raise CorruptFileError(f"{url} must have {published.size:,} bytes, got {found:,}.")
+    _check(target, published.checksum, url)
 
 
-def _copy_checked(source: IO[bytes], target: Path, checksum: str, size: int | None, name: str) -> None:
-    """Copy a stream to a file; its size and its checksum must be right."""
+class _Bar:
+    """What pooch tells of a download, drawn by rich."""
+
+    def __init__(self, progress: Progress, published: Published) -> None:
+        self._progress, self._task = progress, progress.add_task(published.path, total=published.size)
+        self.total = published.size
+
+    def update(self, size: int) -> None:
+        self._progress.advance(self._task, size)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        self._progress.stop_task(self._task)
+
+
+def _check(path: Path, checksum: str, name: str) -> None:
+    from pooch import file_hash
+
     algorithm, _, expected = checksum.partition(":")
-    digest, copied = hashlib.new(algorithm, usedforsecurity=False), 0
-    with target.open("wb") as sink:
-        while chunk := source.read(_CHUNK):
-            copied += len(chunk)
-            if size is not None and copied > size:
-                raise CorruptFileError(f"{name} must have {size:,} bytes, got more.")
-            digest.update(chunk)
-            sink.write(chunk)
-    if size is not None and copied < size:
-        raise CorruptFileError(f"{name} must have {size:,} bytes, got {copied:,}.")
-    if digest.hexdigest() != expected:
-        raise CorruptFileError(f"{name} must have the sum {checksum}, got {digest.hexdigest()}.")
+    found = file_hash(str(path), alg=algorithm)
+    if found != expected:
+        raise CorruptFileError(f"{name} must have the sum {checksum}, got {found}.")
 
 
-def _unpacked(published: Published, archive: Path, scratch: Path) -> dict[str, Path]:
-    """The wanted members, each in a file of its own; no path of the archive is ever used as a path."""
-    parts: dict[str, Path] = {}
+def _unpacked(published: Published, archive: Path) -> dict[str, Path]:
+    """The wanted members of an archive whose checksum is right, by name; none for any other file."""
     if not published.members:
-        return parts
+        return {}
+    folder = archive.with_name("members")
+    parts = {name: folder / name for name in published.members}
     try:
         with tarfile.open(archive, "r:*") as tar:
-            for number, (name, checksum) in enumerate(published.members.items()):
-                member = tar.extractfile(name)
-                if member is None:
-                    raise CorruptFileError(f"{published.path}: {name} must be a file.")
-                parts[name] = scratch / f"member-{number}"
-                _copy_checked(member, parts[name], checksum, None, f"{published.path}: {name}")
+            # Python 3.11.3 and older have no filters; there the names above are all that is unpacked.
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+            tar.extractall(folder, [tar.getmember(name) for name in parts])
     except KeyError as error:
         raise CorruptFileError(f"{published.path} must hold {error.args[0]}") from error
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise CorruptFileError(f"{published.path} must be a tar archive, got: {error}.") from error
+    for name, part in parts.items():
+        if not part.is_file():
+            raise CorruptFileError(f"{published.path} must hold {name} as a file.")
+        _check(part, published.members[name], f"{published.path}: {name}")
     return parts
 
 
 def _move(part: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(part, target)
+    put_in_place(part, target)
