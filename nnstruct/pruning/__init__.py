@@ -1,6 +1,6 @@
 """Pruning: every registered way from a network to a sparser one, and schedules around them."""
 
-from nnstruct.pruning.base import PRUNERS, Pruner, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, Pruner, ScoringPruner
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.masks import made_permanent, masks_of, with_masks
 from nnstruct.pruning.methods.channels import Channels
@@ -33,6 +33,7 @@ from nnstruct.pruning.trajectories.trajectory import (
     trajectory_table,
 )
 from nnstruct.pruning.trajectories.trajectory_file import load_trajectories, save_trajectories
+from nnstruct.pruning.workpiece import Workpiece
 
 __all__ = [
     "PRUNERS",

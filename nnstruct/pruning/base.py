@@ -19,8 +19,9 @@ from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.pruning.masks import copy_module
 from nnstruct.pruning.nnstruct_modules import as_pruned, is_own
 from nnstruct.pruning.selection import largest, largest_in_each
-from nnstruct.pruning.slots import Scope, Slot, slots_of
+from nnstruct.pruning.slots import Scope, slots_of
 from nnstruct.pruning.training.hooks import Row
+from nnstruct.pruning.workpiece import Workpiece, count_of, counts_in_each
 from nnstruct.random import check_seed
 from nnstruct.record import TrainConfig
 from nnstruct.registry import Registry
@@ -30,56 +31,6 @@ PRUNERS: Registry[type[Pruner]] = Registry("pruning method")
 
 CLASSES = ("blind", "uniform")
 N = TypeVar("N", nn.Module, Network)
-
-
-@dataclass(eq=False)
-class Workpiece:
-    """A copy of a module while it is pruned.
-
-    Attributes
-    ----------
-    module : nn.Module
-    slots : list of Slot
-        What may be pruned.
-    task : Task or None
-    config : TrainConfig
-    seed : int
-    """
-
-    module: nn.Module
-    slots: list[Slot]
-    task: Task | None
-    config: TrainConfig
-    seed: int
-
-    @property
-    def alive(self) -> list[Tensor]:
-        """Units that are left in each slot."""
-        return [slot.alive for slot in self.slots]
-
-    @property
-    def totals(self) -> list[int]:
-        """Units of each slot before any pruning."""
-        return [slot.total for slot in self.slots]
-
-    def data(self) -> Task:
-        """The task, for methods that cannot do without."""
-        if self.task is None:
-            raise InvalidInputError("task", "be given for this method", None)
-        return self.task
-
-    def keep(self, units: Sequence[Tensor], *, clear: bool = True) -> None:
-        """Mask everything but some units of each slot; the module is changed.
-
-        Parameters
-        ----------
-        units : sequence of bool Tensor [*unit_shape]
-            What stays, a tensor for each slot.
-        clear : bool
-            Also set the values beneath the masks to zero. Methods whose weights may come back leave them.
-        """
-        for slot, kept in zip(self.slots, units, strict=True):
-            slot.keep(kept, clear=clear)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,26 +310,6 @@ class ScoringPruner(Pruner):
         if self.classes == "uniform":
             return largest_in_each(scores, alive, counts_in_each(work, density))
         return largest(scores, alive, count_of(work, density))
-
-
-def count_of(work: Workpiece, density: float) -> int:
-    """``round(density * E)``, checked to be at most what is left."""
-    total, left = sum(work.totals), sum(int(alive.sum()) for alive in work.alive)
-    count = round(density * total)
-    if count > left:
-        raise InvalidInputError("density", f"be at most the present {left / total:.6g}", density)
-    return count
-
-
-def counts_in_each(work: Workpiece, density: float) -> list[int]:
-    """``round(density * E_l)`` for each slot, checked to be at most what is left."""
-    counts = [round(density * total) for total in work.totals]
-    for slot, count in zip(work.slots, counts, strict=True):
-        left = int(slot.alive.sum())
-        if count > left:
-            rule = f"be at most the present {left / slot.total:.6g} of {slot.name}"
-            raise InvalidInputError("density", rule, density)
-    return counts
 
 
 def check_density(density: float, field: str = "density") -> float:

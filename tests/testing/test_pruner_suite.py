@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nnstruct.pruning import PRUNERS, Pruner, ScoringPruner
-from nnstruct.pruning.base import count_of
 from nnstruct.pruning.selection import largest
+from nnstruct.pruning.workpiece import count_of
 from nnstruct.testing import check_pruner, pruning_networks
 
 

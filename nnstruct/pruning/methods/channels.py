@@ -18,10 +18,11 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from nnstruct.checks import check_choice
 from nnstruct.errors import InvalidInputError
-from nnstruct.pruning.base import CLASSES, PRUNERS, Pruner, Row, Workpiece
+from nnstruct.pruning.base import CLASSES, PRUNERS, Pruner, Row
 from nnstruct.pruning.masks import attach, clear_pruned, tensor_places
 from nnstruct.pruning.selection import largest, largest_in_each
 from nnstruct.pruning.slots import Slot
+from nnstruct.pruning.workpiece import Workpiece
 
 CRITERIA = ("l1", "l2", "scale")
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from nnstruct.checks import check_choice, check_share
-from nnstruct.pruning.base import Pruner, Row, Workpiece, count_of
+from nnstruct.pruning.base import Pruner, Row
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.selection import apportion, erdos_renyi_shares, largest_in_each
 from nnstruct.pruning.training.hooks import Hook, Memory, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
+from nnstruct.pruning.workpiece import Workpiece, count_of
 from nnstruct.random import generator
 
 DISTRIBUTIONS = ("erdos-renyi", "uniform")

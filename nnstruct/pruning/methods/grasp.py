@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.checks import check_integer, check_number
-from nnstruct.pruning.base import PRUNERS, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, ScoringPruner
 from nnstruct.pruning.slots import slots_of
 from nnstruct.pruning.training.gradients import device_of, effective_gradients, sample, still
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("grasp")

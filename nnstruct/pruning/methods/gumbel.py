@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from nnstruct.checks import check_number, check_share
-from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
+from nnstruct.pruning.base import PRUNERS, Pruner, Row
 from nnstruct.pruning.selection import largest
 from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
+from nnstruct.pruning.workpiece import Workpiece, count_of
 
 # In fewer updates than these logits move faster, so that they get as far.
 _FEWEST_UPDATES = 400

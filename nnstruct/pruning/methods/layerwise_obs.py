@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from nnstruct.checks import check_integer, check_number
-from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner
 from nnstruct.pruning.methods.layer_inputs import second_moments
 from nnstruct.pruning.slots import Slot
 from nnstruct.pruning.training.gradients import device_of, sample
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("layerwise-obs")

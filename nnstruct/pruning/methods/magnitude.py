@@ -17,8 +17,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of, counts_in_each
+from nnstruct.pruning.base import PRUNERS, Pruner, Row
 from nnstruct.pruning.selection import largest, largest_in_each
+from nnstruct.pruning.workpiece import Workpiece, count_of, counts_in_each
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nnstruct.checks import check_share
-from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece, count_of
+from nnstruct.pruning.base import PRUNERS, Pruner, Row
 from nnstruct.pruning.selection import largest
 from nnstruct.pruning.training.hooks import Hook, Memory, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
+from nnstruct.pruning.workpiece import Workpiece, count_of
 
 
 def cubic(share_done: float, start: float, end: float) -> float:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nnstruct.checks import check_integer
-from nnstruct.pruning.base import PRUNERS, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, ScoringPruner
 from nnstruct.pruning.masks import made_permanent
 from nnstruct.pruning.methods.curvature import gauss_newton_diagonal
 from nnstruct.pruning.training.gradients import device_of, sample, still
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("optimal-brain-damage")

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from nnstruct.checks import check_integer, check_share
-from nnstruct.pruning.base import PRUNERS, Workpiece
+from nnstruct.pruning.base import PRUNERS
 from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring, cosine_fraction
 from nnstruct.pruning.selection import largest_in_each
 from nnstruct.pruning.training.hooks import Memory, TrainingPlace
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("rigl")

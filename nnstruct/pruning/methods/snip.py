@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nnstruct.checks import check_integer
-from nnstruct.pruning.base import PRUNERS, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, ScoringPruner
 from nnstruct.pruning.training.gradients import device_of, effective_gradients, sample, still
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("snip")

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nnstruct.pruning.base import PRUNERS, Workpiece
+from nnstruct.pruning.base import PRUNERS
 from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring, random_scores
 from nnstruct.pruning.selection import largest_in_each
 from nnstruct.pruning.training.hooks import Memory, TrainingPlace
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("set")

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError
-from nnstruct.pruning.base import PRUNERS, Pruner, Row, Workpiece
+from nnstruct.pruning.base import PRUNERS, Pruner, Row
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.selection import n_of_m
 from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.pruning.training.training import train_in_place
+from nnstruct.pruning.workpiece import Workpiece
 
 
 @PRUNERS.register("sr-ste")

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.checks import check_integer
-from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner
 from nnstruct.pruning.training.gradients import TaskBatch, device_of, effective_gradients, still
+from nnstruct.pruning.workpiece import Workpiece
 from nnstruct.tasks import Task
 
 

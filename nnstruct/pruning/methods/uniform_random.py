@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nnstruct.pruning.base import PRUNERS, ScoringPruner, Workpiece
+from nnstruct.pruning.base import PRUNERS, ScoringPruner
+from nnstruct.pruning.workpiece import Workpiece
 from nnstruct.random import generator
 
 

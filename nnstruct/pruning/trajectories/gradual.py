@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnstruct.pruning.base import Pruner, Workpiece
+from nnstruct.pruning.base import Pruner
 from nnstruct.pruning.methods.movement import cubic
 from nnstruct.pruning.training.hooks import Hook, Memory, Row, TrainingPlace
+from nnstruct.pruning.workpiece import Workpiece
 
 _MOST_PRUNINGS = 50
 
