@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nnstruct.jit import cached_njit
 from nnstruct.properties.kernel import _MOST_PATHS, _accumulate, _accumulate_logs, _adjacency, _search
 
-# Helpers are compiled into the entry that calls them, and only the entry is kept on disk. The compiled
-# entry is renewed when this file changes, so after a change to kernel.py save this file too.
+# Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
 _inner = njit(nogil=True, error_model="numpy")
-_entry = njit(nogil=True, error_model="numpy", cache=True)
+_entry = cached_njit(nogil=True, error_model="numpy")
 
 STATISTICS = ("mean", "sd", "min", "q25", "median", "q75", "max")
 UNDIRECTED = ("betweenness", "edge_betweenness", "closeness", "harmonic", "eccentricity")

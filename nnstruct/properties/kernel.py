@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nnstruct.jit import cached_njit
+
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
 _inner = njit(nogil=True, error_model="numpy")
-_entry = njit(nogil=True, error_model="numpy", cache=True)
+_entry = cached_njit(nogil=True, error_model="numpy")
 
 # Past this many shortest paths between two nodes, their counts are kept as logarithms.
 _MOST_PATHS = 1e290

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nnstruct.jit import cached_njit
 from nnstruct.properties.kernel import _adjacency
 
-# Helpers are compiled into the entry that calls them, and only the entry is kept on disk. The compiled
-# entry is renewed when this file changes, so after a change to kernel.py save this file too.
+# Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
 _inner = njit(nogil=True, error_model="numpy")
-_entry = njit(nogil=True, error_model="numpy", cache=True)
+_entry = cached_njit(nogil=True, error_model="numpy")
 
 WL_ROUNDS = 3
 

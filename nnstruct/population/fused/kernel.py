@@ -7,8 +7,7 @@ with more than a few arrays in one loop the compiler gives up proving that they 
 
 Everything is inlined into the one function that is called from Python. As separate compiled
 functions the parts would be optimised apart, and a process that compiles them could round
-differently from one that loads them from the cache. numba looks at this file alone to tell whether
-the cache is stale: touch it after a change to the forward or backward pass.
+differently from one that loads them from the cache.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nnstruct.jit import cached_njit
 from nnstruct.population.fused.arithmetic import FAST, ONE, ZERO, float32
 from nnstruct.population.fused.backward import backward_pass
 from nnstruct.population.fused.forward import forward_pass, load_batch
@@ -80,7 +80,7 @@ def padded_length(plan, lengths, batches, starts, i):  # type: ignore[no-untyped
     return longest
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@cached_njit(fastmath=FAST, error_model="numpy")
 def run_epoch(  # type: ignore[no-untyped-def]
     training, plan, weights, gradients, tied, tied_gradients, flat, optimiser, work, data, batches,
     starts, settings,

@@ -1,21 +1,20 @@
 """Multilayer perceptrons in one compiled loop: forward, backward, clipping and Adam, one network.
 
 Everything is inlined into the one function that is called from Python, as in the loop of recurrent
-networks and for the same reasons; numba looks at this file alone to tell whether its cache is stale:
-touch it after a change to the other parts.
+networks and for the same reasons.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from nnstruct.jit import cached_njit
 from nnstruct.population.fused.arithmetic import FAST, ZERO
 from nnstruct.population.fused.kernel import clipped_adam, loss_and_score_gradient
 from nnstruct.population.fused_mlp.passes import backward_pass, forward_pass, load_batch
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@cached_njit(fastmath=FAST, error_model="numpy")
 def run_epoch(  # type: ignore[no-untyped-def]
     training, plan, weights, gradients, flat, optimiser, work, data, batches, starts, rates, settings
 ):  # fmt: skip
