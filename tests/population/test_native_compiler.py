@@ -80,6 +80,29 @@ def test_other_flags_or_another_compiler_make_another_kernel(monkeypatch, tmp_pa
     assert len(list((tmp_path / "cache" / "native").iterdir())) == 3
 
 
+def test_another_source_or_header_makes_another_kernel(monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+    folder = shutil.copytree(compiler._FOLDER, tmp_path / "sources")
+    monkeypatch.setattr(compiler, "_FOLDER", folder)
+    sources = [*folder.glob("*.cpp"), *folder.glob("*.h")]
+    assert {"kernel.cpp", "passes.h"} <= {path.name for path in sources}
+    assert native.available()
+    for number, path in enumerate([*sources, folder / "added.h", folder / "added.cpp"], start=2):
+        with path.open("a") as file:
+            file.write("// another line\n")
+        compiler.forget()
+        assert native.available()
+        assert len(list((tmp_path / "cache" / "native").iterdir())) == number
+
+
+def test_all_sources_are_compiled_together(monkeypatch, tmp_path):
+    count = use_copier(monkeypatch, tmp_path, before=f'echo "$@" > {tmp_path / "arguments"}')
+    assert native.available()
+    assert count.read_text() == "once\n"
+    given = {Path(one).name for one in (tmp_path / "arguments").read_text().split() if one.endswith(".cpp")}
+    assert given == {path.name for path in Path(compiler.__file__).parent.glob("*.cpp")}
+
+
 def test_processes_that_race_all_get_a_whole_kernel(monkeypatch, tmp_path):
     use_copier(monkeypatch, tmp_path, before="sleep 0.2")
     code = "from nnstruct.population.native.compiler import library; assert library().nnstruct_answer() == 42"

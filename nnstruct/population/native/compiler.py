@@ -19,8 +19,6 @@ from pathlib import Path
 from nnstruct.files import put_in_place
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("kernel.cpp", "network.cpp", "perceptron.cpp")
-_HEADERS = ("buffer.h", "network.h", "passes.h", "updates.h", "vector.h")
 _ARCHITECTURE = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
 # None of these lets the compiler assume that NaN and infinity do not occur, nor does any change the
 # floating-point mode of the whole process as linking with -ffast-math would.
@@ -102,8 +100,13 @@ def _compiler() -> list[str]:
 def _key(compiler: list[str]) -> str:
     """A name that changes with whatever could change the compiled code."""
     parts = [shlex.join(compiler), _run([*compiler, "--version"]).stdout, *_FLAGS, _processor()]
-    parts += [(_FOLDER / name).read_text(encoding="utf-8") for name in (*_SOURCES, *_HEADERS)]
+    for path in [*_sources("*.cpp"), *_sources("*.h")]:
+        parts += [path.name, path.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _sources(pattern: str) -> list[Path]:
+    return sorted(_FOLDER.glob(pattern))
 
 
 def _processor() -> str:
@@ -152,7 +155,7 @@ def _check_private(path: Path, *, ancestor: bool = False) -> None:
 
 def _compile(compiler: list[str], target: Path) -> None:
     """Compile beside the target and rename, so that no other process sees half a file."""
-    sources = [str(_FOLDER / name) for name in _SOURCES]
+    sources = [str(path) for path in _sources("*.cpp")]
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix="kernel-", suffix=".tmp")
         os.close(handle)
