@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnstruct.population.augmentation import augmented, check_augmentation
 from nnstruct.population.batches import epoch_batches, evaluation_batches
-from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, Updates
+from nnstruct.population.optimisers import Updates
 from nnstruct.population.outcome import Outcome
 from nnstruct.processes import torch_threads
 from nnstruct.random import generator
@@ -20,8 +20,6 @@ from nnstruct.tasks import Split, Task
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-__all__ = ["ADAM_BETAS", "ADAM_EPSILON", "Training", "train_one"]
 
 
 def train_one(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.population.batches import epoch_batches
-from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
+from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.probes.simplicity import MEASURES, probe_simplicity
 from nnstruct.probes.subject import subject_of
 from nnstruct.random import check_seed

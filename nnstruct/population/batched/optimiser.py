@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nnstruct.population.reference import ADAM_BETAS, ADAM_EPSILON
+from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.record import TrainConfig
 
 
@@ -17,7 +17,7 @@ class PopulationAdam:
     rows : Tensor [P, M]
         Changed in place.
     trained : Tensor [P, M]
-        1 where a row holds a parameter, 0 where it is padding or masked.
+        1 where a row holds a parameter, 0 where it is padding.
     config : TrainConfig
         Gives the learning rate and the norm to which gradients are clipped.
     """
