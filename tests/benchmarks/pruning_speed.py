@@ -42,6 +42,7 @@ def seconds(train: Callable[[], object]) -> float:
 def compare(case: str, train: Callable[[], object], options: argparse.Namespace) -> None:
     """Print the medians of a training's two ways, run in turns."""
     train()  # compiles, and fills the caches
+    by_pytorch(train)
     ours, theirs = [], []
     for _ in range(options.repeats):
         ours.append(seconds(train))
