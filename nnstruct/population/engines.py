@@ -113,6 +113,9 @@ def choose_engine(
     -------
     Engine
 
+    ``batched`` knows the clean protocol alone: networks of the faithful and the corrected one get the
+    reference engine in its place.
+
     Raises
     ------
     UnknownNameError
@@ -135,6 +138,8 @@ def choose_engine(
     able = _FASTEST_FIRST["cpu" if device == "cpu" else "gpu"]
     if name == "auto":
         return next(e for e in map(ENGINES.__getitem__, able) if not e.obstacle(structure, task, config))
+    if name == "batched" and config.protocol != "clean":
+        name = "reference"
     engine = ENGINES[name]
     if device != "cpu" and name not in able:
         raise InvalidInputError("engine", f"be auto, {' or '.join(able)} on a GPU", name)

@@ -50,9 +50,11 @@ def stream(
     engine : {"auto", "native", "fused", "batched", "reference"}
         ``native`` is the loop in C++, where there is a compiler, ``fused`` that in numba, ``batched``
         trains many networks at once with PyTorch, ``reference`` is the PyTorch module; ``auto`` picks
-        by network and device.
+        by network and device. In the faithful and the corrected protocol ``reference`` stands in for
+        ``batched``.
     device : str
-        ``cpu``, or ``cuda``, ``cuda:1`` ... for the engines ``batched`` and ``reference``.
+        ``cpu``, or ``cuda``, ``cuda:1`` ... for the engines ``batched`` and ``reference``. On a GPU the
+        faithful and the corrected protocol train with ``reference``, one network after the other.
     workers : int or None
         Processes; None for one a CPU core. One process feeds a GPU.
 
@@ -86,7 +88,7 @@ def stream(
         choose_engine(engine, job.structure, task, config, device)
     ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
     count = min(check_workers(workers), max(len(ordered), 1))
-    if device != "cpu" or engine == "batched":
+    if device != "cpu" or (engine == "batched" and config.protocol == "clean"):
         return _stream_on_device(ordered, task, config, engine, check_device(device))
     if count <= 1:
         return _train_all(ordered, task, config, engine)

@@ -33,6 +33,21 @@ def test_populations_give_the_records_of_single_networks():
         np.testing.assert_allclose(a.train_loss, b.train_loss, rtol=1e-4)
 
 
+@pytest.mark.parametrize("protocol", ["faithful", "corrected"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_papers_protocols_get_the_reference_in_place_of_populations(protocol, workers):
+    config = TrainConfig(protocol=protocol, epochs=1, batch_size=16)
+    structures = [Structure.from_layers([n, 3], family="gru") for n in (3, 5)]
+    asked = train(structures, TASK, config=config, engine="batched", workers=workers)
+    plain = train(structures, TASK, config=config, engine="reference")
+    for a, b in zip(asked, plain, strict=True):
+        assert (a.key, a.engine, a.train_loss, a.test) == (b.key, "reference", b.train_loss, b.test)
+    for engine in ("auto", "batched"):
+        assert choose_engine(engine, structures[0], TASK, config, "cuda").name == "reference"
+    with pytest.raises(InvalidInputError, match=r"engine must be one that trains config\.label_smoothing"):
+        choose_engine("batched", structures[0], TASK, TrainConfig(label_smoothing=0.1), "cuda")
+
+
 def test_auto_takes_the_fastest_engine_of_the_device():
     rnn, cnn = Structure.from_layers([3], family="lstm"), Structure.from_layers([2], family="cnn")
     assert choose_engine("auto", rnn, TASK, CONFIG, "cuda").name == "batched"
@@ -62,6 +77,10 @@ def test_a_device_that_is_not_there(device, message):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_trains_both_kinds():
-    for family, task in (("gru", TASK), ("cnn", IMAGES)):
-        record = train([Structure.from_layers([3, 2], family=family)], task, config=CONFIG, device="cuda")[0]
-        assert record.status == "ok"
+    faithful = CONFIG.model_copy(update={"protocol": "faithful"})
+    for family, task, config, engine in (
+        ("gru", TASK, CONFIG, "batched"), ("gru", TASK, faithful, "reference"),
+        ("cnn", IMAGES, CONFIG, "reference"),
+    ):  # fmt: skip
+        record = train([Structure.from_layers([3, 2], family=family)], task, config=config, device="cuda")[0]
+        assert (record.status, record.engine) == ("ok", engine)

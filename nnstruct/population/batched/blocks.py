@@ -86,7 +86,7 @@ def pack(slots: list[Slots], named: list[dict[str, np.ndarray]], size: int) -> t
     Parameters
     ----------
     slots : list of P mappings of str to int64 array
-        For each named parameter the place of each element in the row; -1 where a mask removes it.
+        For each named parameter the place of each element in the row.
     named : list of P mappings of str to float32 array
     size : int
         M, the length of a row.
@@ -100,9 +100,8 @@ def pack(slots: list[Slots], named: list[dict[str, np.ndarray]], size: int) -> t
     trained = np.zeros((len(slots), size), dtype=bool)
     for row, mask, places, values in zip(rows, trained, slots, named, strict=True):
         for name, place in places.items():
-            kept = place >= 0
-            row[place[kept]] = values[name][kept]
-            mask[place[kept]] = True
+            row[place] = values[name]
+            mask[place] = True
     return rows, trained
 
 
@@ -118,6 +117,6 @@ def unpack(slots: Slots, row: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to float32 array
-        Of the shapes of ``slots``; 0 where a mask removes a parameter.
+        Of the shapes of ``slots``.
     """
-    return {name: np.where(place >= 0, row[place], np.float32(0.0)) for name, place in slots.items()}
+    return {name: row[place] for name, place in slots.items()}

@@ -58,7 +58,7 @@ def buckets(
     model : BatchedModel
         Of their structures, in that order.
     """
-    for group in _groups(jobs, config, population_size or KEEP_SEEDS_APART):
+    for group in _groups(jobs, population_size or KEEP_SEEDS_APART):
         if population_size is not None:
             ends = list(range(population_size, len(group) + population_size, population_size))
         else:
@@ -113,12 +113,11 @@ class _Sizer:
         return found
 
 
-def _groups(jobs: Sequence[Job], config: TrainConfig, many: int) -> list[list[int]]:
+def _groups(jobs: Sequence[Job], many: int) -> list[list[int]]:
     """Jobs that may share a population, each group sorted by size, the largest first."""
     found: dict[tuple[str, bool], list[int]] = {}
     for index, (structure, _) in enumerate(jobs):
-        local = config.protocol != "clean" or is_local(structure)
-        found.setdefault((structure.family, local), []).append(index)
+        found.setdefault((structure.family, is_local(structure)), []).append(index)
     groups = []
     for members in found.values():
         by_seed: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The clean protocol for a population: each edge is a weight and each weight an edge."""
+"""Recurrent networks for a population: each edge is a weight and each weight an edge."""
 
 from __future__ import annotations
 

@@ -51,23 +51,15 @@ class Feeder:
     split : Split
     lookup : float32 [S, F] or None
         Features of each symbol; None where inputs are vectors or images.
-    read_padded : bool
-        Whether sequences are read out behind the padding of their batch, not at their own end.
     rounding : int
         The steps of a batch are rounded up to a multiple of it, so that few lengths occur.
     device : torch.device
     """
 
     def __init__(
-        self,
-        split: Split,
-        lookup: np.ndarray | None,
-        *,
-        read_padded: bool,
-        rounding: int,
-        device: torch.device,
+        self, split: Split, lookup: np.ndarray | None, *, rounding: int, device: torch.device
     ) -> None:
-        self.split, self.read_padded, self.rounding, self.device = split, read_padded, rounding, device
+        self.split, self.rounding, self.device = split, rounding, device
         self.targets = torch.from_numpy(split.targets).to(device)
         self.inputs = torch.from_numpy(split.inputs).to(device)
         self.lookup = self.lengths = None
@@ -133,10 +125,7 @@ class Feeder:
         if self.lookup is not None and self.lengths is not None:
             symbols = self.inputs[rows][..., :steps].transpose(1, 2)  # [S, T, B]
             features = self.lookup[:, symbols].transpose(0, 1).flatten(2)  # [S, F, T * B]
-            lengths = self.lengths[rows].masked_fill(~present, 1)
-            if self.read_padded:
-                lengths = lengths.amax(dim=1, keepdim=True).expand_as(lengths)
-            read = lengths - 1
+            read = self.lengths[rows].masked_fill(~present, 1) - 1
         else:
             features, read = self.inputs[rows].mT, torch.zeros_like(rows)
         batch = Batch(spread(features), spread(read), steps)

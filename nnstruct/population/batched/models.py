@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from nnstruct.population.batched.model import BatchedModel
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.families import RNN_FAMILIES
-from nnstruct.tasks import SPLIT_NAMES, Task
+from nnstruct.tasks import Task
 
 # Rows of a multiple of 16 bytes let a GPU load four numbers at once.
 GPU_ALIGNMENT = 4
@@ -33,6 +31,8 @@ def obstacle(structure: Structure, task: Task, config: TrainConfig) -> str | Non
     allowed = {"normalization"} if structure.family == "mlp" else set()
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
+    if config.protocol != "clean":
+        return f"the protocol {config.protocol!r}"
     beyond = [name for name in config.options if name not in allowed]
     return f"config.{beyond[0]}" if beyond else None
 
@@ -76,19 +76,6 @@ def make_model(
             align=align,
             device=device,
         )
-    num_symbols = int(task.num_symbols or 0)
-    if config.protocol == "clean":
-        from nnstruct.population.batched.clean import BatchedClean
+    from nnstruct.population.batched.clean import BatchedClean
 
-        return BatchedClean(structures, num_symbols, task.num_classes, align)
-    from nnstruct.population.batched.faithful import BatchedFaithful
-
-    used = np.unique(np.concatenate([np.unique(getattr(task, name).inputs) for name in SPLIT_NAMES]))
-    return BatchedFaithful(
-        structures,
-        used,
-        num_symbols,
-        task.num_classes,
-        corrected=config.protocol == "corrected",
-        align=align,
-    )
+    return BatchedClean(structures, int(task.num_symbols or 0), task.num_classes, align)

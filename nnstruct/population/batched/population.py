@@ -56,13 +56,7 @@ class Population:
         self.adam = PopulationAdam(self.rows, torch.from_numpy(trained).to(self.rows), config)
         rounding = 1 if self.device.type == "cpu" else GPU_ROUNDING
         self.feeders = {
-            name: Feeder(
-                getattr(task, name),
-                model.lookup,
-                read_padded=config.protocol == "faithful",
-                rounding=rounding,
-                device=self.device,
-            )
+            name: Feeder(getattr(task, name), model.lookup, rounding=rounding, device=self.device)
             for name in SPLIT_NAMES
         }
         self.alive = torch.ones(len(jobs), dtype=torch.bool, device=self.device)
