@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,11 +43,25 @@ class EdgeBlock:
     values: np.ndarray
 
 
+def _padded(network: ModuleNetwork) -> np.ndarray:
+    """All edges' values, float32 [E, k], padded with zeros to the widest edge."""
+    width = max((block.values.shape[1] for block in network.blocks), default=1)
+    weight = np.zeros((network.structure.num_edges, width), dtype=np.float32)
+    for block in network.blocks:
+        weight[block.edges, : block.values.shape[1]] = block.values
+    weight.setflags(write=False)
+    return weight
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class ModuleNetwork(Network):
     """A Network with the program of the module that it was read from.
 
     Edges have as many values as their step needs: kernel positions, gates, one. They are kept in
     blocks; :attr:`weight` joins them into one array, padded with zeros, when it is asked for.
+
+    Arrays are taken as they are, without a copy. They cannot be written through the network, and stay as
+    they were for the caller, who had better not write them either.
 
     Parameters
     ----------
@@ -66,8 +80,26 @@ class ModuleNetwork(Network):
     Attributes
     ----------
     weight : float32 [E, k]
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is not finite, or there is not one row of biases a unit, or one value vector an edge.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import torch
+    >>> from nnstruct.extract import extract
+    >>> network = extract(torch.nn.Linear(3, 2), torch.zeros(1, 3))
+    >>> network.weight.shape
+    (6, 1)
+    >>> replace(network, structure=network.structure.with_origin(kind="mine")).structure
+    Structure(family='module', units=5, layers=2, forward=6, recurrent=0, origin='mine')
     """
 
+    weight: np.ndarray = field(init=False, default=cast(np.ndarray, cached_property(_padded)))
+    _: KW_ONLY
     blocks: tuple[EdgeBlock, ...]
     program: Program
     groups: tuple[Group, ...]
@@ -84,11 +116,15 @@ class ModuleNetwork(Network):
         resolution: str,
     ) -> None:
         checked = {name: _finite(name, value) for name, value in sorted(tensors.items())}
-        for block in blocks:
-            _finite(block.parameter or block.role, block.values)
+        own = [replace(b, values=_finite(b.parameter or b.role, b.values)) for b in blocks]
+        held = sum(len(block.values) for block in own)
+        if held != structure.num_edges:
+            raise InvalidInputError("blocks", f"hold values for each of {structure.num_edges} edges", held)
+        if len(bias) != structure.num_units:
+            raise InvalidInputError("bias", f"have {structure.num_units} rows, one a unit", len(bias))
         fields = {
             "structure": structure,
-            "blocks": tuple(blocks),
+            "blocks": tuple(own),
             "bias": _finite("bias", np.ascontiguousarray(bias, dtype=np.float32)),
             "tensors": MappingProxyType(checked),
             "program": program,
@@ -97,16 +133,6 @@ class ModuleNetwork(Network):
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-
-    @cached_property
-    def weight(self) -> np.ndarray:
-        """All edges' values, float32 [E, k], padded with zeros to the widest edge."""
-        width = max((block.values.shape[1] for block in self.blocks), default=1)
-        weight = np.zeros((self.structure.num_edges, width), dtype=np.float32)
-        for block in self.blocks:
-            weight[block.edges, : block.values.shape[1]] = block.values
-        weight.setflags(write=False)
-        return weight
 
     @property
     def edge_width(self) -> np.ndarray:
@@ -188,9 +214,7 @@ class ModuleNetwork(Network):
                     block.values[kept],
                 )
             )  # fmt: skip
-        return ModuleNetwork(
-            structure, blocks, self.bias, self.tensors, self.program, self.groups, self.resolution
-        )
+        return replace(self, structure=structure, blocks=tuple(blocks))
 
     def compact(self) -> ModuleNetwork:
         """The network without its dead units; see :func:`nnstruct.network.compaction.compact`.
@@ -224,5 +248,6 @@ class ModuleNetwork(Network):
 def _finite(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidInputError(name, "be finite", float(values[~np.isfinite(values)][0]))
-    values.setflags(write=False)
-    return values
+    view = values.view()
+    view.setflags(write=False)
+    return view

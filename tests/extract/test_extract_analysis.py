@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields, replace
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
 from nnstruct.modules.program.module import program_module
+from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.structure import Structure
 
 matplotlib.use("Agg")
@@ -127,3 +129,46 @@ def test_copies_and_values_are_frozen() -> None:
     for array in (network.weight, network.bias, network.blocks[0].values):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
+
+
+def test_the_arrays_of_the_caller_can_still_be_written_and_are_not_copied() -> None:
+    network = extract(nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2)), torch.zeros(1, 3))
+    values = [np.array(block.values) for block in network.blocks]
+    blocks = [replace(block, values=held) for block, held in zip(network.blocks, values, strict=True)]
+    bias = np.array(network.bias)
+    tensors = {name: np.array(held) for name, held in network.tensors.items()}
+    assert tensors
+    again = ModuleNetwork(
+        network.structure, blocks, bias, tensors, network.program, network.groups, network.resolution
+    )
+    pairs = [(bias, again.bias), *((held, again.tensors[name]) for name, held in tensors.items())]
+    pairs += [(held, block.values) for held, block in zip(values, again.blocks, strict=True)]
+    for given, kept in pairs:
+        assert given.flags.writeable
+        assert np.shares_memory(given, kept)
+        with pytest.raises(ValueError, match="read-only"):
+            kept[0] = 1
+    assert np.array_equal(again.weight, network.weight)
+
+
+def test_one_field_is_replaced() -> None:
+    network = extract(chain(), torch.zeros(1, 2))
+    renamed = replace(network, structure=network.structure.with_origin(kind="mine"), bias=network.bias + 1)
+    assert dict(renamed.structure.origin) == {"kind": "mine"}
+    assert np.array_equal(renamed.bias, network.bias + 1)
+    assert np.array_equal(renamed.weight, network.weight)
+    assert renamed.program is network.program
+    names = [each.name for each in fields(network) if each.init]
+    assert names == ["structure", "bias", "tensors", "blocks", "program", "groups", "resolution"]
+    doubled = [replace(block, values=2 * block.values) for block in network.blocks]
+    assert np.array_equal(replace(network, blocks=doubled).weight, 2 * network.weight)
+    with pytest.raises(ValueError, match="weight"):
+        replace(network, weight=network.weight)  # the values of the blocks are the weights
+
+
+def test_a_replaced_field_has_to_fit_the_others() -> None:
+    network = extract(chain(), torch.zeros(1, 2))
+    with pytest.raises(InvalidInputError, match="blocks must hold values for each of 4 edges, got 5"):
+        replace(network, structure=network.structure.with_edges(np.arange(5) < 4))
+    with pytest.raises(InvalidInputError, match="bias must have 7 rows, one a unit, got 6"):
+        replace(network, bias=network.bias[1:])
