@@ -16,7 +16,6 @@ Logarithms of zero are NaN, and so is the Jacobian covariance where an example's
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -56,30 +55,33 @@ def _gradient_scores(situation: Situation) -> tuple[float, float]:
     import torch
     from torch import nn
 
+    from nnstruct.modules.saliency import saliency
+
     parameters = [p for p in situation.subject.module.parameters() if p.requires_grad]
     scores = situation.subject.scores(situation.x, situation.lengths)
     loss = nn.functional.cross_entropy(scores, situation.targets)
     slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
     pairs = [(p.detach(), slope) for p, slope in zip(parameters, slopes, strict=True) if slope is not None]
-    snip = sum(float((p * slope).abs().sum()) for p, slope in pairs)
+    snip = sum(float(saliency(p, slope).sum()) for p, slope in pairs)
     return _log(snip), _log(math.sqrt(sum(float((slope**2).sum()) for _, slope in pairs)))
 
 
 def _synflow(situation: Situation) -> float:
     import torch
 
-    subject = copy.deepcopy(situation.subject)
-    parameters = list(subject.module.parameters())
-    with torch.no_grad():
-        for parameter in parameters:
-            parameter.abs_()
+    from nnstruct.modules.saliency import magnitudes, saliency
+
+    module = situation.subject.module
+    parameters = list(module.parameters())
     x, lengths = torch.ones_like(situation.x[:1]), situation.lengths.max()[None]
-    slopes = torch.autograd.grad(subject.scores(x, lengths).sum(), parameters, allow_unused=True)
-    flow = [
-        (p.detach() * slope).abs().sum()
-        for p, slope in zip(parameters, slopes, strict=True)
-        if slope is not None
-    ]
+    with magnitudes(module, added=True):
+        scores = situation.subject.scores(x, lengths)
+        slopes = torch.autograd.grad(scores.sum(), parameters, allow_unused=True)
+        flow = [
+            saliency(parameter, slope).sum()
+            for parameter, slope in zip(parameters, slopes, strict=True)
+            if slope is not None
+        ]
     return _log(torch.stack(flow).sum())
 
 

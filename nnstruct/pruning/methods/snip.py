@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nnstruct.checks import check_integer
+from nnstruct.modules.saliency import saliency
 from nnstruct.pruning.base import PRUNERS, ScoringPruner
 from nnstruct.pruning.training.gradients import device_of, effective_gradients, sample, still
 from nnstruct.pruning.workpiece import Workpiece
@@ -59,6 +60,6 @@ class Snip(ScoringPruner):
         with still(work.module, work.seed):
             gradients, _ = effective_gradients(work.slots, lambda: batch.loss(work.module))
         return [
-            slot.total_over_gates((gradient * slot.weight).detach().abs())
+            slot.total_over_gates(saliency(slot.weight, gradient))
             for slot, gradient in zip(work.slots, gradients, strict=True)
         ]

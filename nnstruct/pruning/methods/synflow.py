@@ -8,15 +8,14 @@ conserving synaptic flow (2020), arXiv:2006.05467.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nnstruct.checks import check_integer
+from nnstruct.modules.saliency import magnitudes, saliency
 from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner
 from nnstruct.pruning.training.gradients import TaskBatch, device_of, effective_gradients, still
 from nnstruct.pruning.workpiece import Workpiece
@@ -66,7 +65,7 @@ class SynFlow(ScoringPruner):
         present = sum(int(alive.sum()) for alive in work.alive) / sum(work.totals)
         if not present:
             return []
-        with still(work.module, work.seed), _magnitudes(work.module):
+        with still(work.module, work.seed), magnitudes(work.module, added=False):
             for step in range(1, self.steps + 1):
                 # From what is left to what is asked for, the same ratio in every step.
                 now = density if step == self.steps else present * (density / present) ** (step / self.steps)
@@ -77,13 +76,13 @@ class SynFlow(ScoringPruner):
 
     def scores(self, work: Workpiece) -> list[Tensor]:
         """The synaptic flow of each unit, summed over its gates."""
-        with still(work.module, work.seed), _magnitudes(work.module):
+        with still(work.module, work.seed), magnitudes(work.module, added=False):
             return self._flow(work, _ones(work.data(), work))
 
     def _flow(self, work: Workpiece, batch: TaskBatch) -> list[Tensor]:
         gradients, _ = effective_gradients(work.slots, lambda: batch.scores(work.module).sum())
         flows = [
-            slot.total_over_gates((gradient * slot.weight).detach().abs())
+            slot.total_over_gates(saliency(slot.weight, gradient))
             for slot, gradient in zip(work.slots, gradients, strict=True)
         ]
         # Products over many layers leave the range in which sums of ranks stay exact.
@@ -99,40 +98,3 @@ def _ones(task: Task, work: Workpiece) -> TaskBatch:
         return TaskBatch(symbols, lengths, torch.zeros(1, dtype=torch.int64, device=device))
     inputs = torch.ones((1, *task.input_shape), dtype=torch.float64, device=device)
     return TaskBatch(inputs, None, torch.from_numpy(np.zeros(1, dtype=np.int64)).to(device))
-
-
-@contextmanager
-def _magnitudes(module: nn.Module) -> Iterator[None]:
-    """The module with the magnitude of every weight, in double precision; then as it was.
-
-    Biases, shifts and running means are 0: what they add to a layer has not come through the one before,
-    and the sum of the flow would not be the same in each layer.
-    """
-    kept = [(p, p.data) for p in module.parameters()]
-    added = {id(p) for name, p in module.named_parameters() if _is_added(name)}
-    buffers = [
-        (part, name, value)
-        for part in module.modules()
-        for name, value in part._buffers.items()
-        if value is not None and value.is_floating_point()
-    ]
-    try:
-        for parameter, value in kept:
-            if value.is_floating_point():
-                magnitude = value.abs().double()
-                parameter.data = magnitude.zero_() if id(parameter) in added else magnitude
-        for part, name, buffer in buffers:
-            part._buffers[name] = buffer.double() * (0.0 if name.endswith("mean") else 1.0)
-        yield
-    finally:
-        for parameter, value in kept:
-            parameter.data = value
-            parameter.grad = None
-        for part, name, buffer in buffers:
-            part._buffers[name] = buffer
-
-
-def _is_added(name: str) -> bool:
-    """Whether a parameter's name is that of a bias or a shift, masked or not."""
-    parts = name.replace(".parametrizations", "").removesuffix(".original").split(".")
-    return parts[-1].startswith(("bias", "norm_shift"))
