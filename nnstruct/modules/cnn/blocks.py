@@ -173,6 +173,11 @@ class CellBlock(nn.Module):
         height, width = (-(-size // 2**self.stage) for size in image.shape[2:])
         return image.new_zeros(len(image), self.channels, height, width)
 
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        units = list(self.block.units)
+        return f"units={units}, operator={self.operator!r}, channels={self.channels}, stage={self.stage}"
+
     @torch.no_grad()
     def load(self, arrays: Arrays) -> None:
         """Take the values of the named arrays; running statistics may be missing.

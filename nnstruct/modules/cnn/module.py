@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nnstruct.modules.cnn.blocks import RUNNING, CellBlock, make_block
 from nnstruct.modules.cnn.layout import CellLayout
 from nnstruct.modules.cnn.wiring import CellWiring
+from nnstruct.modules.described import sizes_of
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 
@@ -107,6 +108,15 @@ class CNN(nn.Module):
             maps.append(block(maps, image))
         means = torch.cat([_mean(maps[number]) for number in self._read_blocks], 1)
         return self.readout(means[:, self.read_places])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        channels = next(iter(self._input_shapes.values()))[-2]
+        sizes = f"image_channels={channels}, outputs={self.readout.out_features}"
+        cells = self.layout.cells
+        kinds = f"operators={sorted(set(cells.operator))}, activations={sorted(set(cells.activation))}"
+        normalised = ", normalised" if self.normalised else ""
+        return f"{sizes_of(self.structure)}, {sizes}, {kinds}{normalised}"
 
     def parameters_by_name(self) -> dict[str, np.ndarray]:
         """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`, and running statistics.

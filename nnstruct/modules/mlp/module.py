@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnstruct.modules.described import sizes_of
 from nnstruct.modules.mlp.parameters import NORM_EPSILON, SMALLEST_NORMALIZED_LAYER, activations
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -126,6 +127,13 @@ class MaskedMLP(nn.Module):
             now = torch.cat([now, self._activate(self._normalize(here, start, end), start, end)], 1)
             start = end
         return self.readout(now[:, self._output_places])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        sizes = f"inputs={self.input_weight.shape[1]}, outputs={self.readout.out_features}"
+        normalised = ", normalised" if self.norm_scale is not None else ""
+        activations = [str(name) for name in self._activations]
+        return f"{sizes_of(self.structure)}, {sizes}, activations={activations}{normalised}"
 
     def _normalize(self, values: Tensor, start: int, end: int) -> Tensor:
         if self.norm_scale is None or self.norm_shift is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +91,14 @@ class ProgramModule(nn.Module):
             values.update(zip(step.outputs, made, strict=True))
         outputs = tuple(values[value] for value in self.program.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        program = self.program
+        shapes, counts = program.shapes(), Counter(step.kind for step in program.steps)
+        inputs, outputs = ([list(shapes[v]) for v in values] for values in (program.inputs, program.outputs))
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        return f"inputs={inputs}, outputs={outputs}, steps={len(program.steps)} ({kinds})"
 
     @torch.no_grad()
     def to_program(self) -> Program:

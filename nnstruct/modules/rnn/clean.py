@@ -9,6 +9,7 @@ import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
+from nnstruct.modules.described import sizes_of
 from nnstruct.modules.rnn.cells import step
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -133,6 +134,11 @@ class CleanRNN(nn.Module):
             hidden, cell = now, now_cell
             last = torch.where((lengths == time + 1)[:, None], hidden, last)
         return self.readout(last[:, self._output_places])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        symbols, outputs = len(self.input_weight) - 1, self.readout.out_features
+        return f"{sizes_of(self.structure)}, symbols={symbols}, outputs={outputs}"
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:

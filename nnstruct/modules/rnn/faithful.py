@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnstruct.modules.described import sizes_of
 from nnstruct.modules.rnn.cells import step
 from nnstruct.modules.rnn.faithful_layout import FaithfulLayout
 from nnstruct.structure import Structure
@@ -70,6 +71,11 @@ class MaskedCell(nn.Module):
             hidden, cell = step(self.family, forward, recurrent, bias, (hidden, cell))
             states.append(hidden)
         return torch.stack(states)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        held, size = int(self.mask.sum()), self.mask.numel()
+        return f"family={self.family!r}, inputs={self.mask.shape[1]}, units={self.hidden}, mask={held}/{size}"
 
 
 class FaithfulRNN(nn.Module):
@@ -148,6 +154,11 @@ class FaithfulRNN(nn.Module):
         if self.corrected:
             return self.readout(final[lengths - 1, torch.arange(len(lengths), device=lengths.device)])
         return self.readout(final[-1])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` says beside the submodules."""
+        sizes = f"symbols={self.embedding.num_embeddings}, outputs={self.readout.out_features}"
+        return f"{sizes_of(self.structure)}, {sizes}, corrected={self.corrected}"
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:
