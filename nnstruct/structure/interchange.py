@@ -72,7 +72,7 @@ def from_networkx(
     undirected one is oriented along ``graph.edges`` (from the node that comes first in node
     order to the later one), which always gives a directed acyclic graph. An edge attribute
     ``recurrent=True`` marks a delayed edge; node attributes ``input``, ``output`` (bool) and
-    ``operator``, ``activation``, ``stage`` are read where every node has them.
+    ``operator``, ``activation``, ``stage``, ``channels``, ``join`` are read where every node has them.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def _node_flags(graph: nx.Graph, name: str) -> Any:
 def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
     """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
 
-    Attributes of units stand on the nodes too; :func:`from_networkx` brings everything but the origin
-    back.
+    Nodes also have those of ``operator``, ``activation``, ``stage``, ``channels`` and ``join`` that the
+    structure has; :func:`from_networkx` brings everything but the origin back.
 
     Parameters
     ----------
@@ -196,6 +196,9 @@ def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
 def to_pyg(structure: Structure) -> Data:
     """PyG ``Data`` that holds a whole structure.
 
+    Its ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels`` and
+    ``join`` that the structure has, each with N values. ``family`` is text and ``origin`` JSON.
+
     Parameters
     ----------
     structure : Structure
@@ -209,6 +212,9 @@ def to_pyg(structure: Structure) -> Data:
     Examples
     --------
     >>> from nnstruct import Structure
+    >>> data = to_pyg(Structure([[0], [1]], 2, family="cnn", attributes={"channels": [4, 8]}))
+    >>> data.unit_attributes
+    '{"channels": [4, 8]}'
     >>> structure = Structure.from_layers([2, 1])
     >>> from_pyg(to_pyg(structure)) == structure
     True
@@ -264,6 +270,10 @@ def from_pyg(data: Data) -> Structure:
 
 def arrow_schema() -> pa.Schema:
     """The columns that hold a Structure in Arrow and Parquet; one row a structure.
+
+    ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels`` and
+    ``join`` that the structure has, each with N values. ``origin`` is JSON text too; the lists of edges have
+    E items and those of units N.
 
     Returns
     -------

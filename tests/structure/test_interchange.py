@@ -17,8 +17,16 @@ from strategies import any_structures
 from torch_geometric.data import Batch, Data
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError, UnknownNameError
-from nnstruct.structure import Structure
-from nnstruct.structure.interchange import arrow_schema, from_arrow, from_networkx, from_pyg, to_arrow
+from nnstruct.structure import UNIT_ATTRIBUTES, Structure
+from nnstruct.structure.interchange import (
+    arrow_schema,
+    from_arrow,
+    from_networkx,
+    from_pyg,
+    to_arrow,
+    to_networkx,
+    to_pyg,
+)
 
 SAMPLE = [
     Structure.from_layers([2, 3, 1], family="lstm"),
@@ -281,3 +289,26 @@ def test_verification_can_be_left_out() -> None:
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(InvalidInputError, match=r"columns of arrow_schema\(\), got \"no 'origin'\""):
         from_arrow(to_arrow(SAMPLE).drop_columns(["origin"]))
+
+
+@pytest.mark.parametrize("function", [from_networkx, to_networkx, to_pyg, arrow_schema])
+def test_every_attribute_that_travels_is_named(function) -> None:
+    assert [name for name in UNIT_ATTRIBUTES if f"``{name}``" not in function.__doc__] == []
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda s: from_networkx(to_networkx(s), family=s.family),
+        lambda s: from_pyg(to_pyg(s)),
+        lambda s: from_arrow(to_arrow([s]))[0],
+    ],
+)
+def test_every_attribute_travels(way) -> None:
+    values = {
+        "operator": ["conv3x3", "identity"], "activation": ["tanh", "gelu"], "stage": [0, 1],
+        "channels": [4, 8], "join": ["sum", "concat"],
+    }  # fmt: skip
+    assert set(values) == set(UNIT_ATTRIBUTES)
+    structure = Structure([[0], [1]], 2, family="cnn", attributes=values)
+    assert way(structure) == structure
