@@ -16,7 +16,7 @@ PACKAGE = Path(nnstruct.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "nnstruct", "datasets", "train", "tests",
-    "notebooks",
+    "notebooks", "CITATION.cff",
 }  # fmt: skip
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error", "XX" + "X")
 

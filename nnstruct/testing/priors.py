@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.priors import PRIORS, Prior, load_prior
 from nnstruct.random import generator
-from nnstruct.structure.families import FAMILIES, RNN_FAMILIES
+from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.space import Space
 from nnstruct.testing.laws import Suite, hold, other_global_state, refused, registered_once
@@ -178,7 +178,7 @@ def every_family_and_recurrence_is_served(prior: type[Prior]) -> None:
             structure = one.sample(5, family=family, recurrence=recurrence)
             where = f"family {family!r} and recurrence {recurrence!r}"
             hold(structure.family == family, label, "give the family asked for", structure.family)
-            keeps_state = family in RNN_FAMILIES
+            keeps_state = FAMILIES[family].keeps_state
             rule = "give recurrent edges to families that keep a state, and to no other"
             expected = keeps_state and recurrence != "none"
             hold(structure.recurrent.any() == expected, label, rule, where)
