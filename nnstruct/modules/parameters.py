@@ -164,7 +164,7 @@ def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> d
 
     In the faithful protocol they are those of :class:`nnstruct.modules.rnn.faithful.FaithfulRNN`. In the
     family ``cnn`` edges and units have as many values as their operators ask for, padded with zeros; see
-    :class:`nnstruct.modules.cnn.layout.CellLayout`.
+    :class:`nnstruct.network.cell_layout.CellLayout`.
 
     Parameters
     ----------

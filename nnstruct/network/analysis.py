@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
 from nnstruct.network.assembly import EDGE_ROLES
+from nnstruct.network.layer_counts import LayerCounts, Row
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.network.network import Network
 from nnstruct.structure import Structure
@@ -65,15 +65,33 @@ def layer_table(network: Network) -> pd.DataFrame:
     Parameters
     ----------
     network : Network
-        From :func:`nnstruct.extract.extract` at unit or weight resolution.
+        Of a module of nnstruct, or from :func:`nnstruct.extract.extract` at unit or weight resolution.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each step and weight tensor: ``name`` (of the submodule), ``operator``, ``role``,
-        ``weights`` (scalars in the tensor), ``nonzero`` (those on edges), ``effective`` (those on
-        edges between units that are alive), ``density`` and ``effective_density``. At weight
-        resolution an unrolled kernel counts once for each edge that it makes.
+        For an extracted network a row for each step and weight tensor: ``name`` (of the submodule),
+        ``operator``, ``role``, ``weights`` (scalars in the tensor), ``nonzero`` (those on edges),
+        ``effective`` (those on edges between units that are alive), ``density`` and
+        ``effective_density``. At weight resolution an unrolled kernel counts once for each edge that it
+        makes.
+
+        For another one the rows have these roles, in this order; ``operator`` is the family:
+
+        - ``input``: the weights of the input;
+        - ``forward``: edges from one layer to another, ``name`` is ``"0 -> 1"``; ``weights`` counts those
+          that there would be if every unit of the one fed every unit of the other;
+        - ``unit``: in the family ``cnn``, the own kernels of the units of a layer;
+        - ``recurrent``: delayed edges from one layer to another, counted as forward ones;
+        - ``readout``: the weights of the read-out.
+
+        Layers are those of the structure as it is, after any pruning; those between which no edge is left
+        have no row. Biases and normalisations are not counted.
+
+    Raises
+    ------
+    InvalidInputError
+        If the network was extracted at layer resolution, where units are operators.
 
     Raises
     ------
@@ -87,11 +105,25 @@ def layer_table(network: Network) -> pd.DataFrame:
     >>> table = layer_table(extract(torch.nn.Linear(3, 2), torch.zeros(1, 3)))
     >>> table[["weights", "nonzero", "effective"]].values.tolist()
     [[6, 6, 6]]
+
+    >>> from nnstruct import Structure, load_task
+    >>> from nnstruct.modules import build_module
+    >>> lstm = build_module(Structure.from_layers([3, 2], family="lstm"), load_task("reber"))
+    >>> layer_table(lstm.to_network())[["name", "operator", "role", "weights"]].values.tolist()
+    [['', 'lstm', 'input', 312], ['0 -> 1', 'lstm', 'forward', 24], ['0 -> 0', 'lstm', 'recurrent', 36],
+     ['1 -> 1', 'lstm', 'recurrent', 16], ['', 'lstm', 'readout', 4]]
     """
     import pandas as pd
 
-    if not isinstance(network, ModuleNetwork):
-        raise InvalidInputError("network", "be extracted from a module", type(network).__name__)
+    rows = _rows_of_steps(network) if isinstance(network, ModuleNetwork) else LayerCounts(network).rows()
+    columns = ["name", "operator", "role", "weights", "nonzero", "effective"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["density"] = table["nonzero"] / table["weights"]
+    table["effective_density"] = table["effective"] / table["weights"]
+    return table
+
+
+def _rows_of_steps(network: ModuleNetwork) -> list[Row]:
     alive = alive_units(network.structure)
     rows: dict[tuple[int, str], list[int]] = {}
     for block in network.blocks:
@@ -108,20 +140,8 @@ def layer_table(network: Network) -> pd.DataFrame:
         weights = int(np.prod(network.program.constants[step.tensors[role]].shape))
         if network.resolution == "weight" and step.kind == "conv":
             weights = max(nonzero_total, 1)
-        table.append(
-            {
-                "name": step.name,
-                "operator": step.operator,
-                "role": role,
-                "weights": weights,
-                "nonzero": nonzero_total,
-                "effective": effective,
-                "density": nonzero_total / weights,
-                "effective_density": effective / weights,
-            }
-        )
-    columns = ["name", "operator", "role", "weights", "nonzero", "effective", "density", "effective_density"]
-    return pd.DataFrame(table, columns=columns)
+        table.append((step.name, step.operator, role, weights, nonzero_total, effective))
+    return table
 
 
 def plot_density(network: Network, ax: Axes | None = None) -> Axes:

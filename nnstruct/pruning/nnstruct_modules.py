@@ -10,9 +10,9 @@ import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.modules.cnn.blocks import CellBlock
-from nnstruct.modules.cnn.layout import CellLayout
 from nnstruct.modules.cnn.module import CNN
 from nnstruct.network import Network
+from nnstruct.network.cell_layout import CellLayout
 from nnstruct.pruning.mixed import Mixin, mixed
 from nnstruct.structure import PRUNED, Structure
 

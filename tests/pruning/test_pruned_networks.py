@@ -12,7 +12,7 @@ from nnstruct import Network, Space, Structure, TrainConfig
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.extract import extract
 from nnstruct.modules import build_module, module_from_network
-from nnstruct.modules.cnn.layout import CellLayout
+from nnstruct.network.cell_layout import CellLayout
 from nnstruct.population import train
 from nnstruct.priors import PRIORS, sample
 from nnstruct.pruning import masks_of, prune, with_masks

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nnstruct.modules.cnn.layout import CONVOLUTIONS, POOLS, POSITIONS, CellLayout
 from nnstruct.modules.cnn.operators import ACTIVATION, convolved, gradient_flow, hamiltonian, separable
 from nnstruct.modules.cnn.pieces import Arrays, Piece, load_piece, save_piece
 from nnstruct.modules.cnn.pooling import pool
 from nnstruct.modules.cnn.wiring import IMAGE, CellsTogether, Reading, Span
+from nnstruct.network.cell_layout import CONVOLUTIONS, POOLS, POSITIONS, CellLayout
 from nnstruct.structure.units import FLOWS, GRADIENT_FLOW, HAMILTONIAN
 
 NORM_EPSILON = 1e-5

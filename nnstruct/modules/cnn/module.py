@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.modules.cnn.blocks import RUNNING, CellBlock, make_block
-from nnstruct.modules.cnn.layout import CellLayout
 from nnstruct.modules.cnn.wiring import CellWiring
 from nnstruct.modules.described import sizes_of
 from nnstruct.network import Network
+from nnstruct.network.cell_layout import CellLayout
 from nnstruct.structure import Structure
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import mup
-from nnstruct.modules.cnn.layout import CONVOLUTIONS, POSITIONS, CellLayout
+from nnstruct.network.cell_layout import CONVOLUTIONS, POSITIONS, CellLayout
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.units import HAMILTONIAN
@@ -34,7 +34,7 @@ def check_config(config: TrainConfig) -> None:
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each array; see :class:`nnstruct.modules.cnn.layout.CellLayout`.
+    """Name and shape of each array; see :class:`nnstruct.network.cell_layout.CellLayout`.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.modules.cnn.layout import CellLayout, input_row
+from nnstruct.network.cell_layout import CellLayout, input_row
 
 Arrays = Mapping[str, np.ndarray]
 

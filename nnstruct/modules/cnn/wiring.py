@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnstruct.modules.cnn.layout import CellLayout
+from nnstruct.network.cell_layout import CellLayout
 
 IMAGE = -1
 # A convolution of fewer channels than this costs about as much as one of so many.

@@ -245,6 +245,27 @@ class CellLayout:
         """Where ``unit_weight`` holds a weight and not padding, bool [U, K]."""
         return np.arange(self.own_shape[1]) < self.own_size[self.own_units][:, None]
 
+    def dense_size(self, sources: np.ndarray, targets: np.ndarray) -> int:
+        """Weights there would be if every one of some units fed every one of others, as far as stages allow.
+
+        Parameters
+        ----------
+        sources, targets : int64 [S], int64 [T]
+            Units. One that joins its inputs side by side without acting on them so has weights for all
+            sources where it has any.
+
+        Returns
+        -------
+        int
+        """
+        stage, channels = self.cells.stage, self.cells.channels
+        aligns = np.array([bool(self.carries[self.incoming[unit]].any()) for unit in targets])
+        summed = np.array([self.cells.join[unit] == "sum" for unit in targets])
+        fits = (channels[sources][:, None] == channels[targets]) & (stage[sources][:, None] == stage[targets])
+        needs = np.where(summed & ~self.side_by_side[targets], ~fits, self.side_by_side[targets] | aligns)
+        allowed = stage[sources][:, None] <= stage[targets]  # [S, T]
+        return int((channels[sources][:, None] * self.row_length[targets] * (needs & allowed)).sum())
+
     # ---- fan in
 
     def fan_in(self, image_channels: int) -> np.ndarray:
