@@ -65,11 +65,6 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def reached(compiled: Any) -> list[Any]:
-    """The compiled function and all functions of its package that its code leads to, each once."""
-    return [function for function, _ in _walk(compiled)]
-
-
 class _WholeCache(FunctionCache):
     """numba's cache, with a key that follows from all that is compiled."""
 

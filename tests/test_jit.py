@@ -17,7 +17,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 import nnstruct
-from nnstruct.jit import _WholeCache, reached
+from nnstruct.jit import _walk, _WholeCache
 
 ROOT = Path(nnstruct.__file__).parent
 SOURCES = {
@@ -204,7 +204,7 @@ def test_all_that_is_kept_is_kept_whole_and_leads_to_all_that_is_compiled():
     kept = {name: one for name, one in functions.items() if one._cache.cache_path is not None}
     assert {"paper_rows", "centrality_rows", "run_epoch"} <= {name.rpartition(".")[2] for name in kept}
     assert [name for name, one in kept.items() if not isinstance(one._cache, _WholeCache)] == []
-    led_to = {id(function) for one in kept.values() for function in reached(one)}
+    led_to = {id(function) for one in kept.values() for function, _ in _walk(one)}
     assert [name for name, one in functions.items() if id(one) not in led_to] == []
 
 
