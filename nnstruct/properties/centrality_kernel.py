@@ -12,14 +12,8 @@ from nnstruct.properties.kernel import _MOST_PATHS, _accumulate, _accumulate_log
 _inner = njit(nogil=True, error_model="numpy")
 _entry = cached_njit(nogil=True, error_model="numpy")
 
-STATISTICS = ("mean", "sd", "min", "q25", "median", "q75", "max")
-UNDIRECTED = ("betweenness", "edge_betweenness", "closeness", "harmonic", "eccentricity")
-DIRECTED = (
-    "betweenness", "edge_betweenness", "closeness_in", "closeness_out", "harmonic_in", "harmonic_out",
-    "eccentricity_in", "eccentricity_out",
-)  # fmt: skip
-# Columns that one measure takes; a constant for the kernel.
-_WIDTH = len(STATISTICS)
+# Columns that one measure takes: mean, standard deviation, minimum, quartiles and maximum.
+_WIDTH = 7
 
 
 @_inner

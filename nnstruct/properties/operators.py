@@ -144,5 +144,4 @@ def _kinds_of(structure: Structure, kind_of: Callable[[str], int], other: int) -
 
 
 OPERATORS = _family("operators", tuple(_FRAGMENTS), _kind_by_name)
-MEASURES = OPERATORS.measures
 PROPERTY_FAMILIES.register(OPERATORS.name)(OPERATORS)

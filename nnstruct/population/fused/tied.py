@@ -9,9 +9,6 @@ from __future__ import annotations
 from numba import njit
 
 from nnstruct.population.fused.arithmetic import FAST, ZERO
-from nnstruct.population.loop.plan import TiedWeights
-
-__all__ = ["TiedWeights", "collect_gradients", "refresh_weights"]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
