@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nnstruct.predictors import Evaluation
 
 Cell = str | int | float
+# Columns of an evaluation that fit a terminal beside R2, and their headings there.
+_NARROW = {"MAE": "MAE", "Kendall tau": "tau", "inside 90%": "in 90%", "fit [s]": "fit [s]"}
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -58,36 +60,29 @@ def facts(rows: Iterable[tuple[str, str]], title: str | None = None) -> Table:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Scores by predictor, the best first, and the noise ceiling below them."""
+    """Scores by predictor, the best first, and the noise ceiling below them.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    rich.table.Table
+        Of the columns that a terminal has room for.
+    """
+    scores = evaluation.scores
+    places = [scores.columns.index(name) for name in _NARROW]
     made = table(
-        (
-            "predictor",
-            f"R2 [{evaluation.confidence:.0%} interval]",
-            "MAE",
-            "tau",
-            "in 90%",
-            "fit s",
-        ),
-        (
-            (
-                str(name),
-                f"{row['r2']:.3f} [{number(row['r2_low'], 2)}, {number(row['r2_high'], 2)}]",
-                number(row["mae"]),
-                number(row["kendall"], 3),
-                number(row["coverage_90"], 2),
-                number(row["fit_seconds"], 2),
-            )
-            for name, row in evaluation.table.sort_values("r2", ascending=False).iterrows()
-        ),
+        ("predictor", f"R2 [{evaluation.confidence:.0%} interval]", *_NARROW.values()),
+        ((name, str(row[0]), *(row[place].value for place in places)) for name, row in scores.rows.items()),
         title=(
             f"{evaluation.repeats} x {evaluation.folds}-fold cross-validation on "
             f"{evaluation.num_structures} structures"
         ),
     )
-    value, low, high = evaluation.noise_ceiling
     made.add_section()
-    known = f"{value:.3f} [{number(low, 2)}, {number(high, 2)}]" if math.isfinite(value) else "unknown"
-    made.add_row("noise ceiling", known, style="yellow")
+    made.add_row("noise ceiling", str(scores.ceiling), style="yellow")
     return made
 
 

@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-_SHOWN = (
-    ("R2", "r2"),
-    ("MAE", "mae"),
-    ("RMSE", "rmse"),
-    ("Kendall tau", "kendall"),
-    ("Spearman", "spearman"),
+# Heading, column of the table, digits, whether it has an interval.
+_COLUMNS = (
+    ("R2", "r2", 3, True),
+    ("MAE", "mae", 4, True),
+    ("RMSE", "rmse", 4, True),
+    ("Kendall tau", "kendall", 3, True),
+    ("Spearman", "spearman", 3, True),
+    ("inside 90%", "coverage_90", 2, False),
+    ("fit [s]", "fit_seconds", 2, False),
 )
+
+
+class Score(NamedTuple):
+    """A score as text, and its interval in brackets where it has one."""
+
+    value: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.interval}".rstrip()
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores of an evaluation as text: what terminals, pages and ``print`` show is taken from here.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Headings.
+    rows : dict of str to tuple of Score
+        By predictor, the best R2 first; a Score a column.
+    ceiling : Score
+        The noise ceiling of R2; its value is ``unknown`` where the labels tell of none.
+    """
+
+    columns: tuple[str, ...]
+    rows: dict[str, tuple[Score, ...]]
+    ceiling: Score
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,42 +78,51 @@ class Evaluation:
     confidence: float
     num_structures: int
 
+    @property
+    def scores(self) -> ScoreTable:
+        """The table as text, the best predictor first."""
+        best_first = self.table.sort_values("r2", ascending=False)
+        value, low, high = self.noise_ceiling
+        ceiling = Score(_number(value, 3) if np.isfinite(value) else "unknown")
+        if np.isfinite([value, low, high]).all():
+            ceiling = Score(ceiling.value, f"[{low:.3f}, {high:.3f}]")
+        return ScoreTable(
+            columns=tuple(heading for heading, *_ in _COLUMNS),
+            rows={
+                str(label): tuple(
+                    _score(row, name, places, has_interval) for _, name, places, has_interval in _COLUMNS
+                )
+                for label, row in best_first.iterrows()
+            },
+            ceiling=ceiling,
+        )
+
     def __str__(self) -> str:
-        header = ["predictor", *(title for title, _ in _SHOWN), "coverage 90%", "fit [s]"]
-        rows = [
-            [
-                str(label),
-                *(_with_interval(row, name) for _, name in _SHOWN),
-                _number(row["coverage_90"], 2),
-                _number(row["fit_seconds"], 2),
-            ]
-            for label, row in self.table.sort_values("r2", ascending=False).iterrows()
-        ]
-        rows.append(["noise ceiling", self._ceiling_text(), *[""] * (len(header) - 2)])
-        widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-                 for line in [header, *rows]]  # fmt: skip
+        scores = self.scores
+        lines = [["predictor", *scores.columns]]
+        lines += [[label, *map(str, row)] for label, row in scores.rows.items()]
+        lines += [["noise ceiling", str(scores.ceiling), *[""] * (len(scores.columns) - 1)]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        head, *rows, ceiling = (
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
         title = (
             f"{self.num_structures} structures, {self.repeats} x {self.folds}-fold cross-validation by "
             f"fingerprint, {100 * self.confidence:g}% intervals (bootstrap over structures)"
         )
-        rule = "-" * max(len(line) for line in lines)
-        return "\n".join([title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        rule = "-" * max(map(len, (head, *rows, ceiling)))
+        return "\n".join([title, rule, head, rule, *rows, rule, ceiling])
 
     def __repr__(self) -> str:
         return f"Evaluation({', '.join(map(str, self.table.index))}; {self.num_structures} structures)"
 
-    def _ceiling_text(self) -> str:
-        value, low, high = self.noise_ceiling
-        if not np.isfinite(value):
-            return "unknown"
-        return f"{value:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite([low, high]).all() else f"{value:.3f}"
 
-
-def _with_interval(row: pd.Series, name: str) -> str:
-    places = 3 if name in ("r2", "kendall", "spearman") else 4
-    ends = f"{_number(row[f'{name}_low'], places)}, {_number(row[f'{name}_high'], places)}"
-    return f"{_number(row[name], places)} [{ends}]"
+def _score(row: pd.Series, name: str, places: int, has_interval: bool) -> Score:
+    if not has_interval:
+        return Score(_number(row[name], places))
+    low, high = (_number(row[f"{name}_{end}"], places) for end in ("low", "high"))
+    return Score(_number(row[name], places), f"[{low}, {high}]")
 
 
 def _number(value: float, places: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,6 +132,31 @@ def test_the_text_is_aligned_ranked_and_ends_with_the_ceiling(result):
     assert lines[-1].split() == ["noise", "ceiling", "0.990", "[0.980,", "0.995]"]
     column = lines[2].index("MAE")
     assert all(line[column - 1] == " " and line[column] != " " for line in lines[4:7])
+
+
+def test_all_texts_come_from_one_table(result):
+    scores = result.scores
+    assert list(scores.rows) == ["ridge", "forest", "mean"]
+    row, ridge = scores.rows["ridge"], result.table.loc["ridge"]
+    assert str(row[scores.columns.index("R2")]) == (
+        f"{ridge['r2']:.3f} [{ridge['r2_low']:.3f}, {ridge['r2_high']:.3f}]"
+    )
+    assert row[scores.columns.index("MAE")].value == f"{ridge['mae']:.4f}"
+    assert row[scores.columns.index("inside 90%")].interval == ""
+    for name, cells in scores.rows.items():
+        (line,) = [line for line in str(result).splitlines() if line.startswith(name)]
+        assert line.split() == [name, *" ".join(map(str, cells)).split()]
+    assert str(scores.ceiling) == "0.990 [0.980, 0.995]"
+
+
+def test_scores_that_are_no_numbers_are_dashes_and_an_open_ceiling_has_no_interval(result):
+    table = result.table.copy()
+    table.loc["mean", ["kendall", "kendall_low", "coverage_90"]] = np.nan
+    scores = replace(result, table=table, noise_ceiling=(0.5, np.nan, np.nan)).scores
+    row = dict(zip(scores.columns, scores.rows["mean"], strict=True))
+    assert (row["Kendall tau"].value, row["inside 90%"].value) == ("-", "-")
+    assert row["Kendall tau"].interval.startswith("[-, ")
+    assert scores.ceiling == ("0.500", "")
 
 
 def test_an_unknown_ceiling_is_said_to_be_unknown(bench):
