@@ -134,6 +134,16 @@ def test_types_are_shipped() -> None:
     assert "py.typed" in settings["setuptools"]["package-data"]["nnstruct"]
 
 
+def test_every_file_that_is_no_python_is_shipped() -> None:
+    """Templates and sources of the kernel are data of the package: an installed wheel has them too."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = {path for pattern in settings["package-data"]["nnstruct"] for path in PACKAGE.glob(pattern)}
+    inside = {REPOSITORY / name for name in tracked_files() if name.startswith("nnstruct/")}
+    others = {path for path in inside if path.suffix != ".py" and path.name != "README.md"}
+    assert others - shipped == set()
+    assert any(path.parent.name == "templates" for path in others)
+
+
 def test_every_package_has_its_init() -> None:
     folders = {path.parent for path in SOURCES}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from nnstruct.report.plots import INK
@@ -53,6 +52,7 @@ def image(
     True
     """
     import matplotlib as mpl
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
@@ -61,7 +61,7 @@ def image(
         drawn = figure_bytes(figure, kind, dpi=170, transparent=kind == "svg")
     mime = "image/svg+xml" if kind == "svg" else "image/png"
     data = base64.b64encode(drawn).decode("ascii")
-    return f'<img alt="{escape(alt, quote=True)}" src="data:{mime};base64,{data}">'
+    return Markup('<img alt="{}" src="data:{};base64,{}">').format(alt, mime, data)
 
 
 def figure_bytes(figure: Figure, kind: str, *, dpi: float = 150, transparent: bool = False) -> bytes:

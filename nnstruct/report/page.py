@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.files import write_atomically
 from nnstruct.report import sections
 from nnstruct.report.sections import HeldOut
-from nnstruct.report.style import CSS
+from nnstruct.templates import render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,28 +80,8 @@ def write_report(
         sections.search(bench, history),
         sections.next_steps(commands),
     ]
-    body = "\n".join(part for part in parts if part)
-    text = _PAGE.format(title=escape(title), css=CSS, body=body)
+    text = render("nnstruct.report", "page.html", title=title, sections=parts)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, text.encode())
     return target
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{css}</style>
-</head>
-<body>
-<main>
-<header><p class="brand">nnstruct</p><h1>{title}</h1></header>
-{body}
-<footer>Made by nnstruct. This file holds all its pictures and needs no network.</footer>
-</main>
-</body>
-</html>
-"""

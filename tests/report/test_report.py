@@ -133,6 +133,26 @@ def test_what_users_wrote_is_escaped(whole):
     assert 'nnstruct show "<x>"' in page.text
 
 
+def test_names_of_tasks_priors_and_predictors_are_escaped(bench, evaluation, tmp_path):
+    """Whatever name holds HTML comes out as text, in sentences and in the words of pictures."""
+    evil = "<script>alert('&')</script>"
+    structures = [replace(s, origin={"prior": evil}) for s in bench.structures]
+    named = Benchmark(structures, bench.table.assign(task=evil), bench.configs)
+    best = evaluation.table["r2"].idxmax()
+    scored = replace(evaluation, table=evaluation.table.rename(index={best: evil}))
+    held_out = replace(held_out_of(bench), predictor=evil)
+    text = write_report(
+        tmp_path / "r.html", named, evaluation=scored, held_out=held_out, title=evil, steps=[(evil, 1.0)],
+        commands=[(evil, evil)],
+    ).read_text()  # fmt: skip
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;") == Page(text).text.count(evil)
+    # The title twice, the task, the best predictor twice, the step, the one put aside for, both halves of
+    # the command, and where six structures came from.
+    assert Page(text).text.count(evil) == 2 + 1 + 2 + 1 + 1 + 2 + 6
+    assert image(lambda ax: None, evil).startswith('<img alt="&lt;script&gt;')
+
+
 def test_what_is_not_known_is_left_out(bench, tmp_path):
     page = Page(write_report(tmp_path / "r.html", bench).read_text())
     assert page.headings == ["The labels", "Best and worst structures"]
@@ -232,4 +252,4 @@ def test_pictures_leave_no_figure_behind(bench):
     before = plt.get_fignums()
     found = image(lambda ax: bench.structures[0].plot(ax), 'a "net"', kind="png")
     assert plt.get_fignums() == before
-    assert re.match(r'<img alt="a &quot;net&quot;" src="data:image/png;base64,', found)
+    assert re.match(r'<img alt="a &#34;net&#34;" src="data:image/png;base64,', found)
