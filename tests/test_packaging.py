@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import nnstruct
 
@@ -23,6 +27,25 @@ UNFINISHED = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error", "XX" + "X")
 PICKLERS = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve"}
 # joblib may spread work over processes; it may not store anything.
 SPREADING = {"joblib.Parallel", "joblib.delayed"}
+
+CONSTRAINTS = REPOSITORY / "train" / "constraints.txt"
+# Where a package is not called as what is imported from it, or belongs to the interface of another one.
+DISTRIBUTIONS = {
+    "google": "onnx", "markupsafe": "jinja2", "sklearn": "scikit-learn", "sqlalchemy": "optuna",
+    "threadpoolctl": "scikit-learn",
+}  # fmt: skip
+
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+GROUPS = ("dependencies", *PROJECT["optional-dependencies"])
+TOOLS = {"test", "docs"}  # extras for work on the package, not for the package
+
+
+def requirements(group: str) -> list[Requirement]:
+    """The dependencies that the project declares, or those of an extra."""
+    listed = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
+    return [Requirement(line) for line in listed]
+
 
 each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
@@ -126,6 +149,49 @@ def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert nnstruct.__version__ == project["version"]
     assert project["name"] == "nnstruct"
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    imported: set[str] = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"nnstruct"}
+    needed = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in imported}
+    assert needed == {need.name for group in GROUPS if group not in TOOLS for need in requirements(group)}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_requirement_has_a_pin_that_satisfies_it(group: str) -> None:
+    pins = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines())
+    pins = {canonicalize_name(name): pin for name, pin in pins.items()}
+    for requirement in requirements(group):
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_pins_are_sorted_and_there_is_one_a_package() -> None:
+    lines = CONSTRAINTS.read_text().splitlines()
+    assert lines == sorted(lines, key=str.upper)
+    assert len({canonicalize_name(line.partition("==")[0]) for line in lines}) == len(lines)
+
+
+def test_what_the_pinned_packages_need_is_pinned_too() -> None:
+    """Of the packages that stand here in their pinned versions; setuptools comes with the environment."""
+    pins = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines())
+    known, missing = {canonicalize_name(name) for name in pins} | {"setuptools"}, set()
+    for name, pin in pins.items():
+        try:
+            same = version(name).partition("+")[0] == pin
+        except PackageNotFoundError:
+            continue
+        for text in (requires(name) or []) if same else []:
+            need = Requirement(text)
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                missing |= {canonicalize_name(need.name)} - known
+    assert missing == set()
 
 
 def test_types_are_shipped() -> None:
