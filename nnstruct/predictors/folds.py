@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
 
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
@@ -14,8 +15,8 @@ from nnstruct.random import generator
 def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> np.ndarray:
     """The fold of each structure; equal fingerprints share a fold.
 
-    Groups are dealt to the folds in a random order, the next one always to the smallest fold; large
-    groups come first.
+    The distinct fingerprints are dealt at random, equally many to each fold (give or take one), by
+    scikit-learn's ``GroupKFold``. The order of the structures does not matter.
 
     Parameters
     ----------
@@ -43,14 +44,12 @@ def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> 
     (True, [0, 1])
     """
     folds = check_integer(folds, "folds", low=2)
-    names, group, sizes = np.unique(np.asarray(fingerprints), return_inverse=True, return_counts=True)
-    if folds > len(names):
-        raise InvalidInputError("folds", f"be at most the {len(names)} distinct structures", folds)
-    order = generator(*keys).permutation(len(names))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    fold_of = np.empty(len(names), dtype=np.int64)
-    filled = np.zeros(folds, dtype=np.int64)
-    for member in order:
-        fold_of[member] = filled.argmin()
-        filled[fold_of[member]] += sizes[member]
-    return fold_of[group]
+    distinct = len(set(fingerprints))
+    if folds > distinct:
+        raise InvalidInputError("folds", f"be at most the {distinct} distinct structures", folds)
+    state = int(generator(*keys).integers(2**32))
+    dealer = GroupKFold(folds, shuffle=True, random_state=state)
+    fold = np.empty(len(fingerprints), dtype=np.int64)
+    for number, (_, held_out) in enumerate(dealer.split(fingerprints, groups=np.asarray(fingerprints))):
+        fold[held_out] = number
+    return fold

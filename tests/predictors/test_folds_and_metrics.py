@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score, root_mean_squared_error
 
+from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.metrics import bootstrap_intervals, coverage, scores
 from nnstruct.predictors.tabular import calibrate
@@ -35,6 +36,32 @@ def test_folds_do_not_depend_on_the_order(names, seed, rng):
 def test_folds_of_distinct_structures_differ_by_one_at_most():
     sizes = np.bincount(grouped_folds([str(i) for i in range(23)], 5, 0))
     assert sorted(sizes) == [4, 4, 5, 5, 5]
+
+
+def test_copies_do_not_count_when_structures_are_dealt():
+    names = ["often"] * 50 + [str(i) for i in range(10)]
+    fold = grouped_folds(names, 3, 0)
+    distinct = np.bincount([fold[names.index(name)] for name in set(names)])
+    assert sorted(distinct) == [3, 4, 4]
+
+
+def test_the_seed_and_the_use_decide_the_folds():
+    names = [str(i) for i in range(60)]
+    first = grouped_folds(names, 5, 0, "folds", 0)
+    assert first.tolist() == grouped_folds(names, 5, 0, "folds", 0).tolist()
+    for keys in ((1, "folds", 0), (0, "folds", 1), (0, "calibration", 0)):
+        other = grouped_folds(names, 5, *keys)
+        # Two independent dealings agree on about one pair in five of those that the first has in one fold.
+        together = first[:, None] == first
+        assert 0.05 < ((other[:, None] == other) & together & ~np.eye(60, dtype=bool)).sum() / 660 < 0.4
+
+
+@pytest.mark.parametrize(
+    ("folds", "rule"), [(1, "at least 2"), (2.5, "integer"), (4, "at most the 3 distinct")]
+)
+def test_folds_that_cannot_be_are_refused(folds, rule):
+    with pytest.raises(InvalidInputError, match=f"folds must be .*{rule}"):
+        grouped_folds(["a", "b", "a", "c"], folds, 0)
 
 
 def test_scores_equal_those_of_the_libraries():
