@@ -106,7 +106,9 @@ def the_docstring_lists_every_parameter(case: PredictorCase) -> None:
 @_SUITE.law
 def the_constructor_only_stores(case: PredictorCase) -> None:
     """The constructor keeps whatever it is given as it is, and get_params gives it back."""
-    for name in inspect.signature(case.kind).parameters:
+    names = inspect.signature(case.kind).parameters
+    hold("random_state" in names, case.label, "take random_state in its constructor", ", ".join(names))
+    for name in names:
         marker, rule = object(), f"only store {name} in its constructor"
         try:
             predictor = case.kind(**{name: marker})
@@ -133,6 +135,7 @@ def fit_returns_itself_and_predictions_are_finite_vectors(case: PredictorCase) -
     hold(fresh.fit(case.structures, case.labels) is fresh, case.label, "return itself from fit")
     mean, std = case.fitted.predict(case.unseen, return_std=True)
     for values, what in ((mean, "mean"), (std, "standard deviation")):
+        hold(isinstance(values, np.ndarray), case.label, f"predict a {what} as an array", repr(values))
         rule = f"predict a {what} of shape [n] in float64"
         right = values.shape == (len(case.unseen),) and values.dtype == np.float64
         hold(right, case.label, rule, f"{values.dtype} {list(values.shape)}")

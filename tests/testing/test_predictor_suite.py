@@ -29,6 +29,20 @@ class Validating(Sound):
         self.random_state = int(random_state)
 
 
+class Seedless(Sound):
+    """As the mean."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class WithoutDeviation(Sound):
+    __doc__ = Sound.__doc__
+
+    def _predict(self, structures, return_std):
+        return super()._predict(structures, return_std)[0], None
+
+
 class Forgetful(Sound):
     __doc__ = Sound.__doc__
 
@@ -147,6 +161,8 @@ def test_a_sound_predictor_passes_by_name_by_class_and_with_parameters(register)
     [
         (Undocumented, "list every parameter in its docstring, got none for random_state"),
         (Validating, "only store random_state in its constructor, got TypeError"),
+        (Seedless, "take random_state in its constructor"),
+        (WithoutDeviation, "predict a standard deviation as an array, got None"),
         (Forgetful, "refuse predict on a clone with a NotFittedError"),
         (Single, r"predict a mean of shape \[n\] in float64, got float32"),
         (TooSure, "predict a positive standard deviation, got 0.0"),
