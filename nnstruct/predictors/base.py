@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.network import Network
-from nnstruct.predictors.checks import check_labels, check_weights
+from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
@@ -46,6 +47,11 @@ class Predictor(RegressorMixin, BaseEstimator):
     ``_predict``, ``_get_state`` and ``_set_state``; registering it in ``PREDICTORS`` makes it
     known to the contract tests, to :func:`nnstruct.predictors.evaluate` and to storage.
 
+    A subclass names in ``_takes`` what else its ``_fit`` wants as keywords: ``"y_std"``, the standard
+    deviation of each label's noise (float64 [n] or None), and ``"unlabelled"``, further structures without
+    a label (a list or None). Where ``y_std`` is not among them, it becomes part of the weights. A subclass
+    that learns from trained weights sets ``reads_weights``; it is handed Networks as they are.
+
     Attributes
     ----------
     num_structures_ : int
@@ -55,6 +61,8 @@ class Predictor(RegressorMixin, BaseEstimator):
     """
 
     name: ClassVar[str] = ""
+    reads_weights: ClassVar[bool] = False
+    _takes: ClassVar[frozenset[str]] = frozenset()
     random_state: int = 0
 
     def fit(
@@ -62,6 +70,9 @@ class Predictor(RegressorMixin, BaseEstimator):
         structures: Sequence[Structure | Network],
         y: Sequence[float] | np.ndarray,
         sample_weight: Sequence[float] | np.ndarray | None = None,
+        *,
+        y_std: Sequence[float] | np.ndarray | None = None,
+        unlabelled: Sequence[Structure | Network] | None = None,
     ) -> Self:
         """Learn to predict ``y`` from structures.
 
@@ -73,6 +84,11 @@ class Predictor(RegressorMixin, BaseEstimator):
             Finite.
         sample_weight : array-like of float, shape [n], optional
             None negative, not all zero.
+        y_std : array-like of float, shape [n], optional
+            Standard deviation of the noise in each label, in units of ``y``; of the mean over seeds
+            where the label is one. None negative.
+        unlabelled : sequence of Structure or Network, optional
+            Structures without a label, for predictors that learn from them too.
 
         Returns
         -------
@@ -81,15 +97,32 @@ class Predictor(RegressorMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            If a structure, label, weight or parameter breaks its rule.
+            If a structure, label, weight, deviation or parameter breaks its rule, or ``unlabelled`` is
+            given to a predictor that learns from labels alone.
+
+        Warns
+        -----
+        UserWarning
+            If Networks are given to a predictor that does not read their weights.
         """
-        checked = check_structures(structures)
+        checked = self._checked(structures)
         if len(checked) < 2:
             raise InvalidInputError("structures", "hold at least 2", len(checked))
         labels = check_labels(y, len(checked))
         weights = check_weights(sample_weight, len(checked))
+        noise = check_deviations(y_std, len(checked))
         check_seed(self.random_state, "random_state")
-        self._fit(checked, labels, weights)
+        extra: dict[str, Any] = {}
+        if "unlabelled" in self._takes:
+            extra["unlabelled"] = None if unlabelled is None else self._checked(unlabelled, "unlabelled")
+        elif unlabelled is not None:
+            rule = f"be left out for {type(self).__name__}, which learns from labelled structures alone"
+            raise InvalidInputError("unlabelled", rule, f"{len(list(unlabelled))} structures")
+        if "y_std" in self._takes:
+            extra["y_std"] = noise
+        elif noise is not None:
+            weights = noise_weights(labels, noise, weights)
+        self._fit(checked, labels, weights, **extra)  # type: ignore[call-arg]
         self.num_structures_ = len(checked)
         self.training_digest_ = _digest(checked)
         return self
@@ -119,7 +152,7 @@ class Predictor(RegressorMixin, BaseEstimator):
             If ``structures`` is not a list of Structure.
         """
         self._check_fitted()
-        checked = check_structures(structures)
+        checked = self._checked(structures)
         if not checked:
             return (np.zeros(0), np.zeros(0)) if return_std else np.zeros(0)
         mean, std = self._predict(checked, return_std)
@@ -157,7 +190,7 @@ class Predictor(RegressorMixin, BaseEstimator):
 
     @abstractmethod
     def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Learn from checked input."""
+        """Learn from checked input; what the class names in ``_takes`` comes as further keywords."""
 
     @abstractmethod
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -171,6 +204,21 @@ class Predictor(RegressorMixin, BaseEstimator):
     def _set_state(self, state: FittedState) -> None:
         """Bring back what ``_get_state`` gave."""
 
+    def _checked(self, structures: Any, field: str = "structures") -> list[Any]:
+        given = list(structures) if isinstance(structures, Iterator) else structures
+        checked = check_structures(given, field)
+        if not any(isinstance(item, Network) for item in given):
+            return checked
+        if self.reads_weights:
+            return list(given)
+        warnings.warn(
+            f"{type(self).__name__} predicts from the structure: the weights of the Networks in {field} are "
+            "not used. A predictor with reads_weights=True learns from them.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return checked
+
     def _seed(self, *keys: int | str) -> int:
         return derive_seed(check_seed(self.random_state, "random_state"), type(self).name, *keys) % 2**32
 
@@ -182,6 +230,6 @@ class Predictor(RegressorMixin, BaseEstimator):
         return hasattr(self, "training_digest_")
 
 
-def _digest(structures: Sequence[Structure]) -> str:
-    text = ",".join(sorted(structure.fingerprint for structure in structures))
+def _digest(structures: Sequence[Structure | Network]) -> str:
+    text = ",".join(sorted(structure.fingerprint for structure in check_structures(structures)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

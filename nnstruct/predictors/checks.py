@@ -41,6 +41,39 @@ def check_weights(weights: Any, length: int, field: str = "sample_weight") -> np
     return checked
 
 
+def check_deviations(y_std: Any, length: int, field: str = "y_std") -> np.ndarray | None:
+    """Standard deviations as float64 [length], none negative; None stays None."""
+    if y_std is None:
+        return None
+    checked = _as_vector(y_std, length, field)
+    bad = np.flatnonzero(~np.isfinite(checked) | (checked < 0))
+    if len(bad):
+        raise InvalidInputError(f"{field}[{bad[0]}]", "be finite and not negative", float(checked[bad[0]]))
+    return checked
+
+
+def noise_weights(y: np.ndarray, y_std: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weights that fall with the noise of a label, for regressors that know no noise of their own.
+
+    A label is worth ``1 / (s2 + y_std^2)``, where ``s2`` stands for what a predictor leaves unexplained
+    even without noise: a tenth of the labels' variance beyond their noise, at least a tenth of the
+    mean noise. Weights have mean 1 where ``weight`` is None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise_weights(np.array([0.0, 1.0]), np.array([0.0, 1.0]), None).round(2).tolist()
+    [1.91, 0.09]
+    """
+    noise = y_std**2
+    unexplained = 0.1 * max(float(y.var() - noise.mean()), float(noise.mean()))
+    if not unexplained > 0:
+        return np.ones(len(y)) if weight is None else weight
+    share = 1.0 / (unexplained + noise)
+    share /= share.mean()
+    return share if weight is None else weight * share
+
+
 def _as_vector(values: Any, length: int, field: str) -> np.ndarray:
     try:
         vector = np.asarray(values, dtype=np.float64)
