@@ -310,7 +310,13 @@ class Structure(LayeredGraph):
         )
 
     def __hash__(self) -> int:
-        return hash((self.num_units, self.family, self.edge_index.tobytes(), self.recurrent.tobytes()))
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        arrays = (self.edge_index, self.recurrent, self.inputs, self.outputs)
+        content = (self.num_units, self.family, *(array.tobytes() for array in arrays))
+        return hash((*content, tuple(self.attributes.items())))
 
     def __repr__(self) -> str:
         return (

@@ -441,3 +441,16 @@ def test_layers_are_fully_connected() -> None:
 def test_layer_sizes_must_be_positive_integers(sizes: list) -> None:
     with pytest.raises(StructureError, match="sizes must be positive integers"):
         Structure.from_layers(sizes)
+
+
+def test_cells_that_differ_in_one_operator_or_port_share_no_hash() -> None:
+    names = ("conv3x3", "conv1x1", "maxpool3x3", "identity")
+    edges = Structure([[0, 0, 1, 2, 3], [1, 2, 3, 4, 5]], 6).edge_index
+    cells = [
+        Structure(edges, 6, family="cnn", attributes={"operator": operators})
+        for operators in itertools.islice(itertools.product(names, repeat=6), 2_000)
+    ]
+    assert len({hash(cell) for cell in cells}) == 2_000
+    read_twice = Structure(DIAMOND, 4, outputs=np.array([False, True, False, True]))
+    assert hash(read_twice) != hash(Structure(DIAMOND, 4))
+    assert hash(copy.deepcopy(cells[7])) == hash(cells[7])
