@@ -26,14 +26,10 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
+from nnstruct.structure.operator_kinds import OPERATOR_KINDS, operator_kind
 
 MOST_KINDS = 6
-_FRAGMENTS = {
-    "conv": ("conv",),
-    "pool": ("pool",),
-    "skip": ("skip", "identity", "residual"),
-    "zero": ("zero", "none"),
-}
+_KINDS = tuple(OPERATOR_KINDS)
 _SOURCE = "Kadlecova et al., 2024, Surprisingly Strong Performance Prediction with Neural Graph Features"
 
 
@@ -89,11 +85,8 @@ def _check_kinds(operators: Sequence[str]) -> tuple[str, ...]:
 
 
 def _kind_by_name(operator: str) -> int:
-    name = operator.lower()
-    for place, fragments in enumerate(_FRAGMENTS.values()):
-        if any(fragment in name for fragment in fragments):
-            return place
-    return len(_FRAGMENTS)
+    kind = operator_kind(operator)
+    return len(_KINDS) if kind is None else _KINDS.index(kind)
 
 
 def _sets(kinds: Sequence[str]) -> list[str]:
@@ -143,5 +136,5 @@ def _kinds_of(structure: Structure, kind_of: Callable[[str], int], other: int) -
     return np.array([kind_of(str(operator)) for operator in operators], dtype=np.int64)
 
 
-OPERATORS = _family("operators", tuple(_FRAGMENTS), _kind_by_name)
+OPERATORS = _family("operators", _KINDS, _kind_by_name)
 PROPERTY_FAMILIES.register(OPERATORS.name)(OPERATORS)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # The ``kind`` in the origin of structures that pruning has left; they may have units that are cut off.
 PRUNED = "pruning"
+# The ``kind`` in the origin of structures of which trimming has left the input and output units alone.
+NOTHING_LEFT = "nothing left"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +128,7 @@ class Structure(LayeredGraph):
         if not inputs.any():
             raise StructureError("inputs", "mark at least one unit", inputs.tolist())
         # Every unit has a path from one without incoming edges; if those are inputs, all are reached.
-        found_so = self.family == "module" or self.origin.get("kind") == PRUNED
+        found_so = self.family == "module" or self.origin.get("kind") in (PRUNED, NOTHING_LEFT)
         if not found_so and not (inputs | has_incoming).all():
             cut_off = np.flatnonzero(outputs & ~self.reachability.from_input)
             if len(cut_off):
@@ -169,6 +171,23 @@ class Structure(LayeredGraph):
             edge_index=np.concatenate([self.forward_edges, delayed], axis=1),
             recurrent=np.repeat([False, True], [self.forward_edges.shape[1], delayed.shape[1]]),
         )
+
+    def trim(self) -> Structure:
+        """The units that an output can feel; see :func:`nnstruct.structure.reduction.trim`.
+
+        Returns
+        -------
+        Structure
+            Without units that give zero and without those on no path from an input to an output.
+        """
+        return self if self._trimmed is None else self._trimmed
+
+    @cached_property
+    def _trimmed(self) -> Structure | None:
+        from nnstruct.structure.reduction import trim
+
+        trimmed = trim(self)
+        return None if trimmed is self else trimmed
 
     def with_origin(self, **origin: Any) -> Structure:
         """The same structure with another origin.
