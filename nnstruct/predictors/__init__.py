@@ -8,6 +8,7 @@ from nnstruct.predictors.extra_trees import ExtraTrees
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gaussian_process import GaussianProcess
 from nnstruct.predictors.gnn import GNN
+from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
 from nnstruct.predictors.hist_gradient_boosting import HistGradientBoosting
 from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
@@ -23,6 +24,7 @@ __all__ = [
     "ExtraTrees",
     "FittedState",
     "GaussianProcess",
+    "GroupedGaussianProcess",
     "HistGradientBoosting",
     "Mean",
     "Predictor",

@@ -122,7 +122,7 @@ class Predictor(RegressorMixin, BaseEstimator):
             extra["y_std"] = noise
         elif noise is not None:
             weights = noise_weights(labels, noise, weights)
-        self._fit(checked, labels, weights, **extra)  # type: ignore[call-arg]
+        self._fit(checked, labels, weights, **extra)
         self.num_structures_ = len(checked)
         self.training_digest_ = _digest(checked)
         return self

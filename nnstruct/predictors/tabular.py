@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import ThreadpoolController
 
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
 from nnstruct.predictors.base import FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
+from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
 CALIBRATION_FOLDS = 5
@@ -46,11 +44,11 @@ class TabularPredictor(Predictor):
         return Pipeline([*steps, ("regressor", self._regressor())])
 
     def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
-        with _threads(check_integer(self.n_jobs, "n_jobs")):
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             self._fit_pipeline(structures, y, weight)
 
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        with _threads(check_integer(self.n_jobs, "n_jobs")):
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             return self._predict_pipeline(structures, return_std)
 
     def _fit_pipeline(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
@@ -207,15 +205,3 @@ def _fitted(
 ) -> Pipeline:
     options = {} if weight is None else {"regressor__sample_weight": weight}
     return pipeline.fit(structures, y, **options)
-
-
-@contextmanager
-def _threads(limit: int) -> Iterator[None]:
-    # Tables are small: more threads than asked for only wait for each other on a busy machine.
-    with _controller().limit(limits=limit):
-        yield
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -1,0 +1,281 @@
+"""A Gaussian process whose kernel treats each group of columns by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+from sklearn.pipeline import Pipeline
+
+from nnstruct.checks import check_integer
+from nnstruct.encode import FeatureTable
+from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
+from nnstruct.predictors.gp_kernel import Evidence, GroupedKernel, factorised, left_out
+from nnstruct.predictors.label_transform import LabelTransform
+from nnstruct.predictors.noise_level import NoiseLevel
+from nnstruct.predictors.threads import limited_threads
+from nnstruct.random import generator
+from nnstruct.structure import Structure
+
+CLIP = 6.0
+_CHUNK = 4_000_000  # covariances at a time
+
+
+@PREDICTORS.register("grouped-gp")
+class GroupedGaussianProcess(Predictor):
+    """Gaussian process with kernels for each group of columns (a Matern, nu 5/2, and a linear one).
+
+    One Matern kernel over all groups comes on top.
+
+    Columns are standardised and clipped at 6; labels are clipped at their outer fences and made normal
+    by a power transform (:class:`nnstruct.predictors.label_transform.LabelTransform`). Kernel
+    parameters have log-normal priors and are found by L-BFGS on at most ``fit_rows`` rows; the
+    posterior is exact on at most ``max_rows`` rows. ``y_std`` is the known noise of each label and
+    comes on top of the noise that is learned. A ``sample_weight`` divides the learned noise of its
+    structure.
+
+    Parameters
+    ----------
+    families : "auto" or sequence of str
+        Columns; see :class:`nnstruct.encode.FeatureTable`. Its groups are those of the kernel.
+    label : {"yeo-johnson", "identity"}
+        What is done to the labels.
+    steps : int
+        Most steps of L-BFGS.
+    fit_rows : int
+        Rows, drawn at random, that kernel parameters are fitted to.
+    max_rows : int
+        Rows, drawn at random, that predictions rest on. Memory grows with its square, time with its cube.
+    n_jobs : int
+        Processor threads.
+    random_state : int
+
+    Attributes
+    ----------
+    table_ : FeatureTable
+    kernel_ : GroupedKernel
+    kept_ : int64 [k]
+        The rows of ``fit`` that the posterior rests on.
+    evidence_ : float
+        Log marginal likelihood of the labels of the rows that the kernel was fitted to, plus log prior.
+
+    References
+    ----------
+    Rasmussen and Williams, 2006, "Gaussian Processes for Machine Learning". Duvenaud et al., 2011,
+    "Additive Gaussian Processes", arXiv 1112.4394.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.predictors import GroupedGaussianProcess
+    >>> structures = [Structure.from_layers([2, width, 2]) for width in range(1, 13)]
+    >>> model = GroupedGaussianProcess().fit(structures, [float(s.num_units) for s in structures])
+    >>> model.predict(structures[4:6]).round().tolist()
+    [9.0, 10.0]
+    """
+
+    name = "grouped-gp"
+    _takes = frozenset({"y_std"})
+
+    def __init__(
+        self,
+        families: str | Sequence[str] = "auto",
+        label: str = "yeo-johnson",
+        steps: int = 30,
+        fit_rows: int = 500,
+        max_rows: int = 4000,
+        n_jobs: int = 1,
+        random_state: int = 0,
+    ) -> None:
+        self.families = families
+        self.label = label
+        self.steps = steps
+        self.fit_rows = fit_rows
+        self.max_rows = max_rows
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(
+        self,
+        structures: list[Structure],
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        y_std: np.ndarray | None = None,
+    ) -> None:
+        self.table_ = FeatureTable(self.families).fit(structures)
+        table = self.table_.transform(structures)
+        self.fit_table(table, list(self.table_.groups_.values()), y, weight, y_std)
+
+    def fit_table(
+        self,
+        table: np.ndarray,
+        groups: Sequence[np.ndarray],
+        y: np.ndarray,
+        weight: np.ndarray | None = None,
+        y_std: np.ndarray | None = None,
+        *,
+        start: np.ndarray | None = None,
+    ) -> None:
+        """Learn from columns that are there already; :meth:`predict_table` goes with it.
+
+        Parameters
+        ----------
+        table : float64 [n, c]
+        groups : sequence of int arrays
+            The columns of each group.
+        y : float64 [n]
+        weight, y_std : float64 [n], optional
+        start : float64 [3 G + 3], optional
+            Kernel parameters to search from, by default those of :meth:`GroupedKernel.start`.
+        """
+        steps, fit_rows = (
+            check_integer(self.steps, "steps", low=0),
+            check_integer(self.fit_rows, "fit_rows", low=2),
+        )
+        most = check_integer(self.max_rows, "max_rows", low=2)
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            kept = np.arange(len(y)) if weight is None else np.flatnonzero(weight > 0)
+            share = np.ones(len(kept)) if weight is None else weight[kept].max() / weight[kept]
+            if len(kept) > most:
+                chosen = np.sort(generator(self._seed("rows")).choice(len(kept), most, replace=False))
+                kept, share = kept[chosen], share[chosen]
+            self.transform_ = LabelTransform(self.label).fit(y[kept])
+            target = self.transform_.transform(y[kept])
+            noise = np.zeros(len(kept)) if y_std is None else y_std[kept]
+            self.level_ = NoiseLevel().fit(y[kept], noise)
+            slope = np.minimum(self.transform_.slope(y[kept]), 1e6)
+            known = np.minimum(noise * slope, 10.0) ** 2
+            self.centre_, self.scale_ = table[kept].mean(axis=0), table[kept].std(axis=0)
+            self.scale_[~(self.scale_ > 1e-12 * np.maximum(1.0, np.abs(self.centre_)))] = 1.0
+            self.rows_ = self._scaled(table[kept])
+            self.kept_ = kept
+            part = np.arange(len(kept))
+            if len(kept) > fit_rows:
+                part = np.sort(generator(self._seed("fit rows")).choice(len(kept), fit_rows, replace=False))
+            evidence = Evidence(groups, self.rows_[part], target[part], share[part], known[part])
+            self.kernel_, self.evidence_ = evidence.best(steps, start)
+            self.noise_ = self.kernel_.noise * share + known  # [n]
+            self._condition(target)
+
+    def _condition(self, target: np.ndarray) -> None:
+        self.target_ = target
+        self.factor_ = factorised(self.kernel_, self.rows_, self.noise_)
+        self.alpha_ = linalg.cho_solve((self.factor_, True), target, check_finite=False)
+
+    def _scaled(self, table: np.ndarray) -> np.ndarray:
+        return np.clip((table - self.centre_) / self.scale_, -CLIP, CLIP)
+
+    def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        mean, std = self.predict_table(self.table_.transform(structures), return_std)
+        return mean, std
+
+    def predict_table(
+        self, table: np.ndarray, return_std: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Mean and standard deviation of a new label at rows of columns.
+
+        Parameters
+        ----------
+        table : float64 [m, c]
+        return_std : bool
+
+        Returns
+        -------
+        mean : float64 [m]
+        std : float64 [m] or None
+        """
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            z, variance = self.latent(self._scaled(table), self.alpha_, self.factor_, self.rows_)
+            mean = self.transform_.moments(z, np.sqrt(variance))[0]
+            if not return_std:
+                return mean, None
+            noisy = self.transform_.moments(z, np.sqrt(variance + self.kernel_.noise))[1]
+            return mean, np.hypot(noisy, self.level_.predict(mean))
+
+    def latent(
+        self, scaled: np.ndarray, alpha: np.ndarray, factor: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and variance of the transformed label without noise.
+
+        Parameters
+        ----------
+        scaled : float64 [m, c]
+        alpha : float64 [n]
+        factor : float64 [n, n]
+        rows : float64 [n, c]
+
+        Returns
+        -------
+        mean, variance : float64 [m]
+        """
+        mean, variance = np.empty(len(scaled)), np.empty(len(scaled))
+        size = max(1, _CHUNK // len(rows))
+        for at in range(0, len(scaled), size):
+            part = scaled[at : at + size]
+            cross = self.kernel_(part, rows)  # [m, n]
+            mean[at : at + size] = cross @ alpha
+            half = linalg.solve_triangular(factor, cross.T, lower=True, check_finite=False)
+            variance[at : at + size] = self.kernel_.diagonal(part) - (half**2).sum(axis=0)
+        return mean, np.maximum(variance, 1e-10)
+
+    def out_of_fold(self, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions of the training labels, each from those of the other folds, with the kernel as it is.
+
+        Parameters
+        ----------
+        fold : int64 [k]
+            The fold of each row that the posterior rests on, those of ``kept_``.
+
+        Returns
+        -------
+        mean, std : float64 [k]
+            Of a new label.
+        """
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            z, variance = left_out(self.factor_, self.target_, fold)
+            return self.transform_.moments(z, np.sqrt(variance))
+
+    def _get_state(self) -> FittedState:
+        arrays = {
+            "centre": self.centre_,
+            "scale": self.scale_,
+            "rows": self.rows_,
+            "noise": self.noise_,
+            "target": self.target_,
+            "log_parameters": self.kernel_.log_parameters,
+        }
+        sizes = [len(group) for group in self.kernel_.groups]
+        arrays["groups"] = np.concatenate([np.asarray(g, dtype=np.int64) for g in self.kernel_.groups])
+        values: dict[str, Any] = {
+            "transform": self.transform_.state(),
+            "level": self.level_.state(),
+            "sizes": sizes,
+            "evidence": self.evidence_,
+        }
+        return FittedState(values, arrays, Pipeline([("table", self.table_)]))
+
+    def _set_state(self, state: FittedState) -> None:
+        self.table_ = state.estimator[0]
+        self.restore(state)
+
+    def restore(self, state: FittedState) -> None:
+        """Bring back all but the table.
+
+        Parameters
+        ----------
+        state : FittedState
+        """
+        self.transform_ = LabelTransform.from_state(state.values["transform"])
+        self.level_ = NoiseLevel.from_state(state.values["level"])
+        self.evidence_ = float(state.values["evidence"])
+        arrays = state.arrays
+        self.centre_, self.scale_ = arrays["centre"], arrays["scale"]
+        self.rows_, self.noise_ = arrays["rows"], arrays["noise"]
+        cuts = np.cumsum(state.values["sizes"])[:-1]
+        self.kernel_ = GroupedKernel(np.split(arrays["groups"], cuts), arrays["log_parameters"])
+        width = self.rows_.shape[1]
+        if any(len(g) == 0 or g.min() < 0 or g.max() >= width for g in self.kernel_.groups):
+            raise ValueError("a group of columns lies outside of the table")
+        self._condition(arrays["target"])
