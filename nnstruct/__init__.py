@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         recipes,
         report,
         search,
+        tables,
         tasks,
         testing,
     )
@@ -54,6 +55,7 @@ _SUBPACKAGES = (
     "recipes",
     "report",
     "search",
+    "tables",
     "tasks",
     "testing",
 )

@@ -18,7 +18,7 @@ ROOMS: dict[int, str] = {
     4: "properties modules extract",
     5: "population search",
     6: "benchmark encode probes",
-    7: "predictors pruning",
+    7: "predictors pruning tables",
     8: "report",
     9: "recipes",
     10: "quickstart",
@@ -36,7 +36,7 @@ DOORS = {
         "structure.structure": "structure.interchange structure.fingerprint structure.drawing structure.reduction",
         "network.network": "network.interchange network.analysis",
         "network.module_network": "network.compaction",
-        "benchmark.bench": "benchmark.card",
+        "benchmark.bench": "benchmark.card benchmark.scored",
         "predictors.base": "predictors.persistence",
         "pruning.trajectories.trajectory": "pruning.trajectories.trajectory_file",
     }.items()

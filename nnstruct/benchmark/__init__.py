@@ -4,6 +4,7 @@ from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import check_card, recount, write_card
 from nnstruct.benchmark.generate import build
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
+from nnstruct.benchmark.scored import ScoredBenchmark
 from nnstruct.benchmark.store import FolderBusyError, repair
 from nnstruct.benchmark.targets import TARGETS
 
@@ -12,6 +13,7 @@ __all__ = [
     "Benchmark",
     "FolderBusyError",
     "NoiseCeiling",
+    "ScoredBenchmark",
     "build",
     "check_card",
     "noise_ceiling",

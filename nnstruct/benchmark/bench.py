@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import Contents, read_contents
-from nnstruct.benchmark.labels import Labelled
+from nnstruct.benchmark.score_store import holds_scores
 from nnstruct.benchmark.targets import TARGETS
-from nnstruct.checks import check_share
+from nnstruct.benchmark.views import Views
 from nnstruct.errors import CorruptFileError, InvalidInputError
-from nnstruct.random import check_seed, generator
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Benchmark(Labelled):
+class Benchmark(Views):
     """Structures, the records of training them, and one label a structure.
 
     Comes from :func:`nnstruct.build` or :meth:`load`; methods return new ones.
@@ -124,6 +123,63 @@ class Benchmark(Labelled):
         return cls(structures, table, {config.id: config for config in configs}, target=target)
 
     @classmethod
+    def from_scores(
+        cls,
+        structures: Sequence[Structure],
+        y: Any,
+        y_std: Any = None,
+        *,
+        task: str = "scores",
+        name: str = "scores",
+        target: str = "test",
+        seeds: Any = None,
+        costs: Mapping[str, Any] | None = None,
+        twins: str | None = None,
+    ) -> Benchmark:
+        """A benchmark of structures and scores that nobody here trained.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+            Copies of one among them, perhaps.
+        y : float [n], or mapping of str to float [n]
+            Scores; larger is better. A mapping has those of several tasks. NaN where there is none.
+        y_std : float [n], optional
+            Standard deviation of one training, NaN where unknown; of several tasks a mapping like ``y``.
+        task, name, target : str
+            What the networks learned, what the table is called, and what the score is.
+        seeds : int or int [n], optional
+            Trainings of which each score is the mean; 1 by default.
+        costs : mapping of str to float [n], optional
+            Such as ``parameters``, ``flops``, ``seconds``.
+        twins : {"merge", "keep"}, optional
+            Copies of one structure (equal fingerprints) become one label, their mean, whose spread and
+            count tell of its noise; or each keeps its own. By default they are merged, with a warning.
+
+        Returns
+        -------
+        ScoredBenchmark
+
+        Raises
+        ------
+        InvalidInputError
+            If lengths differ, or a value breaks its rule.
+
+        Examples
+        --------
+        >>> from nnstruct import Benchmark, Structure
+        >>> nets = [Structure.from_layers([n, 2]) for n in (2, 3, 4)]
+        >>> bench = Benchmark.from_scores(nets, [0.7, 0.8, 0.9], y_std=[0.01, 0.02, 0.01], task="toy")
+        >>> bench, round(bench.noise_ceiling.value, 2)
+        (Benchmark('scores': 3 structures, 3 scores, task 'toy', target 'test', twins 'merge'), 0.98)
+        """
+        from nnstruct.benchmark.scored import from_scores
+
+        return from_scores(
+            structures, y, y_std, task=task, name=name, target=target, seeds=seeds, costs=costs, twins=twins
+        )
+
+    @classmethod
     def from_contents(cls, contents: Contents) -> Benchmark:
         """A benchmark from what a folder holds, with the label ``test``.
 
@@ -152,13 +208,14 @@ class Benchmark(Labelled):
         )
 
     @classmethod
-    def load(cls, path: str | Path, *, target: str = "test") -> Benchmark:
+    def load(cls, path: str | Path, *, target: str | None = None) -> Benchmark:
         """Read a benchmark folder, finished or still being built, and verify every file.
 
         Parameters
         ----------
         path : path
-        target : str
+        target : str, optional
+            By default ``test``, or that of the scores that were saved.
 
         Returns
         -------
@@ -172,9 +229,14 @@ class Benchmark(Labelled):
             If a file is missing, truncated, altered or of another kind; the message names it.
         """
         folder = Path(path)
+        if holds_scores(folder):
+            from nnstruct.benchmark.scored import load_scores
+
+            scored = load_scores(folder)
+            return scored if target is None else scored.with_target(target)
         contents = read_contents(folder)
         try:
-            return cls.from_contents(contents).with_target(target)
+            return cls.from_contents(contents).with_target("test" if target is None else target)
         except CorruptFileError as error:
             raise CorruptFileError(f"{folder}: {error}") from error
 
@@ -224,136 +286,13 @@ class Benchmark(Labelled):
             f"target {self.target!r})"
         )
 
-    # ---- other views
-
-    def with_target(self, name: str) -> Benchmark:
-        """The same benchmark with another label.
+    def merge(self, *others: Benchmark) -> Benchmark:
+        """The records of all; where several hold a record or a structure, the first one's stands.
 
         Parameters
         ----------
-        name : str
-            A name in ``TARGETS``.
-
-        Returns
-        -------
-        Benchmark
-
-        Raises
-        ------
-        UnknownNameError
-            If no target has the name.
-        """
-        return self._view(self._all, self.table, target=name)
-
-    def select(self, fingerprints: Iterable[str]) -> Benchmark:
-        """The benchmark of some structures, in the given order.
-
-        Parameters
-        ----------
-        fingerprints : iterable of str
-
-        Returns
-        -------
-        Benchmark
-            With all records of these structures.
-
-        Raises
-        ------
-        InvalidInputError
-            If a fingerprint is unknown or given twice.
-        """
-        chosen = list(fingerprints)
-        for name in chosen:
-            if name not in self._all:
-                raise InvalidInputError("fingerprints", "be those of structures of the benchmark", name)
-        if len(set(chosen)) != len(chosen):
-            raise InvalidInputError("fingerprints", "hold each fingerprint once", len(chosen))
-        rows = self.table[self.table["fingerprint"].isin(chosen)]
-        return self._view({name: self._all[name] for name in chosen}, rows)
-
-    def select_config(self, config_id: str) -> Benchmark:
-        """The records of one configuration and the structures that have any; an error where there is none.
-
-        Parameters
-        ----------
-        config_id : str
-            :attr:`TrainConfig.id`; :attr:`configs` holds them.
-
-        Returns
-        -------
-        Benchmark
-        """
-        return self._where("config_id", config_id)
-
-    def select_family(self, family: str) -> Benchmark:
-        """The records of one family and the structures that have any; an error where there is none.
-
-        Parameters
-        ----------
-        family : str
-
-        Returns
-        -------
-        Benchmark
-        """
-        return self._where("family", family)
-
-    def select_task(self, task_fingerprint: str) -> Benchmark:
-        """The records of one task and the structures that have any; an error where there is none.
-
-        Parameters
-        ----------
-        task_fingerprint : str
-            :attr:`nnstruct.tasks.Task.fingerprint`.
-
-        Returns
-        -------
-        Benchmark
-        """
-        return self._where("task_fingerprint", task_fingerprint)
-
-    def split(self, test: float = 0.2, seed: int = 0) -> tuple[Benchmark, Benchmark]:
-        """Two benchmarks with no structure in common, relabelled copies included.
-
-        Depends on the set of labelled structures, not on their order. Unlabelled structures go to
-        the first part.
-
-        Parameters
-        ----------
-        test : float
-            Share of the structures in the second part, in (0, 1).
-        seed : int
-
-        Returns
-        -------
-        (Benchmark, Benchmark)
-            Train and test; each keeps the order of :attr:`structures`.
-
-        Raises
-        ------
-        InvalidInputError
-            If ``test`` or ``seed`` breaks its rule, or fewer than two structures have a label.
-        """
-        test, seed = check_share(test, "test"), check_seed(seed)
-        names = sorted(self.fingerprints)
-        if len(names) < 2:
-            raise InvalidInputError(
-                "the benchmark", "hold at least 2 labelled structures to split", len(names)
-            )
-        size = min(max(1, round(test * len(names))), len(names) - 1)
-        order = generator(seed, "benchmark split").permutation(len(names))
-        held_out = {names[i] for i in order[:size]}
-        return (
-            self.select(name for name in self._all if name not in held_out),
-            self.select(name for name in self._all if name in held_out),
-        )
-
-    def merge(self, other: Benchmark) -> Benchmark:
-        """The records of both; where both hold a record or a structure, this one's stands.
-
-        Parameters
-        ----------
-        other : Benchmark
+        *others : Benchmark
+            Where one is of scores from elsewhere, so is the result: labels take the place of records.
 
         Returns
         -------
@@ -362,28 +301,15 @@ class Benchmark(Labelled):
         """
         import pandas as pd
 
-        rows = pd.concat([self.table, other.table], ignore_index=True).drop_duplicates(list(tables.KEY))
-        structures = list((self._all | {k: s for k, s in other._all.items() if k not in self._all}).values())
-        return Benchmark(structures, rows, other.configs | self.configs, target=self.target)
+        if not all(type(other) is Benchmark for other in others):
+            from nnstruct.benchmark.scored import as_scored
 
-    # ---- inner parts
-
-    def _where(self, column: str, value: str) -> Benchmark:
-        rows = self.table[self.table[column] == value]
-        if not len(rows):
-            rule = f"be one of {', '.join(sorted(set(self.table[column])))}"
-            raise InvalidInputError(column, rule, value)
-        held = set(rows["fingerprint"])
-        return self._view({name: s for name, s in self._all.items() if name in held}, rows)
-
-    def _view(
-        self, structures: dict[str, Structure], rows: pd.DataFrame, *, target: str | None = None
-    ) -> Benchmark:
-        """A benchmark of rows of this one, which need no check and no sorting."""
-        if target is not None:
-            TARGETS[target]
-        view = object.__new__(Benchmark)
-        view._all, view.configs = structures, self.configs
-        view.table = rows if rows is self.table else rows.reset_index(drop=True)
-        view.target = target or self.target
-        return view
+            return as_scored(self).merge(*others)
+        parts = (self, *others)
+        rows = pd.concat([part.table for part in parts], ignore_index=True).drop_duplicates(list(tables.KEY))
+        structures: dict[str, Structure] = {}
+        configs: dict[str, TrainConfig] = {}
+        for part in parts:
+            structures |= {k: s for k, s in part._all.items() if k not in structures}
+            configs = part.configs | configs
+        return Benchmark(list(structures.values()), rows, configs, target=self.target)

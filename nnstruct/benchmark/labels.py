@@ -10,8 +10,10 @@ import numpy as np
 
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
 from nnstruct.benchmark.targets import TARGETS
+from nnstruct.checks import check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
+from nnstruct.random import check_seed, generator
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
@@ -99,7 +101,29 @@ class Labelled:
         finite = np.isfinite(self._values)
         return noise_ceiling(self._values[finite], self.table["fingerprint"].to_numpy()[finite])
 
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks that have a record, sorted."""
+        return sorted(set(self.table["task"]))
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """What each of :attr:`structures` costs: ``parameters`` and ``seconds``, means over its records."""
+        means = self.table.groupby("fingerprint")[["parameters", "seconds"]].mean()
+        return means.reindex(self.fingerprints).reset_index(drop=True)
+
     # ---- inner parts
+
+    @staticmethod
+    def _held_out(names: list[str], test: float, seed: int) -> set[str]:
+        """The share of some sorted names that a split holds out."""
+        test, seed = check_share(test, "test"), check_seed(seed)
+        if len(names) < 2:
+            rule = "hold at least 2 labelled structures to split"
+            raise InvalidInputError("the benchmark", rule, len(names))
+        size = min(max(1, round(test * len(names))), len(names) - 1)
+        order = generator(seed, "benchmark split").permutation(len(names))
+        return {names[i] for i in order[:size]}
 
     @cached_property
     def _values(self) -> np.ndarray:

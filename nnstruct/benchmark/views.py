@@ -1,0 +1,162 @@
+"""A benchmark's parts: some of its structures, of its records, or another label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
+
+from nnstruct.benchmark.labels import Labelled
+from nnstruct.benchmark.targets import TARGETS
+from nnstruct.errors import InvalidInputError
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Views(Labelled):
+    """What a :class:`~nnstruct.benchmark.Benchmark` gives of itself.
+
+    Attributes
+    ----------
+    configs : dict of str to TrainConfig
+    """
+
+    configs: dict[str, TrainConfig]
+
+    def with_target(self, name: str) -> Self:
+        """The same benchmark with another label.
+
+        Parameters
+        ----------
+        name : str
+            A name in ``TARGETS``.
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        UnknownNameError
+            If no target has the name.
+        """
+        return self._view(self._all, self.table, target=name)
+
+    def select(self, fingerprints: Iterable[str]) -> Self:
+        """The benchmark of some structures, in the given order.
+
+        Parameters
+        ----------
+        fingerprints : iterable of str
+
+        Returns
+        -------
+        Benchmark
+            With all records of these structures.
+
+        Raises
+        ------
+        InvalidInputError
+            If a fingerprint is unknown or given twice.
+        """
+        chosen = list(fingerprints)
+        for name in chosen:
+            if name not in self._all:
+                raise InvalidInputError("fingerprints", "be those of structures of the benchmark", name)
+        if len(set(chosen)) != len(chosen):
+            raise InvalidInputError("fingerprints", "hold each fingerprint once", len(chosen))
+        rows = self.table[self.table["fingerprint"].isin(chosen)]
+        return self._view({name: self._all[name] for name in chosen}, rows)
+
+    def select_config(self, config_id: str) -> Self:
+        """The records of one configuration and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        config_id : str
+            :attr:`TrainConfig.id`; :attr:`configs` holds them.
+
+        Returns
+        -------
+        Benchmark
+        """
+        return self._where("config_id", config_id)
+
+    def select_family(self, family: str) -> Self:
+        """The records of one family and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        Benchmark
+        """
+        return self._where("family", family)
+
+    def select_task(self, task_fingerprint: str) -> Self:
+        """The records of one task and the structures that have any; an error where there is none.
+
+        Parameters
+        ----------
+        task_fingerprint : str
+            :attr:`nnstruct.tasks.Task.fingerprint`.
+
+        Returns
+        -------
+        Benchmark
+        """
+        return self._where("task_fingerprint", task_fingerprint)
+
+    def split(self, test: float = 0.2, seed: int = 0) -> tuple[Self, Self]:
+        """Two benchmarks with no structure in common, relabelled copies included.
+
+        Depends on the set of labelled structures, not on their order. Unlabelled structures go to
+        the first part.
+
+        Parameters
+        ----------
+        test : float
+            Share of the structures in the second part, in (0, 1).
+        seed : int
+
+        Returns
+        -------
+        (Benchmark, Benchmark)
+            Train and test; each keeps the order of :attr:`structures`.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``test`` or ``seed`` breaks its rule, or fewer than two structures have a label.
+        """
+        held_out = self._held_out(sorted(self.fingerprints), test, seed)
+        return (
+            self.select(name for name in self._all if name not in held_out),
+            self.select(name for name in self._all if name in held_out),
+        )
+
+    # ---- inner parts
+
+    def _where(self, column: str, value: str) -> Self:
+        rows = self.table[self.table[column] == value]
+        if not len(rows):
+            rule = f"be one of {', '.join(sorted(set(self.table[column])))}"
+            raise InvalidInputError(column, rule, value)
+        held = set(rows["fingerprint"])
+        return self._view({name: s for name, s in self._all.items() if name in held}, rows)
+
+    def _view(
+        self, structures: dict[str, Structure], rows: pd.DataFrame, *, target: str | None = None
+    ) -> Self:
+        """A benchmark of rows of this one, which need no check and no sorting."""
+        if target is not None:
+            TARGETS[target]
+        view = object.__new__(type(self))
+        view._all, view.configs = structures, self.configs
+        view.table = rows if rows is self.table else rows.reset_index(drop=True)
+        view.target = target or self.target
+        return view

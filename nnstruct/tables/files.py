@@ -1,0 +1,173 @@
+"""Reading a table's file as text, CSV or JSON, with one clear error where it is something else."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnstruct.errors import InvalidInputError, MissingDataError
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, unpacked where they are packed by gzip.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    MissingDataError
+        If the path is a folder.
+    InvalidInputError
+        If it begins like a gzip file and is none.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"{path} is not a file.")
+    data = path.read_bytes()
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError) as error:
+        raise InvalidInputError(str(path), "be a whole gzip file", str(error)) from error
+
+
+def read_text(path: Path, hint: str = "") -> str:
+    """A file's text in UTF-8.
+
+    Parameters
+    ----------
+    path : Path
+    hint : str
+        What to do where it is no text.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no text: a pickle, for one, which is never loaded.
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(str(path), "be a text file", data[:8], hint) from error
+
+
+def read_json(path: Path, hint: str = "") -> Any:
+    """The value of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+    hint : str
+
+    Returns
+    -------
+    Any
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no JSON.
+    """
+    text = read_text(path, hint)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidInputError(str(path), "be JSON", str(error), hint) from error
+
+
+def read_csv(path: Path, wanted: Iterable[str], hint: str = "") -> dict[str, list[str]]:
+    """The columns of a CSV file by their names in the first line.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : iterable of str
+        Columns that must be there.
+    hint : str
+
+    Returns
+    -------
+    dict of str to list of str
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is missing, a line is too short or too long, or there is no line of values.
+    """
+    lines = list(csv.reader(io.StringIO(read_text(path, hint))))
+    names, rows = (lines[0], [line for line in lines[1:] if line]) if lines else ([], [])
+    for name in wanted:
+        if name not in names:
+            raise InvalidInputError(str(path), f"have a column {name!r}", names, hint)
+    if not rows:
+        raise InvalidInputError(str(path), "hold at least one row", 0, hint)
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(names):
+            raise InvalidInputError(f"{path}: line {number}", f"hold {len(names)} values", len(row))
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def numbers(values: Iterable[Any], field: str) -> np.ndarray:
+    """A column as numbers; what is empty or None is NaN.
+
+    Parameters
+    ----------
+    values : iterable of str, float or None
+    field : str
+        For the error.
+
+    Returns
+    -------
+    float [n]
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is no number.
+    """
+    found = [np.nan if value is None or value == "" else value for value in values]
+    try:
+        return np.array(found, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(field, "hold numbers", str(error)) from error
+
+
+def mean_and_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, sample standard deviation and count of the finite values in each row.
+
+    Parameters
+    ----------
+    values : float [n, k]
+
+    Returns
+    -------
+    mean, std : float [n]
+        NaN where there is no value, or fewer than two.
+    count : int [n]
+        At least 1, so that a row without a value has a count too.
+    """
+    there = np.isfinite(values)
+    count = there.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(there, values, 0.0).sum(axis=1) / np.where(count, count, np.nan)
+        squares = np.where(there, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
+        std = np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
+    return mean, std, np.maximum(count, 1)
