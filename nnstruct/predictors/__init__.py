@@ -13,6 +13,7 @@ from nnstruct.predictors.hist_gradient_boosting import HistGradientBoosting
 from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
+from nnstruct.predictors.twins import twin_groups
 
 __all__ = [
     "GNN",
@@ -33,4 +34,5 @@ __all__ = [
     "grouped_folds",
     "load_predictor",
     "save",
+    "twin_groups",
 ]

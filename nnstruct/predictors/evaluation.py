@@ -1,25 +1,33 @@
-"""Repeated cross-validation of predictors on a benchmark, beside its noise ceiling."""
+"""Cross-validation and learning curves of predictors on a benchmark, beside its noise ceiling."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from nnstruct.checks import check_integer, check_share
 from nnstruct.errors import InvalidInputError
-from nnstruct.predictors.base import PREDICTORS, Predictor
-from nnstruct.predictors.checks import check_labels
-from nnstruct.predictors.folds import grouped_folds
-from nnstruct.predictors.metrics import COVERED_SHARE, bootstrap_intervals, coverage, scores
+from nnstruct.predictors.draws import (
+    ALL_ROWS,
+    NO_TWINS,
+    UNSEEN,
+    check_protocols,
+    check_train_sizes,
+    drawn_splits,
+    fold_splits,
+)  # fmt: skip
+from nnstruct.predictors.metrics import TOP_K
 from nnstruct.predictors.report import Evaluation
+from nnstruct.predictors.results import long_table
+from nnstruct.predictors.runs import LabelledRows, all_predictions, named_predictors, with_training
+from nnstruct.predictors.scoring import ScoringRule, ceiling_rows, curve_rows, fold_rows
+from nnstruct.predictors.twins import twin_families, twin_groups
 from nnstruct.random import check_seed
 from nnstruct.structure import Structure
-from nnstruct.structure.checks import check_structures
 
 
 class CeilingLike(Protocol):
@@ -34,7 +42,11 @@ class CeilingLike(Protocol):
 
 
 class BenchmarkLike(Protocol):
-    """What :func:`evaluate` asks of a benchmark."""
+    """What :func:`evaluate` asks of a benchmark.
+
+    Where it has them, ``label_noise`` (float [n], the standard deviation of each label's noise),
+    ``bounds`` (the lowest and the highest label that can be), ``name``, ``target`` and ``table`` are used.
+    """
 
     @property
     def structures(self) -> Sequence[Structure]: ...
@@ -50,38 +62,70 @@ def evaluate(
     *,
     folds: int = 5,
     repeats: int = 3,
+    train_sizes: Sequence[int | float] | None = None,
+    protocol: str | Sequence[str] = UNSEEN,
+    draws: int = 10,
+    groups: Any = None,
+    k: int = TOP_K,
+    higher_is_better: bool = True,
+    label_noise: bool = True,
+    name: str | None = None,
     seed: int = 0,
     confidence: float = 0.95,
     resamples: int = 500,
     progress: bool = False,
 ) -> Evaluation:
-    """Compare predictors by repeated k-fold cross-validation on structures they have not seen.
+    """Compare predictors on structures they have not seen: by cross-validation, or by numbers of labels.
 
-    Copies of one structure (equal fingerprints) share a fold. In every fold a clone of each
-    predictor is fitted to the other folds, and whatever it learns (medians, scales, networks) is
-    learned there. A repeat deals the structures anew and gives one prediction for each; a score
-    is taken over all of a repeat's predictions and averaged over the repeats. Every predictor
-    sees the same folds.
+    **Without** ``train_sizes``: repeated k-fold cross-validation. Copies of one structure (equal
+    fingerprints) share a fold. In every fold a clone of each predictor is fitted to the other folds, and
+    whatever it learns (medians, scales, networks) is learned there. A repeat deals the structures anew and
+    gives one prediction for each; a score is taken over all of a repeat's predictions and averaged over the
+    repeats. Intervals are percentiles of a bootstrap over structures (Efron and Tibshirani, 1993):
+    all of a structure's predictions enter or leave together, so that repeats, which share their structures,
+    do not make an interval narrower than the structures allow. They tell how far the scores would move with
+    other structures from the same source, the predictors' training sets being as they are.
 
-    Intervals are percentiles of a bootstrap over structures (Efron and Tibshirani, 1993): all of
-    a structure's predictions enter or leave together, so that repeats, which share their
-    structures, do not make an interval narrower than the structures allow. They tell how far the
-    scores would move with other structures from the same source, the predictors' training sets
-    being as they are.
+    **With** ``train_sizes``: ``draws`` random training sets of each size, and the rest is scored. In one draw
+    a larger set holds the smaller ones (the sets are nested), so that a curve shows labels and not luck; the
+    draws are independent. Scores are means over draws with their standard deviation, and their intervals
+    are those of the mean by Student's t. Which rows are scored is the ``protocol``: ``unseen``, all that were
+    not trained on, among them copies of trained ones where the benchmark has several rows of one structure;
+    ``no-twins``, those of them without a twin in the training set; ``all-rows``, every row, trained
+    ones included, as many papers do. Each is scored from the same fits.
+
+    Every predictor sees the same folds or draws, and its ``fit`` is handed the benchmark's ``label_noise``
+    if it has a parameter ``y_std``. Where the benchmark has ``bounds``, predictors keep to them.
 
     Parameters
     ----------
     predictors : one predictor or several
         Predictors, names in ``PREDICTORS``, or a mapping from a label to a predictor. Any
         scikit-learn regressor that takes a list of Structures will do; one that is no
-        :class:`Predictor` has no coverage.
+        :class:`Predictor` has neither coverage nor likelihood.
     bench : Benchmark
-        With ``structures``, ``y`` and ``noise_ceiling``.
+        With ``structures``, ``y`` and ``noise_ceiling``; see :class:`BenchmarkLike`.
     folds : int
         At least 2.
     repeats : int
+    train_sizes : sequence of int or float, optional
+        Counts (integers) or shares in (0, 1] (floats) of the rows.
+    protocol : {"unseen", "no-twins", "all-rows"} or several of them
+        In cross-validation ``unseen`` or ``no-twins``, where twins share a fold as copies do.
+    draws : int
+    groups : array-like [n], optional
+        Classes of rows that count as twins beside those that :func:`nnstruct.predictors.twin_groups`
+        finds, with ``no-twins``.
+    k : int
+        Of precision@k, N@k and regret@k.
+    higher_is_better : bool
+        Whether the best label is the largest one.
+    label_noise : bool
+        Whether predictors are told the noise of the labels.
+    name : str, optional
+        Of the benchmark, in the results; its own name by default, or else that of its task.
     seed : int
-        Decides the folds, the bootstrap, and the ``random_state`` of predictors given by name.
+        Decides the folds, the draws, the bootstrap, and the ``random_state`` of predictors given by name.
     confidence : float
         Level of the intervals, in (0, 1).
     resamples : int
@@ -96,7 +140,8 @@ def evaluate(
     Raises
     ------
     InvalidInputError
-        If a label is not finite, a predictor is none, or there are more folds than structures.
+        If a label is not finite, a predictor is none, there are more folds than structures, or an option
+        breaks its rule.
 
     Examples
     --------
@@ -113,124 +158,73 @@ def evaluate(
     >>> result = evaluate(["bayesian-ridge", "mean"], bench, repeats=1, resamples=50)
     >>> bool(result.table.loc["bayesian-ridge", "r2"] > 0.9 > result.table.loc["mean", "r2"])
     True
+    >>> curve = evaluate("bayesian-ridge", bench, train_sizes=[5, 0.5], draws=3)
+    >>> curve.table["scored"].tolist()
+    [15.0, 10.0]
     """
-    named = _named(predictors, check_seed(seed))
-    structures = check_structures(bench.structures, "bench.structures")
-    y = check_labels(bench.y, len(structures), "bench.y")
-    check_integer(repeats, "repeats")
+    named = named_predictors(predictors, check_seed(seed))
+    given = LabelledRows.of(bench, label_noise)
     check_integer(resamples, "resamples")
-    check_share(confidence, "confidence")
-    fingerprints = [structure.fingerprint for structure in structures]
-    assigned = np.stack(
-        [grouped_folds(fingerprints, folds, seed, "folds", repeat) for repeat in range(repeats)]
-    )  # [repeats, n]
-    predictions, seconds = _cross_validated(named, structures, y, assigned, progress)
-    ceiling = (
-        float(bench.noise_ceiling.value),
-        float(bench.noise_ceiling.low),
-        float(bench.noise_ceiling.high),
+    scoring = ScoringRule(
+        check_integer(k, "k"), bool(higher_is_better), check_share(confidence, "confidence"), resamples, seed
     )
-    rows = {
-        label: _row(predictions[predictions["predictor"] == label], fingerprints, confidence, resamples, seed)
-        | {"fit_seconds": seconds[label]}
-        | dict(zip(("ceiling", "ceiling_low", "ceiling_high"), ceiling, strict=True))
-        for label in named
-    }
-    return Evaluation(
-        table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("predictor"),
-        predictions=predictions.drop(columns="position"),
-        noise_ceiling=ceiling,
-        folds=int(folds),
-        repeats=int(repeats),
-        confidence=float(confidence),
-        num_structures=len(structures),
-    )
-
-
-def _cross_validated(
-    named: Mapping[str, BaseEstimator],
-    structures: list[Structure],
-    y: np.ndarray,
-    assigned: np.ndarray,
-    progress: bool,
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Every out-of-fold prediction, and the mean seconds of a predictor's fits."""
-    repeats, folds = len(assigned), int(assigned.max()) + 1
-    jobs = [(label, r, f) for label in named for r in range(repeats) for f in range(folds)]
-    parts, seconds = [], dict.fromkeys(named, 0.0)
-    for label, repeat, fold in _tracked(jobs, progress):
-        held_out = assigned[repeat] == fold
-        inside, outside = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-        predictor: Any = clone(named[label])
-        start = time.perf_counter()
-        predictor.fit([structures[i] for i in inside], y[inside])
-        seconds[label] += (time.perf_counter() - start) / (repeats * folds)
-        mean, std = _predicted(predictor, [structures[i] for i in outside])
-        columns = {
-            "fingerprint": [structures[i].fingerprint for i in outside],
-            "predictor": label,
-            "repeat": repeat,
-            "fold": fold,
-            "y": y[outside],
-            "y_pred": mean,
-            "y_std_pred": std,
-            "position": outside,
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True), seconds
-
-
-def _named(predictors: Any, seed: int) -> dict[str, BaseEstimator]:
-    if isinstance(predictors, Mapping):
-        items = [(str(label), predictor) for label, predictor in predictors.items()]
+    protocols = check_protocols(protocol)
+    if groups is not None and NO_TWINS not in protocols:
+        raise InvalidInputError("groups", f"be given with the protocol {NO_TWINS!r} only", protocol)
+    twins = twin_groups(given.structures, groups) if NO_TWINS in protocols else None
+    if train_sizes is None:
+        splits = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)
+        predictions = all_predictions(named, given, splits, "Cross-validation", progress)
+        rows = fold_rows(named, predictions, given, protocols[0], scoring)
+        predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
     else:
-        single = isinstance(predictors, str | BaseEstimator)
-        items = [("", predictor) for predictor in ([predictors] if single else predictors)]
-    if not items:
-        raise InvalidInputError("predictors", "hold at least one predictor", predictors)
-    named: dict[str, BaseEstimator] = {}
-    for label, given in items:
-        predictor = PREDICTORS[given](random_state=seed) if isinstance(given, str) else given
-        if not (hasattr(predictor, "fit") and hasattr(predictor, "predict")) or isinstance(predictor, type):
-            raise InvalidInputError("predictors", "hold predictors or names of them", given)
-        label = label or getattr(predictor, "name", "") or type(predictor).__name__
-        copies = sum(known == label or known.startswith(f"{label}#") for known in named)
-        named[f"{label}#{copies + 1}" if copies else label] = predictor
-    return named
+        sizes = check_train_sizes(train_sizes, len(given.y), protocols)
+        splits = drawn_splits(given.fingerprints, sizes, draws, seed, everything=ALL_ROWS in protocols)
+        predictions = all_predictions(named, given, splits, "Learning curve", progress)
+        predictions = with_training(predictions, splits, twins)
+        rows = curve_rows(named, predictions, sizes, protocols, scoring)
+        predictions = predictions.rename(columns={"part": "train_size"})
+    rows += ceiling_rows(rows, bench)
+    about = _about(bench, given, name, scoring) | {
+        "folds": int(folds) if train_sizes is None else 0,
+        "repeats": int(repeats if train_sizes is None else draws),
+    }
+    predictions = predictions.drop(columns=["position", "seconds"])
+    return Evaluation.from_results(long_table(rows, about), predictions)
 
 
-def _tracked(jobs: list[tuple[str, int, int]], progress: bool) -> Iterator[tuple[str, int, int]]:
-    if not progress:
-        yield from jobs
-        return
-    from rich.progress import track
-
-    yield from track(jobs, description="Cross-validation")
-
-
-def _predicted(predictor: Any, structures: list[Structure]) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(predictor, Predictor):
-        mean, std = predictor.predict(structures, return_std=True)
-        return mean, std
-    return np.asarray(predictor.predict(structures), dtype=np.float64), np.full(len(structures), np.nan)
+def _fold_classes(given: LabelledRows, protocols: tuple[str, ...], twins: np.ndarray | None) -> list[str]:
+    """What must not stand on both sides of a fold: a name for each structure."""
+    if protocols == (UNSEEN,):
+        return given.fingerprints
+    if protocols != (NO_TWINS,) or twins is None:
+        rule = f"be {UNSEEN!r} or {NO_TWINS!r} in cross-validation, several with train_sizes only"
+        raise InvalidInputError("protocol", rule, list(protocols))
+    family = twin_families(twins)
+    first: dict[int, str] = {}
+    for number, fingerprint in zip(family.tolist(), given.fingerprints, strict=True):
+        first[number] = min(first.get(number, fingerprint), fingerprint)
+    return [first[number] for number in family.tolist()]
 
 
-def _row(
-    part: pd.DataFrame, fingerprints: list[str], confidence: float, resamples: int, seed: int
-) -> dict[str, float]:
-    ordered = part.sort_values(["repeat", "position"])
-    n = len(fingerprints)
-    y = ordered["y"].to_numpy()[:n]
-    predicted = ordered["y_pred"].to_numpy().reshape(-1, n)  # [repeats, n]
-    fold = ordered["fold"].to_numpy().reshape(-1, n)  # [repeats, n]
-    values = scores(y, predicted, fold)
-    low, high = bootstrap_intervals(
-        y, predicted, fold, fingerprints, confidence=confidence, resamples=resamples, seed=seed
-    )
-    row: dict[str, float] = {}
-    for name, value in values.items():
-        row |= {name: value, f"{name}_low": low[name], f"{name}_high": high[name]}
-    covered = coverage(
-        ordered["y"].to_numpy(), ordered["y_pred"].to_numpy(), ordered["y_std_pred"].to_numpy()
-    )
-    return row | {f"coverage_{round(100 * COVERED_SHARE)}": covered}
+def _about(bench: Any, given: LabelledRows, name: str | None, scoring: ScoringRule) -> dict[str, Any]:
+    from nnstruct import __version__
+
+    table = getattr(bench, "table", None)
+    if table is not None and len(table) and "task" in table:
+        task = str(table["task"].iloc[0])
+    else:
+        task = str(getattr(bench, "task", "") or "")
+    labels = sorted(zip(given.fingerprints, given.y.tolist(), strict=True))
+    return {
+        "benchmark": str(name or getattr(bench, "name", "") or task),
+        "data": hashlib.blake2b(repr(labels).encode(), digest_size=8).hexdigest(),
+        "task": task,
+        "target": str(getattr(bench, "target", "") or ""),
+        "structures": len(given.y),
+        "k": scoring.k,
+        "higher_is_better": scoring.higher_is_better,
+        "confidence": scoring.confidence,
+        "seed": scoring.seed,
+        "version": __version__,
+    }

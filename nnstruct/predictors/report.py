@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from nnstruct.checks import check_choice
+from nnstruct.errors import InvalidInputError
+from nnstruct.predictors.metrics import METRICS
+from nnstruct.predictors.results import PREDICTIONS, read_results, wide_table, write_results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Heading, column of the table, digits, whether it has an interval.
 _COLUMNS = (
@@ -18,10 +27,21 @@ _COLUMNS = (
     ("inside 90%", "coverage_90", 2, False),
     ("fit [s]", "fit_seconds", 2, False),
 )
+# Of a learning curve: heading, column, digits, whether its spread over draws is shown.
+_CURVE_COLUMNS = (
+    ("Kendall tau", "kendall", 3, True),
+    ("Spearman", "spearman", 3, True),
+    ("R2", "r2", 3, True),
+    ("precision@k", "precision_at_k", 2, True),
+    ("N@k", "n_at_k", 1, True),
+    ("regret@k", "regret_at_k", 4, True),
+    ("inside 90%", "coverage_90", 2, False),
+    ("fit [s]", "fit_seconds", 2, False),
+)
 
 
 class Score(NamedTuple):
-    """A score as text, and its interval in brackets where it has one."""
+    """A score as text, and its interval in brackets, or its spread, where it has one."""
 
     value: str
     interval: str = ""
@@ -39,7 +59,8 @@ class ScoreTable:
     columns : tuple of str
         Headings.
     rows : dict of str to tuple of Score
-        By predictor, the best R2 first; a Score a column.
+        By predictor, the best R2 first; a Score a column. With training sizes by predictor, size and
+        protocol: the smallest size first, and the best Kendall tau first in each.
     ceiling : Score
         The noise ceiling of R2; its value is ``unknown`` where the labels tell of none.
     """
@@ -56,18 +77,25 @@ class Evaluation:
     Attributes
     ----------
     table : pandas.DataFrame
-        A row a predictor. ``r2``, ``mae``, ``rmse``, ``kendall``, ``spearman``, each with
-        ``_low`` and ``_high``; ``coverage_90``, the share of labels inside their 90% interval;
-        ``fit_seconds``, the mean over folds; ``ceiling``, ``ceiling_low``, ``ceiling_high``, the
-        largest R2 that the labels' noise allows.
+        A row a predictor; with training sizes, a row a predictor, size and protocol. Each metric of
+        :func:`nnstruct.predictors.metrics.scores`, with ``_low`` and ``_high``, and ``_sd`` over draws where
+        there are sizes; ``fit_seconds``, the mean over fits; ``ceiling``, ``ceiling_low``,
+        ``ceiling_high``, the largest R2 that the labels' noise allows; with sizes ``scored``, the mean
+        number of structures scored.
     predictions : pandas.DataFrame
         A row a prediction: ``fingerprint``, ``predictor``, ``repeat``, ``fold``, ``y``,
-        ``y_pred``, ``y_std_pred``.
+        ``y_pred``, ``y_std_pred``. With training sizes ``draw`` and ``train_size`` in the place of ``repeat``
+        and ``fold``, and ``trained`` and, where asked for, ``twin``: whether the structure, or a
+        twin of it, was learned from.
     noise_ceiling : (float, float, float)
         Value, low, high.
     folds, repeats, num_structures : int
+        ``folds`` is 0 with training sizes, and ``repeats`` the number of draws.
     confidence : float
         Level of the intervals.
+    results : pandas.DataFrame
+        The long table that :meth:`save` writes: a row a metric and draw, and their means; see
+        :mod:`nnstruct.predictors.results`.
     """
 
     table: pd.DataFrame
@@ -77,29 +105,158 @@ class Evaluation:
     repeats: int
     confidence: float
     num_structures: int
+    results: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @classmethod
+    def from_results(cls, results: pd.DataFrame, predictions: pd.DataFrame) -> Evaluation:
+        """An evaluation from its long table.
+
+        Parameters
+        ----------
+        results : pandas.DataFrame
+            Of one evaluation.
+        predictions : pandas.DataFrame
+            A row a prediction; may be empty.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows are of several evaluations.
+        """
+        shared = ["data", "target", "folds", "repeats", "confidence", "structures"]
+        kinds = results[shared].drop_duplicates()
+        if len(kinds) != 1:
+            raise InvalidInputError("results", "be of one evaluation", f"{len(kinds)}")
+        about = kinds.iloc[0]
+        table = wide_table(results)
+        ceiling = table[["ceiling", "ceiling_low", "ceiling_high"]].iloc[0]
+        return cls(
+            table=table,
+            predictions=predictions,
+            noise_ceiling=(float(ceiling.iloc[0]), float(ceiling.iloc[1]), float(ceiling.iloc[2])),
+            folds=int(about["folds"]),
+            repeats=int(about["repeats"]),
+            confidence=float(about["confidence"]),
+            num_structures=int(about["structures"]),
+            results=results,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Evaluation:
+        """Read an evaluation that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The folder, or ``results.parquet`` itself; without ``predictions.parquet`` beside it
+            ``predictions`` is empty.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        MissingDataError
+            If there is none.
+        CorruptFileError
+            If the file does not hold one.
+        """
+        results = read_results(path)
+        beside = (Path(path) if Path(path).is_dir() else Path(path).parent) / PREDICTIONS
+        return cls.from_results(results, pd.read_parquet(beside) if beside.is_file() else pd.DataFrame())
+
+    def save(self, path: str | Path, *, predictions: bool = True) -> Path:
+        """Write ``results.parquet`` and ``predictions.parquet`` into a folder.
+
+        Parameters
+        ----------
+        path : path
+            The folder; files of an earlier evaluation are replaced.
+        predictions : bool
+            Whether to keep single predictions too.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        return write_results(path, self.results, self.predictions if predictions else None)
+
+    @property
+    def train_sizes(self) -> list[int]:
+        """Sizes of the training sets, ascending; empty for a cross-validation."""
+        return sorted(set(self.table.index.get_level_values("train_size"))) if self._is_curve else []
 
     @property
     def scores(self) -> ScoreTable:
         """The table as text, the best predictor first."""
-        best_first = self.table.sort_values("r2", ascending=False)
+        columns = _CURVE_COLUMNS if self._is_curve else _COLUMNS
+        if self._is_curve:
+            ordered = self.table.sort_values("kendall", ascending=False, kind="stable")
+            ordered = ordered.sort_index(level="train_size", sort_remaining=False, kind="stable")
+        else:
+            ordered = self.table.sort_values("r2", ascending=False)
         value, low, high = self.noise_ceiling
         ceiling = Score(_number(value, 3) if np.isfinite(value) else "unknown")
         if np.isfinite([value, low, high]).all():
             ceiling = Score(ceiling.value, f"[{low:.3f}, {high:.3f}]")
         return ScoreTable(
-            columns=tuple(heading for heading, *_ in _COLUMNS),
+            columns=tuple(heading for heading, *_ in columns),
             rows={
-                str(label): tuple(
-                    _score(row, name, places, has_interval) for _, name, places, has_interval in _COLUMNS
+                ", ".join(map(str, label)) if isinstance(label, tuple) else str(label): tuple(
+                    _score(row, name, places, more) for _, name, places, more in columns
                 )
-                for label, row in best_first.iterrows()
+                for label, row in ordered.iterrows()
             },
             ceiling=ceiling,
         )
 
+    def plot(self, metric: str = "kendall", ax: Axes | None = None) -> Axes:
+        """Draw a metric over the size of the training set, or for each predictor of a cross-validation.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``METRICS``.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Lines with bands of the intervals of the means; one a predictor and protocol.
+        """
+        from nnstruct.predictors.curve_plot import draw_curves, draw_scores
+
+        check_choice(metric, "metric", METRICS)
+        return (draw_curves if self._is_curve else draw_scores)(self.table, metric, self.confidence, ax)
+
+    @property
+    def _is_curve(self) -> bool:
+        return isinstance(self.table.index, pd.MultiIndex)
+
+    @property
+    def _title(self) -> str:
+        if self._is_curve:
+            k = self.results["k"].iloc[0] if len(self.results) else "k"
+            return (
+                f"{self.num_structures} structures, {self.repeats} random training sets of each size, "
+                f"mean ± standard deviation over them, k = {k}"
+            )
+        return (
+            f"{self.num_structures} structures, {self.repeats} x {self.folds}-fold cross-validation by "
+            f"fingerprint, {100 * self.confidence:g}% intervals (bootstrap over structures)"
+        )
+
     def __str__(self) -> str:
         scores = self.scores
-        lines = [["predictor", *scores.columns]]
+        first = "predictor, labels, scored" if self._is_curve else "predictor"
+        lines = [[first, *scores.columns]]
         lines += [[label, *map(str, row)] for label, row in scores.rows.items()]
         lines += [["noise ceiling", str(scores.ceiling), *[""] * (len(scores.columns) - 1)]]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -107,22 +264,27 @@ class Evaluation:
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
-        title = (
-            f"{self.num_structures} structures, {self.repeats} x {self.folds}-fold cross-validation by "
-            f"fingerprint, {100 * self.confidence:g}% intervals (bootstrap over structures)"
-        )
         rule = "-" * max(map(len, (head, *rows, ceiling)))
-        return "\n".join([title, rule, head, rule, *rows, rule, ceiling])
+        return "\n".join([self._title, rule, head, rule, *rows, rule, ceiling])
 
     def __repr__(self) -> str:
-        return f"Evaluation({', '.join(map(str, self.table.index))}; {self.num_structures} structures)"
+        names = dict.fromkeys(self.table.index.get_level_values(0))
+        return f"Evaluation({', '.join(map(str, names))}; {self.num_structures} structures)"
+
+    def _repr_html_(self) -> str:
+        from nnstruct.templates import render
+
+        return str(render("nnstruct.predictors", "evaluation.html", title=self._title, scores=self.scores))
 
 
-def _score(row: pd.Series, name: str, places: int, has_interval: bool) -> Score:
-    if not has_interval:
-        return Score(_number(row[name], places))
+def _score(row: pd.Series, name: str, places: int, more: bool) -> Score:
+    value = _number(row[name], places)
+    if not more:
+        return Score(value)
+    if f"{name}_sd" in row:
+        return Score(value, f"± {_number(row[f'{name}_sd'], places)}")
     low, high = (_number(row[f"{name}_{end}"], places) for end in ("low", "high"))
-    return Score(_number(row[name], places), f"[{low}, {high}]")
+    return Score(value, f"[{low}, {high}]")
 
 
 def _number(value: float, places: int) -> str:

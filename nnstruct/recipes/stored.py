@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.files import frame_bytes, remove, write_atomically
+from nnstruct.errors import CorruptFileError, MissingDataError
+from nnstruct.files import remove, sha256, write_atomically
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation
 
-ABOUT, TABLE, PREDICTIONS = "about.json", "table.parquet", "predictions.parquet"
-READABLE = "table.csv"
+ABOUT, READABLE = "about.json", "table.csv"
+TABLES = ("results.parquet", "predictions.parquet")
 
 
 def digest(*parts: Any) -> str:
@@ -55,7 +56,7 @@ def benchmark_key(bench: Benchmark) -> str:
 
 
 def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -> Path:
-    """Write an evaluation: two tables and ``about.json``, which comes last and vouches for them.
+    """Write an evaluation: its two tables and ``about.json``, which comes last and vouches for them.
 
     The scores are there as CSV too, for other programs to read.
 
@@ -92,16 +93,8 @@ def save_evaluation(evaluation: Evaluation, folder: str | Path, key: str = "") -
     target.mkdir(parents=True, exist_ok=True)
     remove(target / ABOUT)
     write_atomically(target / READABLE, evaluation.table.to_csv().encode())
-    write_atomically(target / TABLE, frame_bytes(evaluation.table))
-    write_atomically(target / PREDICTIONS, frame_bytes(evaluation.predictions))
-    about = {
-        "key": key,
-        "noise_ceiling": list(evaluation.noise_ceiling),
-        "folds": evaluation.folds,
-        "repeats": evaluation.repeats,
-        "confidence": evaluation.confidence,
-        "num_structures": evaluation.num_structures,
-    }
+    evaluation.save(target)
+    about = {"key": key, "sha256": _digests(target)}
     write_atomically(target / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
     return target
 
@@ -129,21 +122,18 @@ def load_evaluation(folder: str | Path, key: str = "") -> Evaluation | None:
 
     :func:`save_evaluation` shows one that is found.
     """
-    import pandas as pd
-
     from nnstruct.predictors import Evaluation
 
     source = Path(folder)
     try:
         about = json.loads((source / ABOUT).read_text())
-        if about.pop("key") != key:
+        if about["key"] != key or about["sha256"] != _digests(source):
             return None
-        about["noise_ceiling"] = tuple(about["noise_ceiling"])
-        return Evaluation(
-            table=pd.read_parquet(source / TABLE),
-            predictions=pd.read_parquet(source / PREDICTIONS),
-            **about,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return Evaluation.load(source)
+    except (CorruptFileError, MissingDataError, OSError, ValueError, KeyError, TypeError):
         # A damaged copy is no loss: the caller evaluates again.
         return None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: sha256((folder / name).read_bytes()) for name in TABLES}

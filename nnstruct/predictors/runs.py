@@ -1,0 +1,152 @@
+"""Every prediction of an evaluation: which predictors, fitted to what, asked about what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from nnstruct.errors import InvalidInputError
+from nnstruct.predictors.base import PREDICTORS
+from nnstruct.predictors.checks import check_deviations, check_labels
+from nnstruct.predictors.draws import TrainTestSplit
+from nnstruct.predictors.fitting import fit_with_noise, predict_with_std
+from nnstruct.predictors.twins import have_twins
+from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """What an evaluation takes from a benchmark, checked.
+
+    Attributes
+    ----------
+    rows : list
+        Structures or Networks, as the benchmark has them.
+    structures : list of Structure, length n
+    y : float64 [n]
+    noise : float64 [n] or None
+        Standard deviation of each label's noise.
+    bounds : (float, float) or None
+        The lowest and the highest label that can be.
+    fingerprints : list of str
+    """
+
+    rows: list
+    structures: list[Structure]
+    y: np.ndarray
+    noise: np.ndarray | None
+    bounds: tuple[float, float] | None
+    fingerprints: list[str]
+
+    @classmethod
+    def of(cls, bench: Any, label_noise: bool) -> LabelledRows:
+        """The rows of a benchmark, with or without the noise of its labels.
+
+        Parameters
+        ----------
+        bench : Benchmark
+        label_noise : bool
+
+        Returns
+        -------
+        LabelledRows
+        """
+        structures = check_structures(bench.structures, "bench.structures")
+        noise = getattr(bench, "label_noise", None) if label_noise else None
+        return cls(
+            rows=list(bench.structures),
+            structures=structures,
+            y=check_labels(bench.y, len(structures), "bench.y"),
+            noise=check_deviations(noise, len(structures), "bench.label_noise"),
+            bounds=getattr(bench, "bounds", None),
+            fingerprints=[structure.fingerprint for structure in structures],
+        )
+
+
+def named_predictors(predictors: Any, seed: int) -> dict[str, BaseEstimator]:
+    """Predictors by a label each; equal labels are numbered."""
+    if isinstance(predictors, Mapping):
+        items = [(str(label), predictor) for label, predictor in predictors.items()]
+    else:
+        single = isinstance(predictors, str | BaseEstimator)
+        items = [("", predictor) for predictor in ([predictors] if single else predictors)]
+    if not items:
+        raise InvalidInputError("predictors", "hold at least one predictor", predictors)
+    named: dict[str, BaseEstimator] = {}
+    for label, given in items:
+        predictor = PREDICTORS[given](random_state=seed) if isinstance(given, str) else given
+        if not (hasattr(predictor, "fit") and hasattr(predictor, "predict")) or isinstance(predictor, type):
+            raise InvalidInputError("predictors", "hold predictors or names of them", given)
+        label = label or getattr(predictor, "name", "") or type(predictor).__name__
+        copies = sum(known == label or known.startswith(f"{label}#") for known in named)
+        named[f"{label}#{copies + 1}" if copies else label] = predictor
+    return named
+
+
+def all_predictions(
+    named: Mapping[str, BaseEstimator],
+    given: LabelledRows,
+    splits: list[TrainTestSplit],
+    what: str,
+    progress: bool,
+) -> pd.DataFrame:
+    """Every prediction of every fit, and the seconds that the fit took."""
+    jobs = [(label, split) for label in named for split in splits]
+    parts = []
+    for label, split in _tracked(jobs, what, progress):
+        predictor: Any = clone(named[label])
+        if given.bounds is not None and hasattr(predictor, "set_bounds"):
+            predictor.set_bounds(*given.bounds)
+        rows = given.rows if getattr(predictor, "reads_weights", False) else given.structures
+        noise = None if given.noise is None else given.noise[split.inside]
+        start = time.perf_counter()
+        fit_with_noise(predictor, [rows[i] for i in split.inside], given.y[split.inside], noise)
+        seconds = time.perf_counter() - start
+        mean, std = predict_with_std(predictor, [rows[i] for i in split.outside])
+        columns = {
+            "fingerprint": [given.fingerprints[i] for i in split.outside],
+            "predictor": label,
+            "draw": split.draw,
+            "part": split.part,
+            "y": given.y[split.outside],
+            "y_pred": mean,
+            "y_std_pred": std,
+            "position": split.outside,
+            "seconds": seconds,
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_training(
+    predictions: pd.DataFrame, splits: list[TrainTestSplit], twins: np.ndarray | None
+) -> pd.DataFrame:
+    """The predictions with ``trained``, and with ``twin`` where twins are told apart."""
+    trained, twin = [], []
+    for split in splits:
+        inside = np.zeros(1 + max(int(split.outside.max(initial=0)), int(split.inside.max())), dtype=bool)
+        inside[split.inside] = True
+        trained.append(inside[split.outside])
+        if twins is not None:
+            twin.append(have_twins(twins, split.inside)[split.outside])
+    times = len(predictions) // sum(map(len, trained))
+    found = predictions.assign(trained=np.tile(np.concatenate(trained), times))
+    return found if twins is None else found.assign(twin=np.tile(np.concatenate(twin), times))
+
+
+def _tracked(
+    jobs: list[tuple[str, TrainTestSplit]], what: str, progress: bool
+) -> Iterator[tuple[str, TrainTestSplit]]:
+    if not progress:
+        yield from jobs
+        return
+    from rich.progress import track
+
+    yield from track(jobs, description=what)
