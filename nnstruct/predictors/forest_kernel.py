@@ -6,7 +6,7 @@ from nnstruct.jit import cached_njit
 
 
 @cached_njit(nogil=True)
-def walk(start, left, right, feature, threshold, value, rows, mean, variance):
+def walk(start, left, right, feature, threshold, value, rows, mean, variance):  # type: ignore[no-untyped-def]
     """Mean and variance over the trees of what each tree says of each row.
 
     Parameters

@@ -238,6 +238,17 @@ class GroupedGaussianProcess(Predictor):
             return self.transform_.moments(z, np.sqrt(variance))
 
     def _get_state(self) -> FittedState:
+        state = self.without_table()
+        return FittedState(state.values, state.arrays, Pipeline([("table", self.table_)]))
+
+    def without_table(self) -> FittedState:
+        """What :meth:`restore` needs.
+
+        Returns
+        -------
+        FittedState
+            All but the table.
+        """
         arrays = {
             "centre": self.centre_,
             "scale": self.scale_,
@@ -254,7 +265,7 @@ class GroupedGaussianProcess(Predictor):
             "sizes": sizes,
             "evidence": self.evidence_,
         }
-        return FittedState(values, arrays, Pipeline([("table", self.table_)]))
+        return FittedState(values, arrays)
 
     def _set_state(self, state: FittedState) -> None:
         self.table_ = state.estimator[0]

@@ -1,0 +1,224 @@
+"""The default predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from nnstruct.checks import check_integer
+from nnstruct.encode import FeatureTable
+from nnstruct.errors import InvalidInputError
+from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
+from nnstruct.predictors.checks import noise_weights
+from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
+from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
+from nnstruct.predictors.folds import grouped_folds
+from nnstruct.predictors.label_transform import LabelTransform
+from nnstruct.predictors.noise_level import NoiseLevel
+from nnstruct.predictors.threads import limited_threads
+from nnstruct.structure import Structure
+
+MEMBERS = (*FORESTS, PROCESS)
+
+
+@PREDICTORS.register("auto")
+class Ensemble(Predictor):
+    """Forests and a Gaussian process, blended by how well each predicts labels that it has not seen.
+
+    Every member predicts the labels of folds that it has not seen. Non-negative least squares on these
+    predictions gives the members' weights (:func:`nnstruct.predictors.ensemble.blend.blend_weights`).
+    Where the forests predict beyond the outer fences of the labels, they are taken alone, since the
+    other members saw clipped labels. The known noise of labels counts in every member.
+
+    Parameters
+    ----------
+    families : "auto" or sequence of str
+        Columns; see :class:`nnstruct.encode.FeatureTable`.
+    members : sequence of str
+        Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5) and ``gp``
+        (:class:`nnstruct.predictors.GroupedGaussianProcess`).
+    folds : int
+        At least 2; fewer where there are fewer distinct structures.
+    n_jobs : int
+        Processor threads.
+    random_state : int
+
+    Attributes
+    ----------
+    weights_ : dict of str to float
+        What each member counts.
+    scores_ : dict of str to float
+        R2 of each member on labels that it has not seen; NaN where there were no folds.
+    table_ : FeatureTable
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> from nnstruct.predictors import Ensemble
+    >>> structures = [Structure.from_layers([2, width, 2]) for width in range(1, 21)]
+    >>> model = Ensemble().fit(structures, [float(s.num_units) for s in structures])
+    >>> mean, std = model.predict(structures[8:10], return_std=True)
+    >>> mean.round().tolist(), sorted(model.weights_)
+    ([13.0, 14.0], ['gp', 'smooth-trees', 'trees'])
+    """
+
+    name = "auto"
+    _takes = frozenset({"y_std"})
+
+    def __init__(
+        self,
+        families: str | Sequence[str] = "auto",
+        members: Sequence[str] = MEMBERS,
+        folds: int = 5,
+        n_jobs: int = 1,
+        random_state: int = 0,
+    ) -> None:
+        self.families = families
+        self.members = members
+        self.folds = folds
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(
+        self,
+        structures: list[Structure],
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        y_std: np.ndarray | None = None,
+    ) -> None:
+        names = _check_members(self.members)
+        folds = check_integer(self.folds, "folds", low=2)
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            if weight is not None and (weight == 0).any():
+                kept = np.flatnonzero(weight > 0)
+                structures = [structures[i] for i in kept]
+                y, weight = y[kept], weight[kept]
+                y_std = None if y_std is None else y_std[kept]
+            self.table_ = FeatureTable(self.families).fit(structures)
+            table = self.table_.transform(structures)
+            groups = list(self.table_.groups_.values())
+            shares = np.ones(len(y)) if weight is None else weight
+            trusted = shares if y_std is None else noise_weights(y, y_std, weight)
+            transform = LabelTransform().fit(y)
+            self.low_, self.high_, self.mean_ = (
+                transform.low,
+                transform.high,
+                float(np.average(y, weights=trusted)),
+            )
+            self.level_ = NoiseLevel().fit(y, np.zeros(len(y)) if y_std is None else y_std)
+            self.columns_ = ColumnMembers(names, self._seed("members"), self.n_jobs)
+            self.columns_.fit(table, groups, y, trusted, y_std, weight)
+            self._blend(
+                table, y, trusted, y_std, weight, _folds(structures, table, folds, self._seed("folds"))
+            )
+
+    def _blend(
+        self,
+        table: np.ndarray,
+        y: np.ndarray,
+        trusted: np.ndarray,
+        y_std: np.ndarray | None,
+        weight: np.ndarray | None,
+        fold: np.ndarray | None,
+    ) -> None:
+        names = self.columns_.names
+        clipped = np.clip(y, self.low_, self.high_)
+        if fold is None:
+            self.weights_ = dict.fromkeys(names, 1.0 / len(names))
+            self.scores_ = dict.fromkeys(names, float("nan"))
+            variance = np.full(len(y), clipped.var())
+            self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), trusted)
+            return
+        means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
+        said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
+        found = blend_weights(said, clipped, trusted)
+        self.weights_ = dict(zip(names, found.tolist(), strict=True))
+        total = float(np.average((clipped - np.average(clipped, weights=trusted)) ** 2, weights=trusted))
+        errors = np.average((said - clipped[:, None]) ** 2, weights=trusted, axis=0)
+        scores = 1.0 - errors / total if total > 0 else np.full(len(names), np.nan)
+        self.scores_ = dict(zip(names, scores.tolist(), strict=True))
+        mean, spread = self._mixed(said)
+        error = (self._fenced(mean, means) - y) ** 2
+        process = np.where(np.isfinite(process), process, error.mean())
+        self.calibration_ = Calibration().fit(error, process, spread, trusted)
+
+    def _mixed(self, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The blend and the variance between members, float64 [m] each, from [m, M]."""
+        weights = np.array(list(self.weights_.values()))
+        mean = self.mean_ + (said - self.mean_) @ weights
+        total = weights.sum()
+        share = weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights))
+        centre = said @ share
+        return mean, (said - centre[:, None]) ** 2 @ share
+
+    def _fenced(self, mean: np.ndarray, means: dict[str, np.ndarray]) -> np.ndarray:
+        """The forests alone where they predict beyond the fences."""
+        forests = [means[name] for name in FORESTS if name in means]
+        mean = np.clip(mean, self.low_, self.high_)
+        if not forests:
+            return mean
+        alone = np.mean(forests, axis=0)
+        return np.where((alone < self.low_) | (alone > self.high_), alone, mean)
+
+    def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            means, process = self.columns_.predict(self.table_.transform(structures))
+            said = np.stack([np.clip(means[name], self.low_, self.high_) for name in self.weights_], axis=1)
+            mean, spread = self._mixed(said)
+            mean = self._fenced(mean, means)
+            if not return_std:
+                return mean, None
+            process = np.where(np.isfinite(process), process, self.level_.predict(mean) ** 2)
+            return mean, self.calibration_.std(process, spread)
+
+    def _get_state(self) -> FittedState:
+        columns = self.columns_.state()
+        values: dict[str, Any] = {
+            "low": self.low_,
+            "high": self.high_,
+            "mean": self.mean_,
+            "weights": self.weights_,
+            "scores": {name: None if np.isnan(r2) else r2 for name, r2 in self.scores_.items()},
+            "level": self.level_.state(),
+            "calibration": self.calibration_.coefficients.tolist(),
+            "columns": dict(columns.values),
+        }
+        arrays = {f"columns.{name}": array for name, array in columns.arrays.items()}
+        return FittedState(values, arrays, Pipeline([("table", self.table_)]))
+
+    def _set_state(self, state: FittedState) -> None:
+        values = state.values
+        self.table_ = state.estimator[0]
+        self.low_, self.high_, self.mean_ = (float(values[name]) for name in ("low", "high", "mean"))
+        self.weights_ = {str(name): float(w) for name, w in values["weights"].items()}
+        self.scores_ = {
+            str(name): float("nan") if r2 is None else float(r2) for name, r2 in values["scores"].items()
+        }
+        self.level_ = NoiseLevel.from_state(values["level"])
+        self.calibration_ = Calibration()
+        self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
+        self.columns_ = ColumnMembers(tuple(self.weights_), self._seed("members"), self.n_jobs)
+        arrays = {
+            name.removeprefix("columns."): a
+            for name, a in state.arrays.items()
+            if name.startswith("columns.")
+        }
+        self.columns_.restore(values["columns"], arrays, len(self.table_.get_feature_names_out()))
+
+
+def _check_members(members: Any) -> tuple[str, ...]:
+    named = (members,) if isinstance(members, str) else tuple(members)
+    unknown = [name for name in named if name not in MEMBERS]
+    if unknown or not named or len(set(named)) < len(named):
+        raise InvalidInputError("members", f"be distinct names among {', '.join(MEMBERS)}", members)
+    return tuple(name for name in MEMBERS if name in named)
+
+
+def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int) -> np.ndarray | None:
+    """Folds that part neither copies nor structures with the same columns; None where all are one."""
+    keys = [row.tobytes().hex() for row in table]
+    count = min(folds, len(set(keys)))
+    return None if count < 2 else grouped_folds(keys, count, seed)

@@ -1,0 +1,55 @@
+"""Weights of members and the calibration, against their definitions."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from nnstruct.predictors.ensemble.blend import RIDGE, Calibration, blend_weights
+
+RNG = np.random.default_rng(0)
+Y = RNG.normal(3.0, 2.0, size=200)
+
+
+def test_weights_minimise_the_stated_sum():
+    said = np.stack([Y + RNG.normal(0, s, 200) for s in (0.5, 1.0, 4.0)], axis=1)
+    weight = RNG.uniform(0.5, 2.0, size=200)
+    found = blend_weights(said, Y, weight)
+    centre = np.average(Y, weights=weight)
+    spread = np.sqrt(np.average((Y - centre) ** 2, weights=weight))
+
+    def stated(w):
+        error = (Y - centre - (said - centre) @ w) / spread
+        pull = RIDGE * np.sqrt(200) * ((w - 1 / 3) ** 2).sum()
+        return float(weight / weight.mean() @ error**2) + pull
+
+    by_search = optimize.minimize(stated, np.full(3, 1 / 3), bounds=[(0, None)] * 3, tol=1e-12).x
+    np.testing.assert_allclose(found, by_search, atol=1e-4)
+    assert found[0] > found[1] > found[2]
+
+
+def test_members_that_know_nothing_are_drawn_to_the_mean():
+    said = np.stack([RNG.normal(3.0, 2.0, size=200) for _ in range(3)], axis=1)
+    assert blend_weights(said, Y, np.ones(200)).sum() < 0.3
+
+
+def test_a_constant_label_has_equal_weights():
+    assert blend_weights(np.ones((5, 2)), np.ones(5), np.ones(5)).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nine_in_ten_new_labels_lie_in_the_central_ninety_percent(seed):
+    rng = np.random.default_rng(seed)
+    process, spread = rng.uniform(0.5, 2.0, 4000), rng.uniform(0.0, 1.0, 4000)
+    error = (0.2 + 0.6 * process + 0.3 * spread) * rng.normal(size=4000) ** 2
+    calibration = Calibration().fit(error[:2000], process[:2000], spread[:2000], np.ones(2000))
+    std = calibration.std(process[2000:], spread[2000:])
+    covered = (np.sqrt(error[2000:]) <= 1.6449 * std).mean()
+    assert 0.88 < covered < 0.92
+    assert np.corrcoef(std**2, 0.2 + 0.6 * process[2000:] + 0.3 * spread[2000:])[0, 1] > 0.9
+
+
+def test_the_deviation_grows_with_the_labels():
+    error, process = RNG.uniform(0, 1, 50), RNG.uniform(0.5, 1, 50)
+    small = Calibration().fit(error, process, process, np.ones(50)).std(process, process)
+    large = Calibration().fit(100 * error, 100 * process, 100 * process, np.ones(50))
+    np.testing.assert_allclose(large.std(100 * process, 100 * process), 10 * small, rtol=1e-3)
