@@ -10,10 +10,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from nnstruct.checks import check_choice
+from nnstruct.encode.blindness import check_shown
+from nnstruct.encode.columns import AUTO, column_blocks, learn_columns
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.properties import features
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 # Sums over units depend on their order in the last digits; what is left after rounding does not.
 SIGNIFICANT_DIGITS = 10
@@ -66,20 +70,29 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 class FeatureTable(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer from structures to a matrix of features without gaps.
 
-    What it learns in ``fit``: the median of each column, which stands in for missing values (0
-    where a column has none), and which columns vary; the constant ones are dropped. One column
-    is kept if all are constant.
+    What it learns in ``fit``: which columns there are, the median of each, which stands in for missing
+    values (0 where a column has none), and which columns vary; the constant ones are dropped. One
+    column is kept if all are constant.
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        ``auto``: all groups of columns that apply to the structures; which those are says
+        :func:`nnstruct.encode.columns.column_blocks`. Otherwise families of measures; see
+        :func:`nnstruct.properties.features`.
+    blind : {"error", "allow"}
+        What to do where structures differ in their family or in an attribute of their units and no
+        column of the families chosen could show it.
 
     Attributes
     ----------
     columns_ : list of str, length c
         The columns kept.
     median_ : float64 [c]
+    groups_ : dict of str to int64 array
+        Which columns belong to each group: to each family, where families were chosen.
+    learned_ : dict
+        What there is to count, for ``families="auto"``.
 
     Examples
     --------
@@ -92,13 +105,20 @@ class FeatureTable(TransformerMixin, BaseEstimator):
     >>> model = make_pipeline(FeatureTable(), StandardScaler(), BayesianRidge())
     >>> model.fit(structures, [s.num_edges for s in structures]).predict(structures[:1]).round(1).tolist()
     [4.0]
+    >>> list(model[0].groups_)
+    ['paper', 'layered', 'size']
     """
 
-    def __init__(self, families: Sequence[str] = ("paper", "layered")) -> None:
+    # Tables that were saved before there was a choice have none of it.
+    blind = "error"
+    learned_: dict[str, Any] | None = None
+
+    def __init__(self, families: str | Sequence[str] = AUTO, blind: str = "error") -> None:
         self.families = families
+        self.blind = blind
 
     def fit(self, structures: Sequence[Structure | Network], y: Any = None) -> FeatureTable:
-        """Learn the medians and which columns vary.
+        """Learn the columns, their medians and which of them vary.
 
         Parameters
         ----------
@@ -112,10 +132,15 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            If there is no structure, or ``families`` is a string, empty or names an unknown one.
+            If there is no structure, ``families`` is another string, empty or names an unknown one, or
+            no column of the families chosen shows an attribute that varies.
         """
-        table = to_table(structures, self.families)
-        values = table.to_numpy()  # [n, all columns]
+        checked = check_structures(structures, empty=False)
+        blind = check_choice(self.blind, "blind", ("error", "allow"))
+        self.learned_ = learn_columns(checked) if self._is_auto() else None
+        names, groups, values = self._columns(checked)  # [n, all columns]
+        if self.learned_ is None and blind == "error":
+            check_shown(checked, self.families)
         known = np.isfinite(values)
         median = np.zeros(values.shape[1])
         for column in np.flatnonzero(known.any(axis=0)):
@@ -124,8 +149,12 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         spread = np.ptp(filled, axis=0)
         varies = spread > _CONSTANT * np.maximum(1.0, np.abs(median))
         varies[0] |= not varies.any()
-        self.columns_ = [name for name, kept in zip(table.columns, varies, strict=True) if kept]
+        self.columns_ = [name for name, kept in zip(names, varies, strict=True) if kept]
         self.median_ = median[varies]
+        of_kept = np.array(groups, dtype=object)[varies]
+        self.groups_ = {
+            str(group): np.flatnonzero(of_kept == group).astype(np.int64) for group in dict.fromkeys(of_kept)
+        }
         return self
 
     def transform(self, structures: Sequence[Structure | Network]) -> np.ndarray:
@@ -147,8 +176,9 @@ class FeatureTable(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         """
         check_is_fitted(self)
-        table = to_table(structures, self.families)
-        gone = [name for name in self.columns_ if name not in table]
+        names, _, found = self._columns(check_structures(structures, empty=False))
+        place = {name: column for column, name in enumerate(names)}
+        gone = [name for name in self.columns_ if name not in place]
         if gone:
             raise InvalidInputError(
                 "families",
@@ -156,8 +186,22 @@ class FeatureTable(TransformerMixin, BaseEstimator):
                 gone[0],
                 "Fit again with this version of nnstruct.",
             )
-        values = table[self.columns_].to_numpy(dtype=np.float64)  # [n, c]
+        values = found[:, [place[name] for name in self.columns_]]  # [n, c]
         return np.where(np.isfinite(values), values, self.median_)
+
+    def _is_auto(self) -> bool:
+        return isinstance(self.families, str) and self.families == AUTO
+
+    def _columns(self, structures: list[Structure]) -> tuple[list[str], list[str], np.ndarray]:
+        """Name and group of each column, and float64 [n, columns] with gaps."""
+        if self.learned_ is None:
+            table = to_table(structures, self.families)
+            names = list(table.columns)
+            return names, [name.split(".", 1)[0] for name in names], table.to_numpy(dtype=np.float64)
+        blocks = column_blocks(structures, self.learned_)
+        names = [name for block in blocks for name in block.names]
+        groups = [block.group for block in blocks for _ in block.names]
+        return names, groups, _rounded(np.concatenate([block.values for block in blocks], axis=1))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that :meth:`transform` returns.

@@ -24,8 +24,9 @@ class AdaBoost(EnsemblePredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     n_estimators : int
         Most trees.
     learning_rate : float
@@ -48,7 +49,7 @@ class AdaBoost(EnsemblePredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         n_estimators: int = 50,
         learning_rate: float = 1.0,
         loss: str = "linear",

@@ -21,8 +21,9 @@ class BayesianRidge(TabularPredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     max_iter : int
     tol : float
         Largest change of the coefficients at which the iteration ends.
@@ -43,7 +44,7 @@ class BayesianRidge(TabularPredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         max_iter: int = 300,
         tol: float = 1e-3,
         random_state: int = 0,

@@ -23,8 +23,9 @@ class ExtraTrees(EnsemblePredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     n_estimators : int
         Trees.
     max_features : float or {"sqrt", "log2"}
@@ -49,7 +50,7 @@ class ExtraTrees(EnsemblePredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         n_estimators: int = 100,
         max_features: float | str = 1.0,
         min_samples_leaf: int = 1,

@@ -72,7 +72,8 @@ def family_importance(
     Parameters
     ----------
     predictor : Predictor
-        One that learns from a table of features, with two families or more to tell apart.
+        One that learns from a table of features, with two families or more to tell apart. With
+        ``families="auto"`` they are the groups of :class:`nnstruct.encode.FeatureTable`.
     bench : Benchmark
     folds : int
     permutations : int
@@ -100,24 +101,27 @@ def family_importance(
     structures, y = list(bench.structures), np.asarray(bench.y, dtype=np.float64)
     fold = grouped_folds([s.fingerprint for s in structures], folds, check_seed(seed), "importance")
     plain = np.empty(len(y))
-    shuffled = {name: np.empty((permutations, len(y))) for name in predictor.families}
-    width = dict.fromkeys(predictor.families, 0)
+    chosen = () if isinstance(predictor.families, str) else predictor.families
+    shuffled = {name: np.empty((permutations, len(y))) for name in chosen}
+    width = dict.fromkeys(chosen, 0)
     for held_out in range(folds):
         inside, outside = np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)
         fitted = clone(predictor).fit([structures[i] for i in inside], y[inside])
         first, *rest = (step for _, step in fitted.pipeline_.steps)
         values = first.transform([structures[i] for i in outside])  # [n, c]
-        owner = np.array([column.split(".", 1)[0] for column in first.columns_])
         plain[outside] = _through(rest, values)
+        for name, own in first.groups_.items():
+            width[name] = max(width.get(name, 0), len(own))
+            shuffled.setdefault(name, np.tile(plain, (permutations, 1)))  # no loss in folds before
         rng = generator(seed, "importance", "shuffle", held_out)
         for turn in range(permutations):
             order = rng.permutation(len(outside))
             for name, predictions in shuffled.items():
-                own = owner == name
                 moved = values.copy()
-                moved[:, own] = values[order][:, own]
+                if name in first.groups_:
+                    own = first.groups_[name]
+                    moved[:, own] = values[order][:, own]
                 predictions[turn, outside] = _through(rest, moved)
-                width[name] = max(width[name], int(own.sum()))
     reached = r2_score(y, plain)
     rows = {name: [reached - r2_score(y, p) for p in predictions] for name, predictions in shuffled.items()}
     result = pd.DataFrame(

@@ -27,8 +27,9 @@ class GaussianProcess(TabularPredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     restarts : int
         Further starts of the search for the kernel's parameters, at random places.
     n_jobs : int
@@ -50,7 +51,7 @@ class GaussianProcess(TabularPredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         restarts: int = 1,
         n_jobs: int = 1,
         random_state: int = 0,

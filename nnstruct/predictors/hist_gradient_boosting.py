@@ -21,8 +21,9 @@ class HistGradientBoosting(BaggedPredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     members : int
         Boosted models in the bag.
     max_iter : int
@@ -51,7 +52,7 @@ class HistGradientBoosting(BaggedPredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         members: int = 8,
         max_iter: int = 80,
         learning_rate: float = 0.1,

@@ -23,8 +23,9 @@ class RandomForest(BaggedPredictor):
 
     Parameters
     ----------
-    families : sequence of str
-        Families of measures; see :func:`nnstruct.properties.features`.
+    families : "auto" or sequence of str
+        What the table holds: all that applies, or families of measures; see
+        :class:`nnstruct.encode.FeatureTable`.
     n_estimators : int
         Trees.
     max_features : float or {"sqrt", "log2"}
@@ -50,7 +51,7 @@ class RandomForest(BaggedPredictor):
 
     def __init__(
         self,
-        families: Sequence[str] = ("paper", "layered"),
+        families: str | Sequence[str] = "auto",
         n_estimators: int = 200,
         max_features: float | str = 1 / 3,
         min_samples_leaf: int = 1,

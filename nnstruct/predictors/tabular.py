@@ -29,7 +29,7 @@ class TabularPredictor(Predictor):
     pipeline_ : sklearn.pipeline.Pipeline
     """
 
-    families: Sequence[str]
+    families: str | Sequence[str]
     n_jobs: int = 1
     _standardised = True
 

@@ -71,8 +71,11 @@ def features(
     chosen = check_families(families, PROPERTY_FAMILIES)
     given = check_structures(structures, empty=False)
     threads = check_workers(workers)
-    compute = _cached if cache else _computed
-    blocks = [compute(family, given, threads) for family in chosen]
+    if cache:
+        keys = [content_key(structure) for structure in given]
+        blocks = [_cached(family, given, keys, threads) for family in chosen]
+    else:
+        blocks = [_computed(family, given, threads) for family in chosen]
     columns = [column for family in chosen for column in family.columns]
     return pd.DataFrame(np.concatenate(blocks, axis=1), columns=columns)
 
@@ -84,9 +87,11 @@ def _computed(family: PropertyFamily, structures: list[Structure], workers: int)
     return np.concatenate(_map(family.compute, chunks, workers))
 
 
-def _cached(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:
+def _cached(
+    family: PropertyFamily, structures: list[Structure], contents: list[bytes], workers: int
+) -> np.ndarray:
     """Rows of all structures, float64 [S, C], those kept from before not computed again."""
-    keys = [(family.name, content_key(structure)) for structure in structures]
+    keys = [(family.name, content) for content in contents]
     structure_of = dict(zip(keys, structures, strict=True))
 
     def compute(missing: list[tuple[str, bytes]]) -> list[np.ndarray]:

@@ -25,6 +25,8 @@ class Family:
     biases : int
         Biases that each unit carries: as ``gates``, but 4 for GRU, whose candidate has one
         bias inside and one outside the reset gate.
+    undirected : bool
+        Whether edges have no direction: each stands for a delayed edge both ways, and there are no others.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Family:
     keeps_state: bool
     gates: int
     biases: int
+    undirected: bool = False
 
 
 FAMILIES: Registry[Family] = Registry("family")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # Kind, and what a name of it holds. The first that fits counts: "maxpool3x3" is a pool, "skip_conv" a conv.
 OPERATOR_KINDS: dict[str, tuple[str, ...]] = {
     "conv": ("conv",),
@@ -13,6 +15,7 @@ OPERATOR_KINDS: dict[str, tuple[str, ...]] = {
 IDENTITIES = ("identity", "skip", "skip_connect", "residual")
 
 
+@lru_cache(maxsize=4096)
 def operator_kind(operator: str) -> str | None:
     """The kind of an operator by its name, in any case of letters.
 

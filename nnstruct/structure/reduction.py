@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from nnstruct.structure.fields import frozen
 from nnstruct.structure.operator_kinds import is_identity, operator_kind
 from nnstruct.structure.structure import NOTHING_LEFT, Structure
-from nnstruct.structure.topology import Reachability
+from nnstruct.structure.topology import Reachability, longest_path_layers
 
 # Numbers of parallel paths end here, so that int64 holds them.
 MOST_PATHS = 2**62
@@ -58,13 +60,37 @@ def trim(structure: Structure) -> Structure:
     if alive.all():
         return structure
     if alive.any():
-        return structure.with_units(alive)
+        return _part(structure, alive)
     ports = structure.inputs | structure.outputs
     if ports.all() and not structure.num_edges:
         return structure
     origin = {"kind": NOTHING_LEFT, "origin": dict(structure.origin)}
     bare = structure.with_edges(np.zeros(structure.num_edges, dtype=bool), origin=origin)
     return bare.with_units(ports)
+
+
+def _part(structure: Structure, alive: np.ndarray) -> Structure:
+    """What ``with_units`` gives, without checking anew what was checked when the structure was made."""
+    units = np.flatnonzero(alive)
+    whole = alive[structure.edge_index].all(axis=0)
+    edges = (np.cumsum(alive) - 1)[structure.edge_index[:, whole]]  # still in canonical order
+    recurrent = structure.recurrent[whole]
+    kept = units.tolist()
+    part = object.__new__(Structure)
+    part.__dict__.update(
+        edge_index=frozen(edges),
+        num_units=len(kept),
+        recurrent=frozen(recurrent),
+        family=structure.family,
+        inputs=frozen(structure.inputs[units]),
+        outputs=frozen(structure.outputs[units]),
+        attributes=MappingProxyType(
+            {name: tuple(values[u] for u in kept) for name, values in structure.attributes.items()}
+        ),
+        origin=structure.origin,
+        layer=frozen(longest_path_layers(edges[:, ~recurrent], len(kept))),
+    )
+    return part
 
 
 def _on_a_path(reachability: Reachability) -> np.ndarray:
@@ -126,7 +152,7 @@ def contract(structure: Structure) -> ContractedGraph:
     >>> cell.attributes["operator"], cell.edge_index.tolist(), cell.multiplicity.tolist()
     (('input', 'conv3x3', 'output'), [[0, 1], [1, 2]], [3, 1])
     """
-    structure = trim(structure)
+    structure = structure.trim()
     stays = _not_contracted(structure)
     forward, delayed = structure.forward_edges, structure.recurrent_edges
     ways = _ways(forward, structure.layer, stays)

@@ -187,7 +187,10 @@ class Structure(LayeredGraph):
         from nnstruct.structure.reduction import trim
 
         trimmed = trim(self)
-        return None if trimmed is self else trimmed
+        if trimmed is self:
+            return None
+        trimmed.__dict__["_trimmed"] = None  # nothing is left to trim of it
+        return trimmed
 
     def with_origin(self, **origin: Any) -> Structure:
         """The same structure with another origin.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import networkx as nx
@@ -146,3 +147,17 @@ def test_numbers_of_ways_stay_within_64_bits(rungs: int, expected: int) -> None:
     operators = ["input", *["identity"] * (size - 2), "output"]
     graph = contract(Structure([sources, targets], size, attributes={"operator": operators}))
     assert graph.multiplicity.tolist() == [expected]
+
+
+@given(with_operators())
+def test_a_trimmed_structure_is_one_made_of_its_own_fields(structure: Structure) -> None:
+    trimmed = structure.trim()
+    again = pickle.loads(pickle.dumps(trimmed))  # made and checked anew
+    assert again == trimmed
+    assert hash(again) == hash(trimmed)
+    assert again.origin == trimmed.origin
+    assert np.array_equal(again.layer, trimmed.layer)
+    for name in ("edge_index", "recurrent", "inputs", "outputs", "layer"):
+        array = getattr(trimmed, name)
+        assert array.dtype == getattr(again, name).dtype
+        assert not array.flags.writeable
