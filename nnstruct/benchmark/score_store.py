@@ -20,6 +20,7 @@ from nnstruct.benchmark.manifest import NAME as MANIFEST
 from nnstruct.benchmark.manifest import FileEntry, library_versions
 from nnstruct.benchmark.scores import COLUMNS, Rows
 from nnstruct.benchmark.store import FolderLock
+from nnstruct.checks import is_integer
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 from nnstruct.structure.interchange import from_arrow, to_arrow
 
@@ -198,7 +199,7 @@ def _read_manifest(folder: Path) -> _Manifest:
     if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
         raise CorruptFileError(f"{path} was altered: its checksum does not fit its content. {_REMEDY}")
     found = content.get("schema_version")
-    if isinstance(found, int) and found > SCHEMA_VERSION:
+    if is_integer(found) and found > SCHEMA_VERSION:
         hint = "Update nnstruct: a newer release wrote this folder."
         raise InvalidInputError(f"{path}: schema_version", f"be at most {SCHEMA_VERSION}", found, hint)
     try:

@@ -14,7 +14,27 @@ Accuracies are shares, as everywhere in nnstruct, where the tables have per cent
 """
 
 from nnstruct.tables.base import TABLES, names, read
+from nnstruct.tables.graph2nn import read_graph2nn
 from nnstruct.tables.macro import read_macro
+from nnstruct.tables.nasbench101 import read_nasbench101
 from nnstruct.tables.nasbench201 import read_nasbench201
+from nnstruct.tables.nasbench301 import read_nasbench301
+from nnstruct.tables.nasbench_graph import read_nasbench_graph
+from nnstruct.tables.nasbench_nlp import read_nasbench_nlp
+from nnstruct.tables.nds import read_nds
+from nnstruct.tables.onnx_bench import read_onnx_bench
 
-__all__ = ["TABLES", "names", "read", "read_macro", "read_nasbench201"]
+__all__ = [
+    "TABLES",
+    "names",
+    "read",
+    "read_graph2nn",
+    "read_macro",
+    "read_nasbench101",
+    "read_nasbench201",
+    "read_nasbench301",
+    "read_nasbench_graph",
+    "read_nasbench_nlp",
+    "read_nds",
+    "read_onnx_bench",
+]

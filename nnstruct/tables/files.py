@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +171,62 @@ def mean_and_std(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
         squares = np.where(there, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
         std = np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
     return mean, std, np.maximum(count, 1)
+
+
+def stacked_scores(values: Sequence[Sequence[Any]], field: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`mean_and_std`, of rows of several lengths.
+
+    Parameters
+    ----------
+    values : sequence of n sequences of float
+    field : str
+        For the error.
+
+    Returns
+    -------
+    mean, std : float [n]
+    count : int [n]
+    """
+    widest = max(map(len, values), default=0)
+    flat = numbers([x for row in values for x in [*row, *[None] * (widest - len(row))]], field)
+    return mean_and_std(flat.reshape(len(values), widest))
+
+
+def read_objects(path: Path, pattern: str, hint: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """The objects of JSON files, each with where it stands.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a file with one object or a list of them.
+    pattern : str
+        Of the names of the files in the folder or below it.
+    hint : str
+
+    Returns
+    -------
+    list of (str, dict)
+        By path.
+
+    Raises
+    ------
+    MissingDataError
+        If the folder has no such file.
+    InvalidInputError
+        If a file holds anything else.
+    """
+    files = sorted(path.rglob(pattern)) if path.is_dir() else [path]
+    if not files:
+        raise MissingDataError(f"{path} holds no {pattern}. {hint}")
+    found: list[tuple[str, dict[str, Any]]] = []
+    for file in files:
+        content = read_json(file, hint)
+        items = content if isinstance(content, list) else [content]
+        if not items or not all(isinstance(item, dict) for item in items):
+            raise InvalidInputError(
+                str(file), "hold an object, or a list of them", type(content).__name__, hint
+            )
+        found += [
+            (str(file) if item is content else f"{file}: {row}", item) for row, item in enumerate(items)
+        ]
+    return found

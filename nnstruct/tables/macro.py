@@ -11,7 +11,7 @@ from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
 from nnstruct.tables.base import TABLES
-from nnstruct.tables.files import mean_and_std, numbers, read_csv, read_json
+from nnstruct.tables.files import mean_and_std, numbers, read_csv, read_json, stacked_scores
 
 BLOCKS = ("identity", "mbconv3x3-e3", "mbconv5x5-e6")
 _STAGES = (1, 1, 2, 2, 2, 3, 3, 3)
@@ -70,19 +70,19 @@ def read_macro(path: Path) -> Rows:
         scores = [item.get("test_acc") for item in items]
         if not scores or not all(isinstance(score, list) and score for score in scores):
             raise InvalidInputError(str(path), "have a list 'test_acc' for every code", scores[:1], _HINT)
-        widest = max(map(len, scores))
-        table = np.array([numbers([*s, *[None] * (widest - len(s))], "test_acc") for s in scores])
+        labels = stacked_scores(scores, "test_acc")
         found = {name: [item.get(name) for item in items] for name in ("params", "flops")}
         costs = {name: column for name, column in found.items() if any(value is not None for value in column)}
     else:
         columns = read_csv(path, ["arch", "acc1"], _HINT)
         archs = columns["arch"]
-        table = np.stack([numbers(columns[n], n) for n in columns if re.fullmatch(r"acc\d+", n)], axis=1)
+        seeds = [numbers(columns[n], n) for n in columns if re.fullmatch(r"acc\d+", n)]
+        labels = mean_and_std(np.stack(seeds, axis=1))
         costs = {name: columns[name] for name in ("params", "flops") if name in columns}
     called = {"params": "parameters", "flops": "flops"}
     return Rows.of_labels(
         [macro_structure(code, row) for row, code in enumerate(archs)],
-        {("cifar10", "test"): mean_and_std(table / 100)},
+        {("cifar10", "test"): (labels[0] / 100, labels[1] / 100, labels[2])},
         costs={called[name]: numbers(column, name) for name, column in costs.items()},
         source="macro",
         groups=[without_identities(code) for code in archs],

@@ -13,7 +13,7 @@ from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
 from nnstruct.tables.base import TABLES
-from nnstruct.tables.files import mean_and_std, numbers, read_csv, read_json
+from nnstruct.tables.files import numbers, read_csv, read_json, stacked_scores
 
 OPERATORS = {
     "none": "none",
@@ -30,7 +30,7 @@ _UNIT_EDGES = np.array([[0, 0, 0, 1, 1, 2, 3, 4, 5, 6], [1, 2, 4, 3, 5, 6, 6, 7,
 _CELL = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 _COLUMN = re.compile(r"(c10|c100|im16)_(test|val)_(\d+)")
 _HINT = (
-    "The authors' .pth and .pickle.pbz2 files hold pickles, which nnstruct does not load: write a CSV from "
+    "NATS-Bench's .pickle.pbz2 files are pickles, which nnstruct does not load: write a CSV from "
     "nats_bench (with a column 'arch' with api.arch(i), columns such as 'c10_test_200' in per cent)."
 )
 
@@ -39,8 +39,10 @@ _HINT = (
 def read_nasbench201(path: Path) -> Rows:
     """Read NAS-Bench-201.
 
-    Two formats:
+    Three formats:
 
+    - The authors' **.pth** file, such as ``NAS-Bench-201-v1_1-096897.pth``, by PyTorch's loader of plain
+      values: trainings over several seeds for 12 and 200 epochs. It takes tens of GB of memory.
     - **CSV export** (``.csv`` or ``.csv.gz``): ``arch``, the authors' string
       ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``, and accuracies in per cent in columns
       ``{c10,c100,im16}_{test,val}_{epochs}``; those of 200 epochs are the targets ``test`` and ``val``,
@@ -51,7 +53,7 @@ def read_nasbench201(path: Path) -> Rows:
       ``test``, ``val``, ``test_12``, ... (``test_accuracy`` counts as ``test``), and of the first ``params``
       and ``flops``.
 
-    The authors' own files hold pickles and are refused; the error says how to make a CSV.
+    The NATS-Bench files (``.pickle.pbz2``) are pickles and are refused; the error says how to make a CSV.
 
     Each cell is a Structure of 8 units: ``input``, its six operators, ``output`` (family ``module``). The
     operator on the edge i-j feeds those on the edges j-k; those that leave the cell's first node read the
@@ -81,7 +83,8 @@ def read_nasbench201(path: Path) -> Rows:
     isomorphism: github.com/D-X-Y/NATS-Bench, ``nats_bench/genotype_utils.py``.
     """
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    archs, labels, costs = _from_json(path) if suffixes[-1:] == [".json"] else _from_csv(path)
+    reader = {".json": _from_json, ".pth": _from_pth}.get(suffixes[-1] if suffixes else "", _from_csv)
+    archs, labels, costs = reader(path)
     cells = [parse_cell(arch, row) for row, arch in enumerate(archs)]
     structures = [
         cell_structure(cell, arch, row) for row, (cell, arch) in enumerate(zip(cells, archs, strict=True))
@@ -212,6 +215,46 @@ def _target(split: str, epochs: str) -> str:
     return split if epochs == "200" else f"{split}_{epochs}"
 
 
+def _from_pth(path: Path) -> tuple[list[str], dict[tuple[str, str], Any], dict[str, Any]]:
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        archs = [str(arch) for arch in content["meta_archs"]]
+        infos = content["arch2infos"]
+        places = sorted(infos)
+        runs = {
+            epochs: [infos[place][key]["all_results"] for place in places]
+            for key, epochs in (("full", "200"), ("less", "12"))
+        }
+    except Exception as error:  # the loader raises whatever the bytes lead it to
+        raise InvalidInputError(str(path), "be NAS-Bench-201's .pth file", str(error), _HINT) from error
+    labels: dict[tuple[str, str], Any] = {}
+    for key, task in _KEYS.items():
+        sets = {"test": (key, "ori-test" if task == "cifar10" else "x-test")}
+        sets["val"] = ("cifar10-valid" if task == "cifar10" else key, "x-valid")
+        for epochs, results in runs.items():
+            for split, (data, name) in sets.items():
+                found = [_accuracies(result, data, f"{name}@{int(epochs) - 1}") for result in results]
+                if any(found):
+                    mean, std, count = stacked_scores(found, name)
+                    labels[task, _target(split, epochs)] = mean / 100, std / 100, count
+    costs = {}
+    for cost, field in (("parameters", "params"), ("flops", "flop")):
+        # The authors count both in millions.
+        values = [
+            [run[field] * 1e6 for (data, _), run in r.items() if data == "cifar10"] for r in runs["200"]
+        ]
+        costs[cost] = stacked_scores(values, field)[0]
+    return [archs[place] for place in places], labels, costs
+
+
+def _accuracies(results: dict[tuple[str, int], dict[str, Any]], data: str, name: str) -> list[float]:
+    """One a seed."""
+    found = [run["eval_acc1es"] for (trained, _), run in sorted(results.items()) if trained == data]
+    return [float(accuracies[name]) for accuracies in found if name in accuracies]
+
+
 def _from_json(path: Path) -> tuple[list[str], dict[tuple[str, str], Any], dict[str, Any]]:
     content = read_json(path, _HINT)
     items = list(content.values()) if isinstance(content, dict) else content
@@ -228,9 +271,8 @@ def _from_json(path: Path) -> tuple[list[str], dict[tuple[str, str], Any], dict[
             continue
         given = [item.get(key, {}).get(name) for item in items]
         lists = [value if isinstance(value, list) else [value] for value in given]
-        widest = max(map(len, lists))
-        table = np.array([numbers([*v, *[None] * (widest - len(v))], f"{key} {name}") for v in lists])
-        labels[_KEYS[key], target] = mean_and_std(table / 100)
+        mean, std, count = stacked_scores(lists, f"{key} {name}")
+        labels[_KEYS[key], target] = mean / 100, std / 100, count
     if not labels:
         raise InvalidInputError(
             str(path), "have accuracies such as 'test' of 'cifar10'", sorted(items[0]), _HINT

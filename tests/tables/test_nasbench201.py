@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from nnstruct import tables
 from nnstruct.errors import InvalidInputError, MissingDataError, UnknownNameError
@@ -135,10 +136,73 @@ def test_what_is_no_such_table(tmp_path, text, message):
         tables.read("nasbench201", path)
 
 
-def test_a_pickle_is_refused_with_the_way_out(tmp_path):
-    path = tmp_path / "NAS-Bench-201-v1_1.pth"
+def run_of(data, seed, epochs, accuracy):
+    sets = {"cifar10": ["ori-test"], "cifar10-valid": ["x-valid", "ori-test"]}.get(
+        data, ["x-test", "x-valid"]
+    )
+    evaluated = {
+        f"{name}@{epoch}": accuracy + epoch / 1000 + i
+        for i, name in enumerate(sets)
+        for epoch in range(epochs)
+    }
+    return {
+        "name": data,
+        "seed": seed,
+        "epochs": epochs,
+        "params": 1.5,
+        "flop": 15.0,
+        "eval_acc1es": evaluated,
+    }
+
+
+def test_the_authors_pth_file_with_seeds(tmp_path):
+    runs = {
+        epochs: [
+            {
+                ("cifar10", 777): run_of("cifar10", 777, epochs, 90.0 + place),
+                ("cifar10", 888): run_of("cifar10", 888, epochs, 92.0 + place),
+                ("cifar10-valid", 777): run_of("cifar10-valid", 777, epochs, 80.0 + place),
+                ("ImageNet16-120", 777): run_of("ImageNet16-120", 777, epochs, 40.0 + place),
+            }
+            for place in range(3)
+        ]
+        for epochs in (12, 200)
+    }
+    infos = {
+        place: {key: {"arch_str": CELLS[place], "all_results": runs[epochs][place]} for key, epochs in
+                (("less", 12), ("full", 200))}
+        for place in range(3)
+    }  # fmt: skip
+    path = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
+    torch.save({"meta_archs": CELLS, "arch2infos": infos, "evaluated_indexes": [0, 1, 2]}, path)
+    bench = tables.read("nasbench201", path, twins="keep")
+    np.testing.assert_allclose(bench.y, (np.array([91.0, 92.0, 93.0]) + 0.199) / 100)
+    np.testing.assert_allclose(bench.y_std, np.sqrt(2) / 100)
+    assert bench.y_count.tolist() == [2, 2, 2]
+    assert bench.tasks == ["cifar10", "imagenet16-120"]
+    assert bench.targets == ["test", "val", "test_12", "val_12"]
+    np.testing.assert_allclose(bench.with_target("val").y, (np.array([80.0, 81.0, 82.0]) + 0.199) / 100)
+    np.testing.assert_allclose(bench.with_target("test_12").y, (np.array([91.0, 92.0, 93.0]) + 0.011) / 100)
+    np.testing.assert_allclose(
+        bench.select_task("imagenet16-120").with_target("val").y, (np.array([41.0, 42.0, 43.0]) + 0.199) / 100
+    )
+    assert bench.costs.to_dict("list") == {"parameters": [1.5e6] * 3, "flops": [15e6] * 3}
+    twins = bench.with_twins("merge")
+    assert twins.y_count.tolist() == [4, 2]
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("NATS-tss-v1_0-3ffb9.pickle.pbz2", "be a text file"),
+        ("NAS-Bench-201-v1_1.pth", "be NAS-Bench-201's .pth file"),
+    ],
+)
+def test_a_pickle_is_refused_with_the_way_out(tmp_path, name, rule):
+    path = tmp_path / name
     path.write_bytes(b"\x80\x04\x95\xff\xfe")
-    with pytest.raises(InvalidInputError, match=r"must be a text file.*write a CSV from nats_bench"):
+    with pytest.raises(InvalidInputError, match=rf"must {rule}.*write a CSV from nats_bench"):
         tables.read("nasbench201", path)
 
 
