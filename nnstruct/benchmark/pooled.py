@@ -107,7 +107,7 @@ def ceiling_of_labels(
     Returns
     -------
     NoiseCeiling
-        Where nothing shows a spread its value is 1, without an interval, and its note says why.
+        Where nothing shows a spread its value is 1, its interval all from 0 to 1, and its note says why.
     """
     sizes = len(groups.count), int(seeds.sum())
     nan = math.nan
@@ -115,7 +115,7 @@ def ceiling_of_labels(
         note = "it takes at least two structures with a label"
         return NoiseCeiling(nan, nan, nan, nan, nan, nan, nan, *sizes, _CONFIDENCE, note)
     if not groups.freedom.sum() > 0:
-        return NoiseCeiling(1.0, nan, nan, nan, nan, nan, nan, *sizes, _CONFIDENCE, _NO_SPREAD)
+        return NoiseCeiling(1.0, 0.0, 1.0, nan, nan, nan, nan, *sizes, _CONFIDENCE, _NO_SPREAD)
     label = label - label.mean()
     sums = np.stack(
         [

@@ -215,7 +215,7 @@ class Rows:
             pd.concat([part.costs for part in kept], ignore_index=True),
             [name for part in kept for name in part.source],
             [place for part in kept for place in part.index],
-            [name for part in kept for name in part.groups] if named else None,
+            _joined_groups(kept) if named else None,
         )
 
     def without_groups(self) -> Rows:
@@ -238,6 +238,23 @@ class Rows:
                 zip(zip(self.source, self.index, strict=True), self.structures, strict=True)
             )
         ]
+
+
+def _joined_groups(parts: Sequence[Rows]) -> list[str]:
+    """The groups of all parts; a row without one of its own takes that of a row with its fingerprint."""
+    if all(part.given_groups is not None for part in parts):
+        return [name for part in parts for name in part.groups]
+    named = {
+        structure.fingerprint: name
+        for part in parts
+        if part.given_groups is not None
+        for structure, name in zip(part.structures, part.given_groups, strict=True)
+    }
+    return [
+        name if part.given_groups is not None else named.get(name, name)
+        for part in parts
+        for name in part.groups
+    ]
 
 
 def _numbers(values: Any, n: int, name: str) -> np.ndarray:

@@ -32,7 +32,12 @@ def kind_of(path: Path) -> str:
     if not path.exists():
         raise MissingDataError(f"There is no {path}.")
     if path.is_dir():
-        marks = ((PREDICTOR, "predictor.json"), (QUICKSTART, "quickstart.json"), (BENCHMARK, "manifest.json"))
+        marks = (
+            (PREDICTOR, "predictor.json"),
+            (QUICKSTART, "quickstart.json"),
+            (BENCHMARK, "manifest.json"),
+            (BENCHMARK, "scores.json"),
+        )
         for kind, mark in marks:
             if (path / mark).exists():
                 return kind
@@ -50,10 +55,10 @@ def load_benchmark(path: Path, target: str | None = None, config: str | None = N
     from nnstruct.benchmark import Benchmark
 
     folder = path / "benchmark" if (path / "quickstart.json").exists() else path
-    bench = Benchmark.load(folder, target=target or "test")
+    bench = Benchmark.load(folder, target=target)
     if config is not None:
         bench = bench.select_config(config)
-    found = sorted(set(bench.table["config_id"]))
+    found = sorted(set(bench.table.get("config_id", ())))
     if len(found) > 1:
         raise InvalidInputError("--config", f"be one of {', '.join(found)}", config)
     if not len(bench):

@@ -15,7 +15,7 @@ from nnstruct.files import write_atomically
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnstruct.benchmark import Benchmark
+    from nnstruct.benchmark import Benchmark, ScoredBenchmark
     from nnstruct.structure import Structure
 
 DRAWN = 6
@@ -69,7 +69,12 @@ def show(
         order = sorted(range(len(bench)), key=lambda i: -bench.y[i])
         structures = [bench.structures[i] for i in order]
         titles = [f"{bench.y[i]:.4f}, {bench.structures[i].num_units} units" for i in order]
-        _show_benchmark(bench, screen)
+        from nnstruct.benchmark import ScoredBenchmark
+
+        if isinstance(bench, ScoredBenchmark):
+            _show_scores(bench, screen)
+        else:
+            _show_benchmark(bench, screen)
         if kind == QUICKSTART:
             _show_quickstart(path, screen)
     if picture is not None:
@@ -149,6 +154,30 @@ def _show_benchmark(bench: Benchmark, screen: Console) -> None:
         for name, found in config["ceilings"].items()
     ]
     screen.print(table(("label", "noise ceiling", "95% interval", "seeds for 0.9"), ceilings))
+    _show_best(bench, screen)
+
+
+def _show_scores(bench: ScoredBenchmark, screen: Console) -> None:
+    from nnstruct.cli.tables import facts, number
+
+    y = bench.y
+    rows = [
+        ("table", bench.name),
+        ("tasks", ", ".join(bench.tasks)),
+        ("labels", f"{', '.join(bench.targets)} of {bench.task}"),
+        ("structures", f"{len(bench)} with a label, {len(bench.unlabelled)} without; twins: {bench.twins}"),
+        ("costs", ", ".join(map(str, bench.costs.columns)) or "not known"),
+        (f"label ({bench.target})", f"{number(y.min())} to {number(y.max())}, mean {number(y.mean())}"),
+        ("noise ceiling", str(bench.noise_ceiling)),
+    ]
+    screen.print(facts(rows, title="Benchmark of scores"))
+    _show_best(bench, screen)
+
+
+def _show_best(bench: Benchmark, screen: Console) -> None:
+    from nnstruct.cli.tables import table
+
+    y = bench.y
     best = sorted(range(len(bench)), key=lambda i: -y[i])[:5]
     screen.print(
         table(

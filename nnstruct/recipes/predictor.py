@@ -277,13 +277,15 @@ def describe(bench: Benchmark) -> dict[str, Any]:
     -------
     dict
         JSON values: ``task``, ``task_fingerprint``, ``target``, ``families``, ``units`` (fewest, most)
-        and ``config``, None where it is unknown.
+        and ``config``. What is unknown is None, as are the last and the second of scores from elsewhere.
     """
-    (config,) = set(bench.table["config_id"])
+    # Scores from elsewhere have neither a configuration nor data that a fingerprint could tell of.
+    (config,) = set(bench.table["config_id"]) if "config_id" in bench.table else {""}
     known = bench.configs.get(config)
+    fingerprints = bench.table.get("task_fingerprint")
     return {
-        "task": str(bench.table["task"].iloc[0]),
-        "task_fingerprint": str(bench.table["task_fingerprint"].iloc[0]),
+        "task": getattr(bench, "task", "") or str(bench.table["task"].iloc[0]),
+        "task_fingerprint": None if fingerprints is None else str(fingerprints.iloc[0]),
         "target": bench.target,
         "families": sorted({structure.family for structure in bench.structures}),
         "units": [min(s.num_units for s in bench.structures), max(s.num_units for s in bench.structures)],

@@ -49,7 +49,7 @@ def headline(bench: Benchmark, evaluation: Evaluation | None, history: pd.DataFr
     """The few numbers that matter, as cards."""
     facts = [
         (f"{len(bench):,}", f"structures of {', '.join(families(bench))}"),
-        (f"{len(bench.table):,}", f"trainings on {', '.join(sorted(set(bench.table['task'])))}"),
+        (f"{len(bench.table):,}", f"{_rows_of(bench)} on {', '.join(sorted(set(bench.table['task'])))}"),
         (_ceiling_value(bench), "noise ceiling: the highest R2 to expect of any predictor"),
     ]
     if evaluation is not None:
@@ -79,7 +79,7 @@ def labels(bench: Benchmark) -> str:
         most=seeds.max(),
         y=bench.y,
         ceiling=bench.noise_ceiling,
-        diverged=int((bench.table["status"] != "ok").sum()),
+        diverged=0 if "status" not in bench.table else int((bench.table["status"] != "ok").sum()),
         picture=image(lambda ax: plots.label_histogram(ax, bench), f"Histogram of the {what}"),
     )
 
@@ -200,9 +200,14 @@ def _asked(history: pd.DataFrame) -> pd.DataFrame:
     return history[(history["operator"] != "told") & np.isfinite(history["score"])]
 
 
+def _rows_of(bench: Benchmark) -> str:
+    """What a row of the table is: a training, or a score from elsewhere."""
+    return "trainings" if "status" in bench.table else "scores"
+
+
 def _ceiling_value(bench: Benchmark) -> str:
-    value = bench.noise_ceiling.value
-    return f"{value:.2f}" if math.isfinite(value) else "unknown"
+    ceiling = bench.noise_ceiling
+    return f"{ceiling.value:.2f}" if math.isfinite(ceiling.value) and not ceiling.note else "unknown"
 
 
 def _section(name: str, **values: Any) -> str:

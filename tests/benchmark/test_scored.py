@@ -135,8 +135,7 @@ def test_the_ceiling_from_known_spread():
 
 def test_a_ceiling_that_nothing_shows_is_unknown():
     found = Benchmark.from_scores(*drawn(40)).noise_ceiling
-    assert found.value == 1.0
-    assert np.isnan(found.low)
+    assert (found.value, found.low, found.high) == (1.0, 0.0, 1.0)
     assert str(found).startswith("unknown")
     alone = Benchmark.from_scores(NETS[:1], [0.5]).noise_ceiling
     assert np.isnan(alone.value)
@@ -201,6 +200,17 @@ def test_groups_of_the_table_decide_what_a_twin_is():
             assert len({"x"} & set(part.groups)) * 2 == part.groups.count("x")
     chosen = bench.select([NETS[0].fingerprint])
     assert chosen.y.tolist() == [2.0]
+
+
+def test_merging_finds_twins_by_fingerprint_where_a_table_names_groups():
+    named = ScoredBenchmark(Rows.of(NETS[:3], {"t": [1.0, 2.0, 3.0]}, groups=["x", "y", "x"], source="a"))
+    plain = Benchmark.from_scores([copy(NETS[2]), NETS[3]], [5.0, 7.0], task="t", name="b")
+    for both in (named.merge(plain), plain.merge(named)):
+        assert sorted(zip(both.y.tolist(), both.y_count.tolist(), strict=True)) == [
+            (2.0, 1),
+            (3.0, 3),
+            (7.0, 1),
+        ]
 
 
 def test_merging_joins_spaces_and_repeats():

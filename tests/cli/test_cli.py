@@ -17,6 +17,7 @@ from nnstruct import Space, Structure, __version__, load_predictor
 from nnstruct.benchmark import Benchmark
 from nnstruct.cli.inputs import read_structures
 from nnstruct.priors import sample
+from nnstruct.recipes.predictor import describe
 from nnstruct.structure.interchange import to_arrow
 from nnstruct.tasks import load_task
 
@@ -297,6 +298,25 @@ def test_show_a_benchmark_and_draw_it(call, bench_folder, tmp_path):
     for part in ("16 with a label", "epochs 2", "barabasi-albert", "val_auc", "noise ceiling"):
         assert part in result.output
     assert (tmp_path / "p" / "best.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_benchmark_of_scores_goes_where_another_goes(call, tmp_path):
+    nets = [Structure.from_layers([n, 2]) for n in range(1, 13)]
+    scores = {"a": [n / 20 for n in range(12)], "b": [1.0] * 12}
+    bench = Benchmark.from_scores(nets, scores, costs={"flops": range(12)}, name="published")
+    folder = bench.save(tmp_path / "scores")
+    result = call("show", folder)
+    for part in ("published", "a, b", "12 with a label", "flops", "unknown", nets[-1].fingerprint[:12]):
+        assert part in result.output
+    result = call("evaluate", folder, "-p", "mean", "--folds", 3, "--repeats", 1, "-q")
+    assert "noise ceiling" in result.output
+    error = one_sentence(call("show", folder, "--config", "x", code=1))
+    assert "config_id must be asked of a benchmark that was trained here" in error
+    assert "target must be one of test" in one_sentence(call("show", folder, "--target", "val_auc", code=1))
+    assert describe(bench) | {"units": None} == {
+        "task": "a", "task_fingerprint": None, "target": "test", "families": ["mlp"], "units": None,
+        "config": None,
+    }  # fmt: skip
 
 
 def test_show_draws_the_structure_picked(call, bench_folder, tmp_path):

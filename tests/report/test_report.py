@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tiny_benchmark import tiny_benchmark
 
+from nnstruct import Structure
 from nnstruct.benchmark import Benchmark
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import evaluate
-from nnstruct.report import HeldOut, plots, write_report
+from nnstruct.report import HeldOut, plots, sections, write_report
 from nnstruct.report.images import image
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -253,3 +254,15 @@ def test_pictures_leave_no_figure_behind(bench):
     found = image(lambda ax: bench.structures[0].plot(ax), 'a "net"', kind="png")
     assert plt.get_fignums() == before
     assert re.match(r'<img alt="a &#34;net&#34;" src="data:image/png;base64,', found)
+
+
+def test_scores_from_elsewhere_have_their_sections():
+    bench = Benchmark.from_scores(
+        [Structure.from_layers([n, 2]) for n in (1, 2, 3)], [0.1, 0.2, 0.4], task="t"
+    )
+    text = sections.headline(bench, None, None)
+    assert "unknown" in text
+    assert "scores on t" in text
+    text = sections.labels(bench)
+    assert "The noise ceiling is unknown" in text
+    assert "diverged" not in text
