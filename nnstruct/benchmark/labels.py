@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.benchmark.label_noise import label_noise
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
-from nnstruct.benchmark.targets import TARGETS
+from nnstruct.benchmark.targets import TARGETS, target_bounds
 from nnstruct.checks import check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
@@ -67,6 +68,27 @@ class Labelled:
     def y_count(self) -> np.ndarray:
         """Seeds with a finite label, int [m]."""
         return self._label("count").astype(np.int64)
+
+    @property
+    def label_noise(self) -> np.ndarray | None:
+        """Standard deviation of the noise in each label of :attr:`y`, float [m]; None where no seeds tell.
+
+        See :func:`nnstruct.benchmark.label_noise.label_noise`: the spread over seeds, divided by the root of
+        their number, and drawn to that of labels like it where seeds are few.
+        """
+        return label_noise(self.y, self.y_std, self.y_count)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and the highest label that can be: 0 and 1 of an accuracy; None where there are none.
+
+        A label beyond them shows that the metric is another one; then there are none either.
+        """
+        low, high = target_bounds(self.target)
+        y = self.y
+        if not np.isfinite([low, high]).any() or (y < low).any() or (y > high).any():
+            return None
+        return low, high
 
     def labels(self, structures: Sequence[Structure | Network]) -> np.ndarray:
         """The label of each given structure.

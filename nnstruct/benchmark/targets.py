@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -63,3 +64,30 @@ DESCRIPTIONS = {
     "neg_val_loss": "validation loss after the last epoch, times -1",
     "neg_log_val_loss": "natural logarithm of the validation loss after the last epoch, times -1",
 }
+
+_BOUNDS = {
+    **dict.fromkeys(("test", "val_last", "val_best", "val_mean3", "val_auc"), (0.0, 1.0)),
+    **dict.fromkeys(("neg_test_loss", "neg_val_loss"), (-math.inf, 0.0)),
+    **dict.fromkeys(("neg_log_test_loss", "neg_log_val_loss"), (-math.inf, -math.log(_SMALLEST_LOSS))),
+}
+
+
+def target_bounds(name: str) -> tuple[float, float]:
+    """The lowest and the highest value of a label, infinite where there is none.
+
+    Parameters
+    ----------
+    name : str
+        A target; accuracies lie in 0..1, losses times -1 are never positive.
+
+    Returns
+    -------
+    (float, float)
+
+    Examples
+    --------
+    >>> from nnstruct.benchmark.targets import target_bounds
+    >>> target_bounds("test"), target_bounds("neg_test_loss"), target_bounds("my-score")
+    ((0.0, 1.0), (-inf, 0.0), (-inf, inf))
+    """
+    return _BOUNDS.get(name, (-math.inf, math.inf))

@@ -3,6 +3,7 @@
 from nnstruct.predictors.adaboost import AdaBoost
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.bayesian_ridge import BayesianRidge
+from nnstruct.predictors.conformal import Conformal
 from nnstruct.predictors.ensemble import Ensemble
 from nnstruct.predictors.evaluation import BenchmarkLike, Evaluation, evaluate
 from nnstruct.predictors.extra_trees import ExtraTrees
@@ -22,6 +23,7 @@ __all__ = [
     "AdaBoost",
     "BayesianRidge",
     "BenchmarkLike",
+    "Conformal",
     "Ensemble",
     "Evaluation",
     "ExtraTrees",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from nnstruct.checks import check_share, is_number
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.network import Network
 from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
@@ -22,6 +25,7 @@ from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
 PREDICTORS: Registry[type[Predictor]] = Registry("predictor")
+DEFAULT_COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,14 @@ class Predictor(RegressorMixin, BaseEstimator):
         Structures seen in ``fit``.
     training_digest_ : str
         32 hexadecimal digits that tell the multiset of structures seen in ``fit``.
+    bounds_ : (float, float) or None
+        What :meth:`set_bounds` was told.
     """
 
     name: ClassVar[str] = ""
     reads_weights: ClassVar[bool] = False
     _takes: ClassVar[frozenset[str]] = frozenset()
+    bounds_: tuple[float, float] | None = None
     random_state: int = 0
 
     def fit(
@@ -156,7 +163,81 @@ class Predictor(RegressorMixin, BaseEstimator):
         if not checked:
             return (np.zeros(0), np.zeros(0)) if return_std else np.zeros(0)
         mean, std = self._predict(checked, return_std)
+        mean = self._within(mean)
         return (mean, std) if return_std else mean  # type: ignore[return-value]
+
+    def predict_interval(
+        self, structures: Sequence[Structure | Network], coverage: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals that should hold the label of each structure with a given probability.
+
+        They are those of the normal distribution that :meth:`predict` gives, unless the predictor has a
+        better way; see :class:`nnstruct.predictors.Conformal`.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+        coverage : float, optional
+            In (0, 1); 0.9 by default.
+
+        Returns
+        -------
+        low, high : float64 [n]
+            Within the bounds, where there are some.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidInputError
+            If ``structures`` is not a list of Structure, or ``coverage`` is no such share.
+        """
+        share = check_share(DEFAULT_COVERAGE if coverage is None else coverage, "coverage")
+        self._check_fitted()
+        checked = self._checked(structures)
+        if not checked:
+            return np.zeros(0), np.zeros(0)
+        low, high = self._interval(checked, share)
+        return self._within(low), self._within(high)
+
+    def set_bounds(self, low: float | None = None, high: float | None = None) -> Self:
+        """Say between which numbers every label lies: no prediction and no interval then leaves them.
+
+        Before or after ``fit``. The bounds are saved with the predictor; a clone has none, as it has
+        nothing else that was learned. :func:`nnstruct.evaluate` and recipes set those of the benchmark's
+        label.
+
+        Parameters
+        ----------
+        low, high : float, optional
+            The lowest and the highest label that can be; None or infinite where there is no such bound.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If a bound is no number, or ``low`` is not below ``high``.
+
+        Examples
+        --------
+        >>> from nnstruct import Structure
+        >>> from nnstruct.predictors import BayesianRidge
+        >>> structures = [Structure.from_layers([2, width, 2]) for width in range(1, 11)]
+        >>> line = BayesianRidge().fit(structures[:5], [0.5, 0.6, 0.7, 0.8, 0.9]).set_bounds(0, 1)
+        >>> float(line.predict(structures[-1:])[0])
+        1.0
+        """
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        for value, field_name in ((least, "low"), (most, "high")):
+            if not is_number(value) or math.isnan(value):
+                raise InvalidInputError(field_name, "be a number, or None for no bound", value)
+        if not least < most:
+            raise InvalidInputError("low", "be below high", [low, high])
+        self.bounds_ = (float(least), float(most))
+        return self
 
     def save(
         self, path: str | Path, *, metadata: Mapping[str, Any] | None = None, overwrite: bool = False
@@ -195,6 +276,15 @@ class Predictor(RegressorMixin, BaseEstimator):
     @abstractmethod
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Mean and, if asked for, standard deviation, float64 [n] each, n >= 1."""
+
+    def _interval(self, structures: list[Structure], coverage: float) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of intervals, float64 [n] each, n >= 1, before they are kept within the bounds."""
+        mean, std = self._predict(structures, True)
+        half = NormalDist().inv_cdf(0.5 + coverage / 2) * np.asarray(std)
+        return mean - half, mean + half
+
+    def _within(self, values: np.ndarray) -> np.ndarray:
+        return values if self.bounds_ is None else np.clip(values, *self.bounds_)
 
     @abstractmethod
     def _get_state(self) -> FittedState:

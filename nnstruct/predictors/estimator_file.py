@@ -73,11 +73,11 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 
 def dump_estimator(estimator: Any) -> bytes:
-    """The bytes of a skops file that holds a fitted pipeline.
+    """The bytes of a skops file that holds a fitted pipeline, or a list of them.
 
     Parameters
     ----------
-    estimator : sklearn.pipeline.Pipeline
+    estimator : sklearn.pipeline.Pipeline or list of them
         Fitted.
 
     Returns
@@ -90,7 +90,7 @@ def dump_estimator(estimator: Any) -> bytes:
 
 
 def parse_estimator(data: bytes, name: str) -> Any:
-    """The pipeline in a skops file, built only if everything in it is allowed.
+    """The pipeline in a skops file, or the list of them, built only if everything in it is allowed.
 
     Parameters
     ----------
@@ -123,9 +123,10 @@ def parse_estimator(data: bytes, name: str) -> Any:
             f"{name} cannot be read ({type(error).__name__}: {error}). "
             "Was it saved with another version of scikit-learn? predictor.json names the versions."
         ) from error
-    if type(estimator) is not Pipeline:
-        raise CorruptFileError(f"{name} holds a {type(estimator).__name__}, not a Pipeline.")
-    _check_trees(estimator[-1], name)
+    for pipeline in estimator if type(estimator) is list else [estimator]:
+        if type(pipeline) is not Pipeline:
+            raise CorruptFileError(f"{name} holds a {type(pipeline).__name__}, not a Pipeline.")
+        _check_trees(pipeline[-1], name)
     return estimator
 
 

@@ -45,7 +45,8 @@ class BenchmarkLike(Protocol):
     """What :func:`evaluate` asks of a benchmark.
 
     Where it has them, ``label_noise`` (float [n], the standard deviation of each label's noise),
-    ``bounds`` (the lowest and the highest label that can be), ``name``, ``target`` and ``table`` are used.
+    ``bounds`` (the lowest and the highest label that can be), ``groups`` (classes of twins), ``name``,
+    ``target`` and ``table`` are used.
     """
 
     @property
@@ -115,7 +116,7 @@ def evaluate(
     draws : int
     groups : array-like [n], optional
         Classes of rows that count as twins beside those that :func:`nnstruct.predictors.twin_groups`
-        finds, with ``no-twins``.
+        finds, with ``no-twins``; the benchmark's ``groups`` by default, where it has them.
     k : int
         Of precision@k, N@k and regret@k.
     higher_is_better : bool
@@ -171,6 +172,7 @@ def evaluate(
     protocols = check_protocols(protocol)
     if groups is not None and NO_TWINS not in protocols:
         raise InvalidInputError("groups", f"be given with the protocol {NO_TWINS!r} only", protocol)
+    groups = getattr(bench, "groups", None) if groups is None else groups
     twins = twin_groups(given.structures, groups) if NO_TWINS in protocols else None
     if train_sizes is None:
         splits = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.files import move, sync_folder, write_and_sync
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.estimator_file import dump_estimator, parse_estimator
+from nnstruct.predictors.nested import plain_params, with_params
 
 FORMAT = 1
 MANIFEST, DESCRIPTION, WEIGHTS, ESTIMATOR = (
@@ -144,8 +146,7 @@ def load_predictor(path: str | Path) -> Predictor:
     files = _verified(folder)
     description = _json(files[DESCRIPTION], folder / DESCRIPTION)
     try:
-        predictor = PREDICTORS[description["predictor"]]()
-        predictor.set_params(**{key: _tuples(value) for key, value in description["params"].items()})
+        predictor = with_params(PREDICTORS[description["predictor"]](), description["params"])
         values, fitted = description["state"], description["fitted"]
         predictor.metadata_ = dict(description["metadata"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -161,6 +162,8 @@ def load_predictor(path: str | Path) -> Predictor:
         predictor._set_state(FittedState(values, arrays, estimator))
         predictor.num_structures_ = int(fitted["num_structures"])
         predictor.training_digest_ = str(fitted["training_digest"])
+        if "bounds" in fitted:
+            predictor.set_bounds(*fitted["bounds"])
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise CorruptFileError(
             f"{folder} does not hold a whole {description['predictor']}: {_one_line(error)}."
@@ -173,11 +176,12 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
     description = {
         "format": FORMAT,
         "predictor": name,
-        "params": predictor.get_params(deep=False),
+        "params": plain_params(predictor),
         "state": dict(state.values),
         "fitted": {
             "num_structures": predictor.num_structures_,
             "training_digest": predictor.training_digest_,
+            **_bounds(predictor),
         },
         "metadata": metadata,
         "versions": _versions(),
@@ -194,6 +198,13 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
         files[ESTIMATOR] = dump_estimator(state.estimator)
     files[MANIFEST] = _manifest(files)
     return files
+
+
+def _bounds(predictor: Predictor) -> dict[str, list[float | None]]:
+    """The bounds as JSON, which has no infinite number; nothing where there are none."""
+    if predictor.bounds_ is None:
+        return {}
+    return {"bounds": [bound if math.isfinite(bound) else None for bound in predictor.bounds_]}
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:
@@ -266,10 +277,6 @@ def _versions() -> dict[str, str]:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(". ")
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:

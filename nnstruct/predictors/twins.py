@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+from nnstruct.structure.reduction import contract
+from nnstruct.structure.structure import PRUNED
 
 
 def twin_groups(structures: Sequence[Structure], extra: Any = None) -> np.ndarray:
@@ -25,8 +27,9 @@ def twin_groups(structures: Sequence[Structure], extra: Any = None) -> np.ndarra
     Returns
     -------
     int64 [rules, n]
-        Two structures are twins where any row has one class for both: equal fingerprints, and equal
-        classes in ``extra``.
+        Two structures are twins where any row has one class for both. The rows are: fingerprints,
+        fingerprints of what :func:`nnstruct.structure.reduction.trim` leaves, the graphs of
+        :func:`nnstruct.structure.reduction.contract` up to the order of their units, and ``extra``.
 
     Raises
     ------
@@ -38,10 +41,18 @@ def twin_groups(structures: Sequence[Structure], extra: Any = None) -> np.ndarra
     >>> from nnstruct import Structure
     >>> from nnstruct.predictors.twins import twin_groups
     >>> a, b, c = (Structure.from_layers([1, width, 1]) for width in (1, 2, 3))
-    >>> twin_groups([a, b, c, a], extra=["x", "y", "y", "z"]).tolist()
+    >>> twin_groups([a, b, c, a], extra=["x", "y", "y", "z"])[[0, -1]].tolist()
     [[0, 1, 2, 0], [0, 1, 1, 2]]
     """
-    rules: list[Sequence] = [[structure.fingerprint for structure in structures]]
+    plain = [structure.fingerprint for structure in structures]
+    distinct = dict(zip(plain, structures, strict=True))
+    trimmed = {name: structure.trim() for name, structure in distinct.items()}
+    contracted: dict[str, str] = {}
+    for structure in trimmed.values():
+        if structure.fingerprint not in contracted:
+            contracted[structure.fingerprint] = _contracted_class(structure)
+    without_dead = [trimmed[name].fingerprint for name in plain]
+    rules: list[Sequence] = [plain, without_dead, [contracted[name] for name in without_dead]]
     if extra is not None:
         given = np.asarray(extra)
         if given.shape != (len(structures),):
@@ -91,6 +102,31 @@ def twin_families(groups: np.ndarray) -> np.ndarray:
     total = n + int(offset[-1])
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(total, total))
     return connected_components(graph, directed=False)[1][:n].astype(np.int64)
+
+
+def _contracted_class(structure: Structure) -> str:
+    """A name that trimmed structures share if their contractions differ in the order of units alone."""
+    if "operator" not in structure.attributes:
+        return structure.fingerprint
+    graph = contract(structure)
+    kinds = [repr(values) for values in zip(*graph.attributes.values(), strict=True)]
+    # Several parallel edges become one edge with a unit on it that names their number.
+    many = np.flatnonzero(graph.multiplicity > 1)
+    units = len(kinds) + np.arange(len(many))
+    source, target = graph.edge_index
+    halves = [np.stack([source[many], units]), np.stack([units, target[many]])]
+    inputs, outputs = (np.pad(flag, (0, len(many))) for flag in (graph.inputs, graph.outputs))
+    whole = Structure(
+        np.concatenate([np.delete(graph.edge_index, many, axis=1), *halves], axis=1),
+        len(kinds) + len(many),
+        np.concatenate([np.delete(graph.recurrent, many), np.zeros(2 * len(many), dtype=bool)]),
+        family=graph.family,
+        inputs=inputs,
+        outputs=outputs,
+        attributes={"operator": (*kinds, *(f"{count} ways" for count in graph.multiplicity[many].tolist()))},
+        origin={"kind": PRUNED},
+    )
+    return whole.fingerprint
 
 
 def _numbered(names: Sequence) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import tempfile
 import warnings
@@ -340,6 +341,37 @@ def wider_labels_give_wider_uncertainty(case: PredictorCase) -> None:
     ratio = float(np.median(wide / narrow))
     rule = "have about 10 times the deviation for 10 times the labels"
     hold(abs(ratio - 10) <= 2, case.label, rule, f"{ratio:.3g} times")
+
+
+@_SUITE.law
+def intervals_hold_the_prediction_and_grow_with_the_coverage(case: PredictorCase) -> None:
+    """A prediction lies in its interval, and an interval of less coverage in one of more."""
+    mean = case.predict(case.unseen)
+    low, high = case.fitted.predict_interval(case.unseen)
+    within = (low <= mean + 1e-9) & (mean <= high + 1e-9)
+    hold(within.all(), case.label, "predict within its intervals", f"{low}, {mean}, {high}")
+    narrow_low, narrow_high = case.fitted.predict_interval(case.unseen, coverage=0.5)
+    nested = (low <= narrow_low) & (narrow_high <= high)
+    hold(nested.all(), case.label, "have wider intervals for more coverage", f"{narrow_low}, {low}")
+
+
+@_SUITE.law
+def bounds_hold_predictions_and_intervals(case: PredictorCase) -> None:
+    """Nothing leaves the bounds, before and after saving, and the other predictions stay."""
+    free = case.predict(case.unseen)
+    low, high = (float(q) for q in np.quantile(free, [0.25, 0.75]))
+    bounded = copy.copy(case.fitted)
+    if low == high:
+        low, high = low - 1.0, high
+    bounded.set_bounds(low, high)
+    rule = "clip its predictions at its bounds"
+    close(np.asarray(bounded.predict(case.unseen)), np.clip(free, low, high), case.label, rule, 1e-12)
+    for ends in bounded.predict_interval(case.unseen):
+        inside = ((low <= ends) & (ends <= high)).all()
+        hold(inside, case.label, f"keep its intervals within {low} and {high}", str(ends))
+    with tempfile.TemporaryDirectory() as folder:
+        again = load_predictor(bounded.save(Path(folder) / "p"))
+    hold(again.bounds_ == (low, high), case.label, "keep its bounds when saved", str(again.bounds_))
 
 
 @_SUITE.law

@@ -137,6 +137,34 @@ def test_twins_have_one_fingerprint_or_one_given_class():
     assert family[0] == family[3] == family[4] != family[1] == family[2]
 
 
+def cell(*operators, edges):
+    count = len(operators) + 2
+    names = ["input", *operators, "output"]
+    return Structure(edges, count, family="cnn", attributes={"operator": names})
+
+
+def test_twins_differ_in_what_no_output_feels_or_in_where_an_identity_stands():
+    one = cell("conv3x3", edges=[[0, 1], [1, 2]])
+    dead = cell("conv3x3", "none", edges=[[0, 1, 0, 2], [1, 3, 2, 3]])
+    passed_on = cell("skip_connect", "conv3x3", edges=[[0, 1, 2], [1, 2, 3]])
+    double = cell("skip_connect", "skip_connect", "conv3x3", edges=[[0, 0, 1, 2, 3], [1, 2, 3, 3, 4]])
+    other_way = cell("skip_connect", "conv3x3", edges=[[0, 1, 0, 2], [1, 2, 2, 3]])
+    groups = twin_groups([one, dead, passed_on, double, other_way])
+    fingerprint, trimmed, contracted = groups.tolist()
+    assert fingerprint == [0, 1, 2, 3, 4]
+    assert trimmed == [0, 0, 1, 2, 3]
+    assert contracted == [0, 0, 0, 1, 1]  # two ways into the convolution, whatever they pass through
+    assert have_twins(groups, np.array([0])).tolist() == [True, True, True, False, False]
+
+
+def test_twins_do_not_hang_on_the_order_of_units():
+    double = cell("skip_connect", "conv1x1", "conv3x3", edges=[[0, 0, 0, 1, 2, 3], [1, 2, 3, 3, 3, 4]])
+    moved = double.relabel([2, 3, 4, 0, 1])
+    assert (twin_groups([double, moved])[:, 0] == twin_groups([double, moved])[:, 1]).all()
+    recurrent = Structure([[0, 1, 1], [1, 2, 1]], 3, [False, False, True], family="gru")
+    assert twin_groups([recurrent, SHAPES[0]]).tolist() == [[0, 1]] * 3
+
+
 def test_own_classes_are_kept_apart_too(twice):
     classes = [s.num_units for s in twice.structures]
     options = {"train_sizes": [4], "draws": 2, "protocol": "no-twins"}
