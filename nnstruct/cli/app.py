@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from nnstruct import __version__
 from nnstruct.cli.evaluate import evaluate
 from nnstruct.cli.features import features
+from nnstruct.cli.leaderboard import leaderboard
 from nnstruct.cli.make import build, quickstart, train
 from nnstruct.cli.options import DEBUG, KEPT
 from nnstruct.cli.prune import prune
@@ -59,7 +60,7 @@ app = typer.Typer(
     help="Predict a neural network's performance from its structure.\n\n"
     "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
 )
-for _command in (quickstart, build, train, evaluate, features, score, search, prune, show):
+for _command in (quickstart, build, train, evaluate, leaderboard, features, score, search, prune, show):
     app.command()(_command)
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from nnstruct.predictors import Evaluation
+    from nnstruct.predictors.report import ScoreTable
 
 Cell = str | int | float
 # Columns of an evaluation that fit a terminal beside R2, and their headings there.
@@ -72,6 +73,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         Of the columns that a terminal has room for.
     """
     scores = evaluation.scores
+    if evaluation.train_sizes:
+        return _curve_table(evaluation, scores)
     places = [scores.columns.index(name) for name in _NARROW]
     made = table(
         ("predictor", f"R2 [{evaluation.confidence:.0%} interval]", *_NARROW.values()),
@@ -83,6 +86,22 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     )
     made.add_section()
     made.add_row("noise ceiling", str(scores.ceiling), style="yellow")
+    return made
+
+
+def _curve_table(evaluation: Evaluation, scores: ScoreTable) -> Table:
+    headings = {"Kendall tau": "tau", "R2": "R2", "precision@k": "P@k", "N@k": "N@k", "inside 90%": "in 90%"}
+    places = [scores.columns.index(name) for name in headings]
+    made = table(
+        ("predictor, labels, scored", *headings.values()),
+        ((name, *(str(row[place]) for place in places)) for name, row in scores.rows.items()),
+        title=(
+            f"{evaluation.repeats} random training sets of each size from {evaluation.num_structures} "
+            "structures, mean ± sd"
+        ),
+    )
+    made.add_section()
+    made.add_row("noise ceiling of R2", "", str(scores.ceiling), style="yellow")
     return made
 
 

@@ -12,6 +12,7 @@ from nnstruct.predictors.gaussian_process import GaussianProcess
 from nnstruct.predictors.gnn import GNN
 from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
 from nnstruct.predictors.hist_gradient_boosting import HistGradientBoosting
+from nnstruct.predictors.leaderboard import leaderboard, leaderboard_page
 from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
@@ -36,6 +37,8 @@ __all__ = [
     "RandomForest",
     "evaluate",
     "grouped_folds",
+    "leaderboard",
+    "leaderboard_page",
     "load_predictor",
     "save",
     "twin_groups",

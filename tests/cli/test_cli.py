@@ -36,7 +36,7 @@ def one_sentence(result):
 
 def test_help_names_every_command(call):
     text = call("--help").output
-    for command in ("quickstart", "build", "train", "evaluate", "score", "search", "show"):
+    for command in ("quickstart", "build", "train", "evaluate", "leaderboard", "score", "search", "show"):
         assert f" {command} " in text
         assert "Usage" in call(command, "--help").output
 
@@ -157,6 +157,30 @@ def test_evaluate_prints_scores_beside_the_ceiling(call, bench_folder, tmp_path)
     assert table["ceiling"].iloc[0] == pytest.approx(
         Benchmark.load(bench_folder, target="val_auc").noise_ceiling.value
     )
+
+
+def test_evaluate_by_numbers_of_labels_and_a_leaderboard(call, bench_folder, tmp_path):
+    options = ("--train-sizes", "4, 0.5", "--draws", 2, "--protocol", "unseen,all-rows", "-q")
+    result = call(
+        "evaluate", bench_folder, "-p", "mean", *options, "--save", tmp_path / "r", "-o", tmp_path / "s.csv"
+    )
+    assert "2 random training sets of each size" in result.output
+    assert "mean, 4, unseen" in result.output
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert table["train_size"].tolist() == [4, 4, 8, 8]
+    assert table["protocol"].tolist() == ["unseen", "all-rows"] * 2
+    shown = call("leaderboard", tmp_path / "r").output
+    assert bench_folder.name in shown
+    assert f"4 rows written to {tmp_path / 'board.md'}" in " ".join(
+        call("leaderboard", tmp_path, "--out", tmp_path / "board.md", "--metric", "mae").output.split()
+    )
+    assert f"## {bench_folder.name} test" in (tmp_path / "board.md").read_text()
+
+
+def test_what_is_no_size_and_no_page(call, bench_folder, tmp_path):
+    error = one_sentence(call("evaluate", bench_folder, "-p", "mean", "--train-sizes", "4,many", code=1))
+    assert "--train-sizes must be numbers of structures, or shares with a point" in error
+    assert "holds no results.parquet" in one_sentence(call("leaderboard", tmp_path, code=1))
 
 
 def test_an_unknown_predictor(call, bench_folder):
