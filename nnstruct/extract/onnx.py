@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from nnstruct.extract.extract import check_choices, to_network
-from nnstruct.extract.onnx_file import MAX_BYTES, load_model
+from nnstruct.extract.onnx_file import MAX_BYTES, load_model, read_tensor
 from nnstruct.extract.simplify import simplified
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES
@@ -102,7 +102,11 @@ def read_onnx(
         As for :func:`extract_onnx`.
     """
     model, tensors = load_model(path, max_bytes)
-    from nnstruct.extract import onnx_ops, onnx_shapes  # noqa: F401  (they register handlers)
+    from nnstruct.extract import onnx_operators  # noqa: F401  (it registers handlers)
     from nnstruct.extract.onnx_graph import OnnxReader
 
-    return simplified(OnnxReader(model, tensors, shapes, on_unsupported).run())
+    file = Path(path)
+    reader = OnnxReader(
+        model, tensors, shapes, on_unsupported, lambda tensor: read_tensor(tensor, file.parent, file)
+    )
+    return simplified(reader.run())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.extract.onnx_types import held
 
 MAX_BYTES = 4 * 2**30
 
@@ -62,10 +63,26 @@ def load_model(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[A
 
 
 def _stored_tensors(model: Any) -> list[Any]:
-    found = list(model.graph.initializer)
-    found += [sparse.values for sparse in model.graph.sparse_initializer]
-    for node in model.graph.node:
-        found += [attribute.t for attribute in node.attribute if attribute.HasField("t")]
+    found = _in_graph(model.graph)
+    for function in model.functions:
+        found += [tensor for node in function.node for tensor in _in_node(node)]
+    return found
+
+
+def _in_graph(graph: Any) -> list[Any]:
+    found = list(graph.initializer)
+    for sparse in graph.sparse_initializer:
+        found += [sparse.values, sparse.indices]
+    return found + [tensor for node in graph.node for tensor in _in_node(node)]
+
+
+def _in_node(node: Any) -> list[Any]:
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.t] if attribute.HasField("t") else []
+        found += list(attribute.tensors)
+        for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            found += _in_graph(graph)
     return found
 
 
@@ -104,13 +121,7 @@ def read_tensor(tensor: Any, folder: Path, file: Path) -> np.ndarray:
         raise CorruptFileError(
             f"{file}: the data of {tensor.name!r} does not fit its shape: {error}"
         ) from error
-    if (
-        (value.dtype.kind == "f" and value.dtype != np.float32)
-        or value.dtype.kind == "V"
-        or value.dtype.kind not in "fiubOSU"
-    ):
-        value = value.astype(np.float32)
-    return value
+    return held(value)
 
 
 def _external(tensor: Any, folder: Path, file: Path) -> bytes:

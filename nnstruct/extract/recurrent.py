@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -125,6 +126,7 @@ def one_layer(
     *,
     reverse: bool,
     batch_first: bool,
+    extra: Mapping[str, Any] | None = None,
 ) -> tuple[int, ...]:
     """Emit one recurrent layer in one direction.
 
@@ -142,6 +144,9 @@ def one_layer(
         Whether it reads from the last time step to the first.
     batch_first : bool
         Whether the input is [B, T, F].
+    extra : mapping, optional
+        Further options of the step: ``lengths`` of the sequences, ``reset_first`` (a GRU that resets the
+        state before its product), ``clip``, ``functions`` other than the usual ones, ``coupled`` gates.
 
     Returns
     -------
@@ -158,6 +163,7 @@ def one_layer(
         "cell": cell,
         "reverse": reverse,
         "batch_first": batch_first,
+        **(extra or {}),
     }
     return builder.emit(
         "rnn", [value, *_given(builder, states, shapes[1:])], *shapes, options=options, tensors=layer

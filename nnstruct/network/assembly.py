@@ -89,7 +89,7 @@ def wire(
         attributes=_attributes(wiring),
         origin={"kind": "extract", "resolution": resolution, **(origin or {}), "program": _stored(program)},
     )
-    tensors, light = _without_weights(program)
+    tensors, light = _without_weights(program, _on_constants(wiring))
     return ModuleNetwork(structure, blocks, _biases(wiring), tensors, light, wiring.groups, resolution)
 
 
@@ -172,7 +172,18 @@ def _biases(wiring: Wiring) -> np.ndarray:
     return bias
 
 
-def _without_weights(program: Program) -> tuple[dict[str, np.ndarray], Program]:
+def _on_constants(wiring: Wiring) -> set[str]:
+    """Weights of which some multiply constants: those have no edge."""
+    return {
+        name
+        for step in wiring.program.steps
+        if step.kind in _WITH_EDGES and (wiring.ids[step.inputs[0]] == NO_UNIT).any()
+        for role, name in step.tensors.items()
+        if role in EDGE_ROLES
+    }
+
+
+def _without_weights(program: Program, kept: set[str]) -> tuple[dict[str, np.ndarray], Program]:
     """Constants that no edge or unit holds, and the program with the shapes alone of the others."""
     held = {
         name
@@ -185,7 +196,7 @@ def _without_weights(program: Program) -> tuple[dict[str, np.ndarray], Program]:
         name
         for step in program.steps
         for role, name in step.tensors.items()
-        if not (step.kind in _WITH_EDGES and (role in EDGE_ROLES or role == "bias"))
+        if not (step.kind in _WITH_EDGES and (role in EDGE_ROLES or role == "bias")) or name in kept
     }
     constants = {
         name: np.broadcast_to(np.float32(0), value.shape) if name in held - elsewhere else value

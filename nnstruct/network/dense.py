@@ -9,9 +9,11 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.network.assembly import EDGE_ROLES
 from nnstruct.network.module_network import ModuleNetwork
-from nnstruct.program.blocks import DenseBlock
+from nnstruct.program.blocks import Block, DenseBlock
+from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.numbering import wired
 from nnstruct.program.steps import Program
+from nnstruct.program.unrolled import ConvolutionBlock
 from nnstruct.program.wiring import Wiring
 from nnstruct.structure import Structure
 
@@ -103,9 +105,17 @@ def dense_parameters(source: Structure | ModuleNetwork) -> DenseParameters:
     }
     masks = {name: np.zeros(shapes[name], dtype=bool) for name in names}
     values = {name: np.zeros(shapes[name], dtype=np.float32) for name in names} if network else {}
+    possible = {name: np.zeros(shapes[name], dtype=bool) for name in names}
+    for block in wiring.blocks:
+        if block.role in EDGE_ROLES:
+            name = program.steps[block.step].tensors[block.role]
+            _mark(possible[name].reshape(-1), block)
     explained = np.zeros(structure.num_edges, dtype=bool)
     by_target = _by_target(structure)
     for block in wiring.blocks:
+        if isinstance(block, ConvolutionBlock):
+            _fill_unrolled(block, program, structure, network, masks, values, explained)
+            continue
         if not isinstance(block, DenseBlock):
             explained[_listed(structure, block.source, block.target, block.recurrent)] = True  # type: ignore[attr-defined]
             continue
@@ -120,8 +130,59 @@ def dense_parameters(source: Structure | ModuleNetwork) -> DenseParameters:
     if not explained.all():
         edge = structure.edge_index[:, np.flatnonzero(~explained)[0]].tolist()
         raise InvalidInputError("structure", "have only edges that its program can have", edge)
+    for name in names:
+        alone = ~possible[name]  # they multiply constants only
+        if alone.any():
+            masks[name][alone] = True
+            if network and name in network.tensors:
+                values[name][alone] = network.tensors[name][alone]
     biases = _fill_biases(wiring, program, network, values)
     return DenseParameters(masks, values, biases)
+
+
+def _mark(possible: np.ndarray, block: Block) -> None:
+    """Weights that an edge of the block can carry."""
+    if isinstance(block, ConvolutionBlock):
+        read = (block.source != NO_UNIT)[:, block.template.position]  # [C, n]
+        groups, inner, outputs, taps = block.kernel.shape
+        used = np.zeros((groups * inner, taps), dtype=bool)
+        channel, place = np.nonzero(read)
+        used[channel, block.template.tap[place]] = True
+        chosen = block.kernel[
+            np.broadcast_to(used.reshape(groups, inner, 1, taps), (groups, inner, outputs, taps))
+        ]
+    elif isinstance(block, DenseBlock):
+        known = block.source != NO_UNIT  # [G, U]
+        chosen = block.values if known.all() else np.broadcast_to(
+            block.values, (*known.shape, *block.values.shape[2:])
+        )[known]  # fmt: skip
+    else:
+        return
+    places = chosen.astype(np.int64).ravel() - 1
+    possible[places[places >= 0]] = True
+
+
+def _fill_unrolled(
+    block: ConvolutionBlock, program: Program, structure: Structure, network: ModuleNetwork | None,
+    masks: dict[str, np.ndarray], values: dict[str, np.ndarray], explained: np.ndarray,
+) -> None:  # fmt: skip
+    """A kernel whose weights stand on an edge for each position: it has those that any edge has."""
+    count = block.prepare(0.0, None)
+    ends = np.empty((2, count), dtype=np.int64)
+    places = block.fill(ends[0], ends[1])[:, 0].astype(np.int64) - 1
+    key = structure.edge_index[0] * structure.num_units + structure.edge_index[1]
+    key = np.where(structure.recurrent, -1, key)
+    order = np.argsort(key, kind="stable")
+    wanted = ends[0] * structure.num_units + ends[1]
+    at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+    column = order[at] if len(key) else at
+    found = key[column] == wanted if len(key) else np.zeros(count, dtype=bool)
+    explained[column[found]] = True
+    name = program.steps[block.step].tensors[block.role]
+    masks[name].reshape(-1)[places[found]] = True
+    if network:
+        held = _values(network, block.step, block.role, column[found], 1)
+        values[name].reshape(-1)[places[found]] = held[:, 0]
 
 
 def _numbered(program: Program) -> Program:

@@ -162,6 +162,20 @@ class ModuleNetwork(Network):
                 users.setdefault(name, []).append(index)
         return {name: steps for name, steps in users.items() if len(steps) > 1}
 
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """As :attr:`Network.opaque`, one entry for each opaque step.
+
+        Returns
+        -------
+        tuple of str
+        """
+        return tuple(
+            step.operator.removeprefix("opaque:") + (f" in {step.name!r}" if step.name else "")
+            for step in self.program.steps
+            if step.kind == "opaque"
+        )
+
     def group_of(self, step: int) -> Group:
         """The units that a step made; the last of its groups, where it made several.
 

@@ -72,6 +72,19 @@ class Network:
         return self.structure.dead_units
 
     @property
+    def opaque(self) -> tuple[str, ...]:
+        """Operations that the extraction did not know: their names, with the place where there is one.
+
+        Returns
+        -------
+        tuple of str
+            ``"TopK in 'router'"``, in the order in which they run; empty where everything is known.
+        """
+        operators = self.structure.attributes.get("operator", ())
+        found = [str(name) for name in operators if str(name).startswith("opaque:")]
+        return tuple(name.removeprefix("opaque:") for name in dict.fromkeys(found))
+
+    @property
     def effective_depth(self) -> int:
         """Edges on the longest forward path between an input and an output."""
         from nnstruct.network.analysis import effective_depth

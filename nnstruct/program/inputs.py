@@ -63,7 +63,7 @@ def _labels(
                 labels[seen.ravel()] = np.broadcast_to(marks, seen.shape).ravel()
                 if (labels != NO_UNIT).all():
                     return labels.reshape(shape), 0
-    return _axis_marks(shape, _default_axis(shape)), 0
+    return _axis_marks(shape, default_axis(shape)), 0
 
 
 def _readers(program: Program, value: int, atoms: np.ndarray) -> list[tuple[Step, int, np.ndarray]]:
@@ -123,5 +123,15 @@ def _axis_marks(shape: tuple[int, ...], axis: int) -> np.ndarray:
     return np.arange(shape[axis]).reshape(sizes)
 
 
-def _default_axis(shape: tuple[int, ...]) -> int:
+def default_axis(shape: tuple[int, ...]) -> int:
+    """Along which axis a value has its units where no step says it: the channels.
+
+    Parameters
+    ----------
+    shape : tuple of int
+
+    Returns
+    -------
+    int
+    """
     return 1 if len(shape) == 2 or len(shape) > 3 else len(shape) - 1

@@ -1,4 +1,4 @@
-"""Units where two values meet: sums, products, attention; and steps that nothing is known about."""
+"""Units where values meet: sums, products, choices, attention."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from nnstruct.program.blocks import ListBlock, identity_edges
 from nnstruct.program.movement import NO_UNIT, compressed
 from nnstruct.program.pointwise import set_codes
 from nnstruct.program.steps import Step
-from nnstruct.program.wiring import Wiring, in_order, numbered, rule
+from nnstruct.program.wiring import Wiring, numbered, rule
 
 
 @rule("join")
 def _join(wiring: Wiring, index: int, step: Step) -> None:
-    left, right = (_with_axes(wiring.ids[value], len(step.shape)) for value in step.inputs)
-    sizes = np.broadcast_shapes(left.shape, right.shape)
-    left, right = np.broadcast_to(left, sizes), np.broadcast_to(right, sizes)
-    first, number = numbered((left + 1) * (wiring.num_units + 1) + right + 1)
+    sides = [_with_axes(wiring.ids[value], len(step.shape)) for value in step.inputs]
+    sizes = np.broadcast_shapes(*(side.shape for side in sides))
+    sides = [np.broadcast_to(side, sizes) for side in sides]
+    first, number = numbered((sides[0] + 1) * (wiring.num_units + 1) + sides[1] + 1)
+    for side in sides[2:]:
+        first, number = numbered(number * (wiring.num_units + 1) + side + 1)
     start = wiring.new_units(index, len(first), step.options["function"])
     target = start + np.arange(len(first))
-    a, b = left.ravel()[first], right.ravel()[first]
-    sign = {"sub": -1.0}.get(step.options["function"], 1.0) * step.options.get("alpha", 1.0)
-    wiring.blocks.append(_two_sides(index, a, b, target, sign))
+    ends = [side.ravel()[first] for side in sides]
+    if len(ends) == 2:
+        sign = {"sub": -1.0}.get(step.options["function"], 1.0) * step.options.get("alpha", 1.0)
+        wiring.blocks.append(_two_sides(index, ends[0], ends[1], target, sign))
+    else:
+        read = np.stack(ends)
+        known = read != NO_UNIT
+        wiring.blocks.append(identity_edges(index, read[known], np.broadcast_to(target, read.shape)[known]))
     wiring.give(step.outputs[0], compressed(number + start))
 
 
@@ -97,14 +104,3 @@ def _attention(wiring: Wiring, index: int, step: Step) -> None:
 @rule("constant")
 def _constant(wiring: Wiring, index: int, step: Step) -> None:
     wiring.ids[step.outputs[0]] = np.full((1,) * len(step.shape), NO_UNIT)
-
-
-@rule("opaque")
-def _opaque(wiring: Wiring, index: int, step: Step) -> None:
-    sources = np.concatenate(
-        [in_order(wiring.ids[value]) for value in step.inputs] or [np.zeros(0, np.int64)]
-    )
-    unit = wiring.new_units(index, 1, step.operator)
-    wiring.blocks.append(identity_edges(index, sources, np.full(len(sources), unit)))
-    for value, shape in zip(step.outputs, step.shapes, strict=True):
-        wiring.ids[value] = np.full((1,) * len(shape), unit)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from nnstruct.program import affine, joins, pointwise, recurrent  # noqa: F401  (they register their rules)
+from nnstruct.program import (  # noqa: F401  (they register their rules)
+    affine,
+    joins,
+    operations,
+    pointwise,
+    recurrent,
+)
 from nnstruct.program.inputs import number_inputs
 from nnstruct.program.movement import moved
 from nnstruct.program.steps import MOVEMENTS, Program, Step

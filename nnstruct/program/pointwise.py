@@ -47,7 +47,19 @@ def _is_global(step: Step) -> bool:
     return ndim > 2 and axes == list(range(2, ndim))
 
 
-def _join_or_own(wiring: Wiring, index: int, step: Step, ids: np.ndarray | None = None) -> None:
+def join_or_own(wiring: Wiring, index: int, step: Step, ids: np.ndarray | None = None) -> None:
+    """Let a step join the units that made its value, or give it a unit for each of them.
+
+    Parameters
+    ----------
+    wiring : Wiring
+    index : int
+        Place of the step in the program.
+    step : Step
+        Of one input that matters.
+    ids : int64 array, optional
+        The units of the input, in the shape that the output's have; the input's own shape otherwise.
+    """
     value = step.inputs[0]
     group = wiring.open_group(value)
     if group is None:
@@ -64,7 +76,7 @@ def _join_or_own(wiring: Wiring, index: int, step: Step, ids: np.ndarray | None 
 
 @rule("activation")
 def _activation(wiring: Wiring, index: int, step: Step) -> None:
-    _join_or_own(wiring, index, step)
+    join_or_own(wiring, index, step)
     axis = step.options.get("axis")
     if axis is not None and wiring.ids[step.outputs[0]].shape[axis] > 1:
         wiring.groups[wiring.open[step.outputs[0]]].mixing = True
@@ -72,7 +84,7 @@ def _activation(wiring: Wiring, index: int, step: Step) -> None:
 
 @rule("affine")
 def _affine(wiring: Wiring, index: int, step: Step) -> None:
-    _join_or_own(wiring, index, step)
+    join_or_own(wiring, index, step)
     out = step.outputs[0]
     group = wiring.groups[wiring.open[out]]
     scale = wiring.constant(step, "scale")
@@ -97,7 +109,7 @@ def _silence(
 
 @rule("norm")
 def _norm(wiring: Wiring, index: int, step: Step) -> None:
-    _join_or_own(wiring, index, step)
+    join_or_own(wiring, index, step)
     if step.options["norm"] in _MIXING_NORMS:
         wiring.groups[wiring.open[step.outputs[0]]].mixing = True
 
@@ -107,7 +119,7 @@ def _pool(wiring: Wiring, index: int, step: Step) -> None:
     value, nd = step.inputs[0], step.options["nd"]
     ids = wiring.ids[value]
     if all(size == 1 for size in ids.shape[ids.ndim - nd :]):
-        _join_or_own(wiring, index, step)
+        join_or_own(wiring, index, step)
         return
     channel_axis = ids.ndim - nd - 1
     if any(size > 1 for size in ids.shape[:channel_axis]):
@@ -145,7 +157,7 @@ def _reduce(wiring: Wiring, index: int, step: Step) -> None:
     kept = [axis for axis in range(ids.ndim) if axis not in axes]
     if all(ids.shape[axis] == 1 for axis in axes):
         out = ids if step.options["keepdim"] else ids.squeeze(axes)
-        _join_or_own(wiring, index, step, out)
+        join_or_own(wiring, index, step, out)
         return
     rows = np.broadcast_to(
         ids, [wiring.shape[value][axis] if axis in axes else size for axis, size in enumerate(ids.shape)]

@@ -106,6 +106,10 @@ def _recurrent_units(wiring: Wiring, index: int, step: Step) -> tuple[np.ndarray
 
 def _by_gate(wiring: Wiring, index: int, step: Step, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cell = step.options["cell"]
+    if step.options.get("reset_first") or "peephole" in step.tensors:
+        raise UnsupportedOperationError(
+            step.operator, step.name, "have PyTorch's gates, or be read at unit resolution"
+        )
     parts = _PARTS[cell]
     weight_ih, weight_hh = wiring.weight(step, "weight_ih"), wiring.weight(step, "weight_hh")
     hidden = len(weight_ih) // FAMILIES[cell].gates

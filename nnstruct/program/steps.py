@@ -15,12 +15,12 @@ MOVEMENTS = frozenset(
     {"reshape", "permute", "select", "slice", "concat", "expand", "tile", "pad", "flip", "roll", "take"}
 )
 # Steps that act on each unit's own values and can belong to the units that made them.
-POINTWISE = frozenset({"activation", "affine", "norm", "pool", "reduce"})
+POINTWISE = frozenset({"activation", "affine", "norm", "pool", "reduce", "resample"})
 KINDS = (
     MOVEMENTS
     | POINTWISE
     | {"linear", "conv", "embedding", "bilinear", "rnn", "rnn_cell", "join", "matmul", "attention"}
-    | {"constant", "opaque"}
+    | {"constant", "operation", "opaque"}
 )
 
 
@@ -122,7 +122,7 @@ class Program:
         return replace(self, steps=tuple(kept[::-1]), constants=constants)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values without the weights: of a constant its shape, of integers also their values."""
+        """JSON values without the weights: of a constant its shape, of whole numbers and flags the values."""
         return {
             "inputs": [
                 [value, list(shape), bool(discrete)]
@@ -133,6 +133,7 @@ class Program:
             "constants": {
                 name: {"shape": list(value.shape)}
                 | ({} if value.dtype.kind == "f" else {"values": value.ravel().tolist()})
+                | ({} if value.dtype.kind in "fi" else {"dtype": value.dtype.name})
                 for name, value in self.constants.items()
             },
         }
@@ -157,7 +158,7 @@ class Program:
         """
         try:
             constants = {
-                name: np.array(entry["values"], dtype=np.int64).reshape(entry["shape"])
+                name: np.array(entry["values"], dtype=entry.get("dtype", "int64")).reshape(entry["shape"])
                 if "values" in entry
                 else np.zeros(entry["shape"], dtype=np.float32)
                 for name, entry in data["constants"].items()

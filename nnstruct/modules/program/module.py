@@ -64,7 +64,7 @@ class ProgramModule(nn.Module):
                 self.register_buffer(f"{attribute}_mask", torch.tensor(mask))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The outputs of the program.
+        """The outputs of the program, computed in the precision of the inputs.
 
         Parameters
         ----------
@@ -84,7 +84,13 @@ class ProgramModule(nn.Module):
         if len(inputs) != len(self.program.inputs):
             raise InvalidInputError("inputs", f"be {len(self.program.inputs)} tensors", len(inputs))
         values = dict(zip(self.program.inputs, inputs, strict=True))
+        numbers = [value.dtype for value in inputs if value.is_floating_point()]
         effective = {name: self._effective(name) for name in self._place}
+        if numbers:
+            effective = {
+                name: value.to(numbers[0]) if value.is_floating_point() else value
+                for name, value in effective.items()
+            }
         for step in self.program.steps:
             tensors = {role: effective[name] for role, name in step.tensors.items()}
             made = run(step, [values[value] for value in step.inputs], tensors)

@@ -11,24 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules.program.functions import BINARY, activated
+from nnstruct.modules.program.operations import operated
+from nnstruct.modules.program.recurrent import run_cell, run_rnn
+from nnstruct.modules.program.reductions import pooled, reduced
 from nnstruct.program import Step
 
 Tensors = Mapping[str, Tensor]
 Runner = Callable[[Step, list[Tensor], Tensors], Any]
-
-_SIMPLE: dict[str, Callable[..., Tensor]] = {
-    **{name: getattr(torch, name) for name in (
-        "relu", "tanh", "sigmoid", "selu", "exp", "expm1", "log", "log1p", "log2", "sqrt", "rsqrt", "abs",
-        "neg", "reciprocal", "sin", "cos", "erf", "sign", "floor", "round", "square", "celu",
-        "threshold", "clamp",
-    )},
-    **{name: getattr(functional, name) for name in (
-        "relu6", "silu", "mish", "hardswish", "hardsigmoid", "gelu", "leaky_relu", "softplus", "hardtanh",
-        "hardshrink", "softshrink",
-    )},
-    "log_sigmoid": functional.logsigmoid,
-    "pow": torch.pow,
-}  # fmt: skip
 
 
 def run(step: Step, values: list[Tensor], tensors: Tensors) -> tuple[Tensor, ...]:
@@ -109,18 +99,8 @@ def _affine(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
 
 
 def _activation(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
-    options = {name: value for name, value in step.options.items() if name != "function"}
-    name, value = step.options["function"], values[0]
-    if name in ("softmax", "log_softmax"):
-        return getattr(torch, name)(value, options["axis"])
-    if name == "prelu":
-        return torch.where(value >= 0, value, value * tensors["slope"])
-    if name == "masked_fill":
-        return value.masked_fill(tensors["mask"].bool(), options["value"])
-    if name == "elu":
-        scaled = options["alpha"] * torch.expm1(value * options["input_scale"])
-        return options["scale"] * torch.where(value > 0, value, scaled)
-    return _SIMPLE[name](value, **options)
+    options = {name: value for name, value in step.options.items() if name not in ("function", "operator")}
+    return activated(step.options["function"], values[0], options, tensors)
 
 
 def _norm(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
@@ -135,30 +115,9 @@ def _norm(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
     return functional.instance_norm(value, weight=scale, bias=shift, eps=eps)
 
 
-def _pool(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
-    options = step.options
-    nd, function = options["nd"], options["function"]
-    if options.get("adaptive"):
-        return getattr(functional, f"adaptive_{function}_pool{nd}d")(values[0], options["size"])
-    kernel, stride, padding = options["kernel"], options["stride"], options["padding"]
-    if function == "max":
-        return getattr(functional, f"max_pool{nd}d")(
-            values[0], kernel, stride, padding, options["dilation"], options["ceil"]
-        )
-    return getattr(functional, f"avg_pool{nd}d")(
-        values[0], kernel, stride, padding, options["ceil"], options["include_pad"]
-    )
-
-
-def _reduce(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
-    axes, keepdim, name = step.options["axes"], step.options["keepdim"], step.options["function"]
-    name = {"max": "amax", "min": "amin"}.get(name, name)
-    if name != "prod":
-        return getattr(torch, name)(values[0], dim=axes, keepdim=keepdim)
-    value = values[0]
-    for axis in sorted(axes, reverse=True):
-        value = value.prod(axis, keepdim=keepdim)
-    return value
+def _resample(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
+    axis = step.options["axis"]
+    return (values[0].movedim(axis, -1) @ tensors["matrix"].T).movedim(-1, axis)
 
 
 def _conv(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
@@ -172,7 +131,9 @@ def _conv(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
 
 
 def _join(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
-    function = getattr(torch, step.options["function"])
+    if step.options["function"] == "where":
+        return torch.where(values[0].bool(), values[1], values[2])
+    function = BINARY[step.options["function"]]
     alpha = step.options.get("alpha")
     return function(*values) if alpha is None else function(*values, alpha=alpha)
 
@@ -182,48 +143,6 @@ def _attention(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
     return functional.scaled_dot_product_attention(
         query, key, value, tensors.get("mask"), is_causal=step.options["causal"], scale=step.options["scale"]
     )
-
-
-def _biases(cell: str, bias: Tensor | None) -> list[Tensor]:
-    """The two biases of PyTorch's recurrent layers from one for each gate."""
-    if bias is None:
-        return []
-    if cell == "gru":
-        zero = torch.zeros_like(bias[0])
-        return [bias[:3].reshape(-1), torch.cat([zero, zero, bias[3]])]
-    return [bias.reshape(-1), torch.zeros_like(bias).reshape(-1)]
-
-
-def _rnn(step: Step, values: list[Tensor], tensors: Tensors) -> tuple[Tensor, ...]:
-    options = step.options
-    cell, batch_first = options["cell"], options["batch_first"]
-    value = values[0]
-    time = 1 if batch_first else 0
-    if options["reverse"]:
-        value = value.flip(time)
-    biases = _biases(cell, tensors.get("bias"))
-    params = [tensors["weight_ih"], tensors["weight_hh"], *biases]
-    if "weight_hr" in tensors:
-        params.append(tensors["weight_hr"])
-    batch, width = value.shape[1 - time], tensors["weight_hh"].shape[1]
-    sizes = [width, tensors["weight_ih"].shape[0] // 4][: 2 if cell == "lstm" else 1]
-    states = [s[None].contiguous() for s in values[1:]] or [value.new_zeros(1, batch, size) for size in sizes]
-    state: Any = states if cell == "lstm" else states[0]
-    out, *last = getattr(torch, cell)(value, state, params, bool(biases), 1, 0.0, False, False, batch_first)
-    if options["reverse"]:
-        out = out.flip(time)
-    return (out, *(final[0] for final in last))
-
-
-def _rnn_cell(step: Step, values: list[Tensor], tensors: Tensors) -> Any:
-    cell, value = step.options["cell"], values[0]
-    hidden = tensors["weight_hh"].shape[1]
-    count = 2 if cell == "lstm" else 1
-    states = values[1:] or [value.new_zeros(*value.shape[:-1], hidden)] * count
-    biases = _biases(cell, tensors.get("bias"))
-    state: Any = states if cell == "lstm" else states[0]
-    made = getattr(torch, f"{cell}_cell")(value, state, tensors["weight_ih"], tensors["weight_hh"], *biases)
-    return tuple(made) if cell == "lstm" else made
 
 
 _RUNNERS: dict[str, Runner] = {
@@ -241,8 +160,10 @@ _RUNNERS: dict[str, Runner] = {
     "activation": _activation,
     "affine": _affine,
     "norm": _norm,
-    "pool": _pool,
-    "reduce": _reduce,
+    "pool": lambda step, values, tensors: pooled(step, values[0]),
+    "reduce": lambda step, values, tensors: reduced(step, values[0]),
+    "resample": _resample,
+    "operation": lambda step, values, tensors: operated(step, values),
     "linear": lambda step, values, tensors: functional.linear(
         values[0], tensors["weight"], tensors.get("bias")
     ),
@@ -251,8 +172,8 @@ _RUNNERS: dict[str, Runner] = {
     "bilinear": lambda step, values, tensors: functional.bilinear(
         values[0], values[1], tensors["weight"], tensors.get("bias")
     ),
-    "rnn": _rnn,
-    "rnn_cell": _rnn_cell,
+    "rnn": run_rnn,
+    "rnn_cell": run_cell,
     "join": _join,
     "matmul": lambda step, values, tensors: values[0] @ values[1],
     "attention": _attention,
