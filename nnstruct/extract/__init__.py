@@ -41,12 +41,18 @@ transpose, dropout
 attention             a unit for each head's scores (``identity``   the same
                       edges from its queries and keys) and one for
                       each output (from scores and value)
-opaque                one unit; ``identity`` edges from its inputs  the same
+operation (top k,     a unit for each channel of its result, with   the same
+gather by values,     ``identity`` edges from all that it may read
+grid sample)
+resize                part of the units before it                   a unit for each position; ``identity``
+                                                                    edges that carry the coefficients
+opaque                a unit for each channel of its result, with   the same
+                      ``identity`` edges from all its inputs
 ====================  ============================================  ========================================
 
 Edge kinds are ``weight``, ``recurrent`` (one time step delayed), ``identity`` (without parameters,
-1 for a value that is added or read, -1 for one that is subtracted) and ``state`` (a delayed
-identity). An edge exists where one of its values is above the threshold. A unit whose scale is zero
+1 for a value that is added or read, -1 for one that is subtracted, the coefficient of a resize) and
+``state`` (a delayed identity). An edge exists where one of its values is above the threshold. A unit whose scale is zero
 everywhere has no incoming edges.
 
 Biases are the rows of ``network.bias`` [N, b]: b is 1, 4 for LSTM and GRU (whose candidate has one

@@ -47,7 +47,8 @@ def extract(
     threshold : float
         Weights up to this magnitude count as zero, and zero weights are no edges.
     on_unsupported : str
-        ``error``, or ``opaque`` for one unit in place of an operation that is not supported.
+        ``error``, or ``opaque`` for a unit in place of each channel of an operation that is not supported;
+        ``network.opaque`` lists what became opaque.
     max_edges : int
         Refuse to make more edges than this.
 

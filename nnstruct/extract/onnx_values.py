@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,12 @@ class OnnxValues:
         self.names: dict[int, str] = {}  # id of a constant -> its name in the file
         self.quantised: dict[int, str] = {}  # id of a constant -> the type that it was stored in
         self.dtype: dict[int, str] = {}
+        # What is quantised while the network runs: grid points -> (what was rounded, scale, zero point);
+        # a scale times a constant -> (scale, constant); a product of grid points with stored integers ->
+        # (scale, what makes the real product once it is known by what constant it is multiplied).
+        self.grids: dict[int, tuple[int, int, int]] = {}
+        self.factors: dict[int, tuple[int, np.ndarray]] = {}
+        self.products: dict[int, tuple[int, Callable[[np.ndarray], int]]] = {}
         self.node: Any = None
         self._held: list[Any] = []
 

@@ -78,7 +78,8 @@ def join_or_own(wiring: Wiring, index: int, step: Step, ids: np.ndarray | None =
 def _activation(wiring: Wiring, index: int, step: Step) -> None:
     join_or_own(wiring, index, step)
     axis = step.options.get("axis")
-    if axis is not None and wiring.ids[step.outputs[0]].shape[axis] > 1:
+    over_all = step.options.get("function") == "dynamic_quantize"  # the range of all of them
+    if over_all or (axis is not None and wiring.ids[step.outputs[0]].shape[axis] > 1):
         wiring.groups[wiring.open[step.outputs[0]]].mixing = True
 
 

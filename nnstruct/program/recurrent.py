@@ -47,6 +47,14 @@ _PARTS = {
         4,
     ),
 }
+# Of a GRU that resets the state before its product (ONNX's and Keras' first one).
+_RESET_FIRST = _Parts(
+    ("gru_reset", "gru_update", "gru_reset_state", "gru_candidate", "gru"),
+    (0, 1, 3),
+    (0, 1),
+    ((0, 2, False), (4, 2, True), (1, 4, False), (3, 4, False), (4, 4, True)),
+    4,
+)
 _BIAS_PART = {"gru": (0, 1, 3, 2), "lstm": (0, 1, 2, 3)}
 
 
@@ -106,11 +114,11 @@ def _recurrent_units(wiring: Wiring, index: int, step: Step) -> tuple[np.ndarray
 
 def _by_gate(wiring: Wiring, index: int, step: Step, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cell = step.options["cell"]
-    if step.options.get("reset_first") or "peephole" in step.tensors:
+    if "peephole" in step.tensors:
         raise UnsupportedOperationError(
-            step.operator, step.name, "have PyTorch's gates, or be read at unit resolution"
+            step.operator, step.name, "have no peepholes, or be read at unit resolution"
         )
-    parts = _PARTS[cell]
+    parts = _RESET_FIRST if step.options.get("reset_first") else _PARTS[cell]
     weight_ih, weight_hh = wiring.weight(step, "weight_ih"), wiring.weight(step, "weight_hh")
     hidden = len(weight_ih) // FAMILIES[cell].gates
     units = np.stack(
@@ -120,10 +128,14 @@ def _by_gate(wiring: Wiring, index: int, step: Step, rows: np.ndarray) -> tuple[
     add_dense(
         wiring, index, "weight_ih", rows, units[list(parts.forward)].reshape(1, -1), weight_ih[..., None]
     )
+    late = len(parts.delayed) * hidden
     add_dense(
         wiring, index, "weight_hh", state[None], units[list(parts.delayed)].reshape(1, -1),
-        weight_hh[..., None], recurrent=True,
+        weight_hh[:late, :, None], recurrent=True,
     )  # fmt: skip
+    if late < len(weight_hh):
+        # The candidate reads the state once it is reset.
+        add_dense(wiring, index, "weight_hh", units[2:3], units[3:4], weight_hh[late:, :, None])
     for source, target, delayed in parts.joints:
         wiring.blocks.append(identity_edges(index, units[source], units[target], recurrent=delayed))
     bias = wiring.constant(step, "bias")

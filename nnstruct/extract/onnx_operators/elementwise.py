@@ -308,7 +308,24 @@ def _many(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) -> in
 
 @handles("Add", "Sub", "Mul", "Div")
 def _arithmetic(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) -> int:
-    return arithmetic(reader, node.op_type, *inputs)
+    if node.op_type == "Mul":
+        for product, scale in (inputs, inputs[::-1]):
+            if isinstance(product, int) and isinstance(scale, int) and product in reader.products:
+                own, make = reader.products[product]
+                factor = reader.factors.get(scale, (scale, np.ones((), np.float32)))
+                if factor[0] == own:
+                    return make(factor[1])
+    made = arithmetic(reader, node.op_type, *inputs)
+    scales = {scale for _, scale, _ in reader.grids.values()}
+    for value, constant in (inputs, inputs[::-1]):
+        if (
+            node.op_type == "Mul"
+            and isinstance(value, int)
+            and value in scales
+            and not isinstance(constant, int)
+        ):
+            reader.factors[made] = (value, constant)
+    return made
 
 
 def arithmetic(reader: OnnxReader, kind: str, left: Any, right: Any) -> int:

@@ -110,7 +110,31 @@ def _dynamic(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) ->
     rounded = reader.activation(reader.activation(lowest, "neg"), "round")
     zero = reader.activation(rounded, "clamp", min=0.0, max=255.0)
     made = _moving_grid(reader, x, scale, zero, "uint8")
+    reader.grids[made] = (x, scale, zero)
     return [made, scale, zero]
+
+
+def _remember(reader: OnnxReader, made: int, grid: Any, zero: Any, weight: Any, real: Any) -> int:
+    """A product that a scale will turn into one of real numbers, with the real weights."""
+    known = reader.grids.get(grid) if isinstance(grid, int) else None
+    if known is None or known[2] != zero or not isinstance(weight, np.ndarray):
+        return made
+    x, scale, _ = known
+
+    def make(factor: np.ndarray) -> int:
+        value = reader.activation(x, "dynamic_quantize", "float32", real=True)
+        return real(value, np.asarray(factor, dtype=np.float32))
+
+    reader.products[made] = (scale, make)
+    return made
+
+
+def _times(reader: OnnxReader, weight: Any, factor: np.ndarray) -> np.ndarray:
+    made = reader.renamed(weight * factor, weight)
+    stored = reader.quantised.get(id(weight))
+    if stored is not None:
+        reader.quantised[id(made)] = stored
+    return made
 
 
 def quantize(reader: OnnxReader, value: int, scale: Any, zero: Any, kind: str, axis: int = 1) -> int:
@@ -172,7 +196,25 @@ def _matmul(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) -> 
     b = _shifted(reader, right, right_zero, -1)
     made = product(reader, a, b)
     reader.dtype[made] = "float32"
-    return made
+    return _remember(
+        reader, made, left, left_zero, b, lambda x, factor: product(reader, x, _times(reader, b, factor))
+    )
+
+
+@handles("com.microsoft:MatMulIntegerToFloat", "com.microsoft:DynamicQuantizeMatMul")
+def _matmul_to_float(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) -> int:
+    if node.op_type == "DynamicQuantizeMatMul":
+        left, right, right_scale, right_zero, bias = (*inputs, None, None)[:5]
+        a = reader.activation(left, "dynamic_quantize", "float32", real=True)
+    else:
+        left, right, left_scale, right_scale, left_zero, right_zero, bias = (*inputs, None, None, None)[:7]
+        known = reader.grids.get(left) if isinstance(left, int) else None
+        if known is not None and known[1:] == (left_scale, left_zero):
+            a = reader.activation(known[0], "dynamic_quantize", "float32", real=True)
+        else:
+            a = _scaled(reader, left, left_scale, left_zero, -2)
+    made = product(reader, a, _scaled(reader, right, right_scale, right_zero, -1))
+    return made if bias is None else arithmetic(reader, "Add", made, bias)
 
 
 @handles("ConvInteger")
@@ -180,7 +222,15 @@ def _conv(reader: OnnxReader, node: Any, inputs: Inputs, options: Options) -> in
     x, weight, zero, weight_zero = (*inputs, None, None)[:4]
     a = _shifted(reader, x, zero, None)
     b = _shifted(reader, weight, weight_zero, 0)
-    return convolution(reader, a, b, None, options)
+    made = convolution(reader, a, b, None, options)
+
+    def real(value: int, factor: np.ndarray) -> int:
+        if factor.size == 1:
+            return convolution(reader, value, _times(reader, b, factor.reshape(())), None, options)
+        whole = convolution(reader, value, b, None, options)
+        return arithmetic(reader, "Mul", whole, reader.keep(factor))
+
+    return _remember(reader, made, x, zero, b, real)
 
 
 def _scaled(reader: OnnxReader, value: Any, scale: Any, zero: Any, axis: int | None = None) -> Any:
