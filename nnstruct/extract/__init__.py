@@ -52,8 +52,8 @@ opaque                a unit for each channel of its result, with   the same
 
 Edge kinds are ``weight``, ``recurrent`` (one time step delayed), ``identity`` (without parameters,
 1 for a value that is added or read, -1 for one that is subtracted, the coefficient of a resize) and
-``state`` (a delayed identity). An edge exists where one of its values is above the threshold. A unit whose scale is zero
-everywhere has no incoming edges.
+``state`` (a delayed identity). An edge exists where one of its values is above the threshold. A unit
+whose scale is zero everywhere has no incoming edges.
 
 Biases are the rows of ``network.bias`` [N, b]: b is 1, 4 for LSTM and GRU (whose candidate has one
 bias inside and one outside the reset gate). Scales and shifts of normalisations and other constants
