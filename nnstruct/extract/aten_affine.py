@@ -165,7 +165,7 @@ def _batch_norm(low: Lowering, x: Any, weight: Any, bias: Any, mean: Any, varian
     numbers = [value for value in rest if isinstance(value, float)]
     eps = numbers[-1]
     if mean is None or variance is None:
-        raise low.unsupported("keep running statistics")
+        return norm(low, x, "batch_statistics", weight, bias, eps)
     scale = (variance.double() + eps).rsqrt()
     if weight is not None:
         scale = scale * weight.double()

@@ -80,8 +80,10 @@ def _clamp(low: Lowering, x: Any, low_end: Any = None, high_end: Any = None, **n
 
 @handles("aten.pow")
 def _pow(low: Lowering, x: Any, exponent: Any) -> Ref:
+    if isinstance(x, Ref) and isinstance(exponent, Ref):
+        return join(low, "pow", x, exponent)
     if not isinstance(x, Ref) or not isinstance(exponent, int | float):
-        raise low.unsupported("have a number as its exponent")
+        raise low.unsupported("have a number or a value as its exponent")
     return activation(low, x, "pow", exponent=float(exponent))
 
 
@@ -107,20 +109,6 @@ def _glu(low: Lowering, x: Any, axis: int = -1) -> Ref:
     half = low.shape(x)[axis] // 2
     values, gates = (Ref(low.builder.cut(x.value, axis, at, at + half)) for at in (0, half))
     return join(low, "mul", values, activation(low, gates, "sigmoid"))
-
-
-@handles("aten.masked_fill", "aten.where")
-def _masked_fill(low: Lowering, x: Any, mask: Any, value: Any = 0.0) -> Ref:
-    if "where" in str(low.node.target):
-        x, mask = mask, ~x if isinstance(x, Tensor) else x
-    if not isinstance(x, Ref) or not isinstance(mask, Tensor) or isinstance(value, Ref):
-        raise low.unsupported("have a constant mask and fill")
-    number = float(value)
-    # A Network holds finite numbers only.
-    number = float(np.clip(number, np.finfo(np.float32).min, np.finfo(np.float32).max))
-    options = {"function": "masked_fill", "value": number}
-    tensors = {"mask": low.array(mask, "mask")}
-    return Ref(low.builder.one("activation", [x.value], low.shape(x), options=options, tensors=tensors))
 
 
 # ---- sums and products
@@ -175,8 +163,10 @@ def _mul(low: Lowering, left: Any, right: Any) -> Ref:
 
 @handles("aten.div", "aten.true_divide")
 def _div(low: Lowering, left: Any, right: Any, **rounding: Any) -> Ref:
-    if rounding.get("rounding_mode") is not None:
-        raise low.unsupported("divide without rounding")
+    mode = rounding.get("rounding_mode")
+    if mode is not None:
+        plain = _div(low, left, right)
+        return activation(low, plain, mode)
     if isinstance(left, Ref) and isinstance(right, Ref):
         return join(low, "div", left, right)
     if isinstance(left, Ref):

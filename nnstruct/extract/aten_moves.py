@@ -13,9 +13,9 @@ from nnstruct.extract.aten_affine import many, pad
 from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
 _SAME = (
-    "aten.contiguous", "aten.clone", "aten.alias", "aten.detach", "aten.to", "aten._to_copy", "aten.dropout",
+    "aten.contiguous", "aten.clone", "aten.alias", "aten.detach", "aten.dropout",
     "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout", "aten.lift_fresh_copy",
-    "aten.native_dropout", "aten.type_as", "aten.float", "aten.positive", "aten.view_as",
+    "aten.native_dropout", "aten.positive", "aten.view_as",
 )  # fmt: skip
 
 

@@ -115,7 +115,13 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
     UnsupportedOperationError
         If an operation is not supported.
     """
-    from nnstruct.extract import aten_affine, aten_math, aten_moves  # noqa: F401  (they register handlers)
+    from nnstruct.extract import (  # noqa: F401  (they register handlers)
+        aten_affine,
+        aten_logic,
+        aten_math,
+        aten_moves,
+        aten_places,
+    )
     from nnstruct.extract.capture import capture
     from nnstruct.extract.lowering import Lowering
 

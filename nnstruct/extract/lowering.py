@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
+from nnstruct.extract.aten_graph import (
+    Ref,
+    is_mutable,
+    leaves,
+    needed_nodes,
+    shape_of,
+    submodule_of,
+)
 from nnstruct.extract.builder import Builder
 from nnstruct.extract.capture import Captured
+from nnstruct.extract.writes import write_back
 from nnstruct.program import Program, UnsupportedOperationError
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A value of the program, as opposed to a constant."""
-
-    value: int
-
 
 Handler = Callable[..., Any]
 HANDLERS: dict[str, Handler] = {}
@@ -58,7 +58,7 @@ class Lowering:
     def run(self) -> Program:
         """The program of the whole graph."""
         outputs: list[int] = []
-        needed = _needed(self.captured.graph)
+        needed = needed_nodes(self.captured.graph)
         for node in self.captured.graph.nodes:
             if node.op != "placeholder" and node not in needed:
                 continue
@@ -72,8 +72,10 @@ class Lowering:
                 shape, dtype = shape_of(node)
                 discrete = not (dtype.is_floating_point or dtype.is_complex)
                 self.env[node] = Ref(self.builder.add_input(shape, discrete=discrete))
+            elif node.op == "get_attr":
+                self.env[node] = getattr(self.captured.graph.owning_module, str(node.target))
             elif node.op == "call_function":
-                self.env[node] = self._call(node)
+                self.env[node] = self.call(node)
             elif node.op == "output":
                 found = leaves(self.resolve(node.args))
                 outputs = [leaf.value for leaf in found if isinstance(leaf, Ref)]
@@ -113,35 +115,96 @@ class Lowering:
             return {key: self.resolve(item) for key, item in tree.items()}
         return tree
 
-    def _call(self, node: fx.Node) -> Any:
+    def call(self, node: fx.Node) -> Any:
+        """What a call in the graph makes.
+
+        Parameters
+        ----------
+        node : fx.Node
+
+        Returns
+        -------
+        Ref, constant, or a list of them
+
+        Raises
+        ------
+        UnsupportedOperationError
+            If the operation is not supported and is not to become opaque.
+        """
         args, kwargs = self.resolve(node.args), self.resolve(node.kwargs)
         if node.target is operator.getitem:
             return args[0][args[1]]
         name = str(node.target)
+        if node.target in _INLINED:
+            return self._inlined(node, args)
         if not any(isinstance(leaf, Ref) for leaf in leaves((args, kwargs))):
             return self._fold(node, args, kwargs)
         if "_assert" in name or "sym_" in name:
             return None
-        in_place = _is_mutable(node) and name.split(".")[1].endswith("_")
+        in_place = is_mutable(node) and name.split(".")[1].endswith("_")
         plain = name
         if in_place:
             head, base, *rest = name.split(".")
             plain = ".".join([head, base.removesuffix("_"), *rest])
         handler = HANDLERS.get(plain) or HANDLERS.get(".".join(plain.split(".")[:2]))
-        if handler is None or (in_place and _shows_elsewhere(node.args[0])):
-            return self._unsupported(node, name, args, kwargs)
         try:
+            if handler is None:
+                raise UnsupportedOperationError(name, self.builder.where)
             result = handler(self, *args, **kwargs)
         except UnsupportedOperationError:
             if self.on_unsupported != "opaque":
                 raise
-            return self._unsupported(node, name, args, kwargs)
+            result = self._unsupported(node, name, args, kwargs)
         if in_place and isinstance(node.args[0], fx.Node):
-            self.env[node.args[0]] = result
+            write_back(self, node.args[0], result)
         return result
 
+    def _inlined(self, node: fx.Node, args: Any) -> Any:
+        """A part of the graph that a context or a constant condition holds, step by step."""
+        place = _INLINED[node.target]
+        if place is None:
+            condition, *graphs, given = args
+            if isinstance(condition, Ref):
+                return self._unsupported(node, str(node.target), args, {})
+            graph = graphs[0 if bool(condition) else 1]
+        else:
+            graph, given = args[place], args[place + 1 :]
+        outer, where = self.node, self.builder.where
+        placeholders = iter(given)
+        made: Any = None
+        for inner in graph.graph.nodes:
+            self.node = inner
+            self.builder.where = submodule_of(inner) or where
+            if inner.op == "placeholder":
+                self.env[inner] = next(placeholders)
+            elif inner.op == "get_attr":
+                self.env[inner] = getattr(graph, str(inner.target))
+            elif inner.op == "call_function":
+                self.env[inner] = self.call(inner)
+            elif inner.op == "output":
+                made = self.resolve(inner.args[0])
+        self.node, self.builder.where = outer, where
+        return list(made) if isinstance(made, list | tuple) else [made]
+
+    def hold(self, value: Tensor, name: str = "") -> Tensor:
+        """A constant that will not be freed, so that nothing else gets its id.
+
+        Parameters
+        ----------
+        value : Tensor
+        name : str
+            What it is called, if it has a name.
+
+        Returns
+        -------
+        Tensor
+        """
+        self._held.append(value)
+        self.names[id(value)] = name
+        return value
+
     def _fold(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
-        mutable = _is_mutable(node)
+        mutable = is_mutable(node)
         if "_assert" in str(node.target):
             return None
         key = (node.target, *(_identity(leaf) for leaf in leaves((args, kwargs))))
@@ -153,12 +216,12 @@ class Lowering:
             args = (args[0].clone(), *args[1:])
         with torch.no_grad():
             result = node.target(*args, **kwargs)  # type: ignore[operator]
-        if mutable and isinstance(node.args[0], fx.Node):
-            self.env[node.args[0]] = result
         for leaf in leaves(result):
             if isinstance(leaf, Tensor):
                 self._held.append(leaf)
                 self.names.setdefault(id(leaf), self._inherited(args, kwargs, leaf))
+        if mutable and isinstance(node.args[0], fx.Node) and isinstance(result, Tensor):
+            write_back(self, node.args[0], result)
         if not mutable:
             self.folded[key] = result
             self._held.append((args, kwargs))
@@ -221,6 +284,7 @@ class Lowering:
             return name, np.asarray(value, dtype=np.float32)
         found = self.names.get(id(value), "") or name
         value = value.detach().cpu()
+        value = value if value.layout == torch.strided else value.to_dense()
         if value.is_floating_point() and value.dtype != torch.float32:
             value = value.float()
         return found, value.resolve_neg().resolve_conj().numpy()
@@ -270,75 +334,14 @@ class Lowering:
         return self.builder.shape[value.value] if isinstance(value, Ref) else tuple(value.shape)
 
 
-def _is_mutable(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return bool(schema is not None and schema.is_mutable)
-
-
-def _needed(graph: fx.Graph) -> set[fx.Node]:
-    """Nodes that an output depends on, writes into such nodes included."""
-    needed: set[fx.Node] = set()
-    for node in reversed(graph.nodes):
-        written = _viewed(node.args[0]) if _is_mutable(node) and node.args else []
-        if node.op == "output" or node in needed or needed.intersection(written):
-            needed.add(node)
-            needed.update(node.all_input_nodes)
-    return needed
-
-
-def leaves(tree: Any) -> Iterable[Any]:
-    """The values in nested tuples, lists and dicts."""
-    if isinstance(tree, list | tuple):
-        return [leaf for item in tree for leaf in leaves(item)]
-    if isinstance(tree, dict):
-        return [leaf for item in tree.values() for leaf in leaves(item)]
-    return [tree]
+# Parts of a graph that are run as they stand: where the part is among the arguments, before its own; None
+# for a condition with two parts.
+_INLINED: dict[Any, int | None] = {
+    torch.ops.higher_order.wrap_with_autocast: 4,
+    torch.ops.higher_order.wrap_with_set_grad_enabled: 1,
+    torch.ops.higher_order.cond: None,
+}
 
 
 def _identity(leaf: Any) -> Any:
     return ("tensor", id(leaf)) if isinstance(leaf, Tensor) else (type(leaf).__name__, str(leaf))
-
-
-def shape_of(node: fx.Node) -> tuple[tuple[int, ...], torch.dtype]:
-    """Shape and type of the tensor that a node makes."""
-    value = node.meta.get("val")
-    if not isinstance(value, Tensor):
-        value = node.meta["tensor_meta"]
-    return tuple(int(size) for size in value.shape), value.dtype
-
-
-def submodule_of(node: fx.Node) -> str:
-    """Path of the submodule that a node was recorded in."""
-    stack = node.meta.get("nn_module_stack") or {}
-    if not stack:
-        return ""
-    path = list(stack.values())[-1][0]
-    return str(path).removeprefix("L['self'].").removeprefix("L['self']").strip(".")
-
-
-_VIEWS = frozenset(
-    {
-        "slice", "select", "view", "transpose", "permute", "unsqueeze", "squeeze", "expand", "alias", "t",
-        "mT", "reshape", "flatten", "unflatten", "chunk", "split", "split_with_sizes", "unbind", "narrow",
-        "movedim", "detach",
-    }
-)  # fmt: skip
-
-
-def _viewed(node: Any) -> list[fx.Node]:
-    """The node and, behind it, those whose memory it may show."""
-    chain: list[fx.Node] = []
-    while isinstance(node, fx.Node):
-        chain.append(node)
-        name = str(node.target).split(".")[1:2]
-        if node.op != "call_function" or not (
-            node.target is operator.getitem or (name and name[0] in _VIEWS)
-        ):
-            break
-        node = node.args[0]
-    return chain
-
-
-def _shows_elsewhere(node: Any) -> bool:
-    """Whether a write into this node would show in a value that something else reads."""
-    return any(len(behind.users) > 1 or behind.op == "placeholder" for behind in _viewed(node)[1:])

@@ -272,7 +272,8 @@ class _Rewriter:
             gates = np.tile(hidden, value.shape[0] // len(hidden))
             return [gates, source[-1] if role == "weight_ih" else hidden]
         if step.kind == "norm":
-            return [source[1]] if value.ndim == 1 and step.options["norm"] == "instance_norm" else None
+            by_channel = step.options["norm"] in ("instance_norm", "batch_statistics")
+            return [source[1]] if value.ndim == 1 and by_channel else None
         if step.kind in ("affine", "activation"):
             axes = source[len(source) - value.ndim :]
             return [

@@ -60,7 +60,8 @@ def _labels(
             marks = _marks(step, seen, wiring.resolution)
             if marks is not None:
                 labels = np.full(atoms.size, NO_UNIT)
-                labels[seen.ravel()] = np.broadcast_to(marks, seen.shape).ravel()
+                known = seen != NO_UNIT  # the others are constants beside the input's elements
+                labels[seen[known]] = np.broadcast_to(marks, seen.shape)[known]
                 if (labels != NO_UNIT).all():
                     return labels.reshape(shape), 0
     return _axis_marks(shape, default_axis(shape)), 0
@@ -86,7 +87,7 @@ def _readers(program: Program, value: int, atoms: np.ndarray) -> list[tuple[Step
                 for array, size in zip(ids, sizes, strict=True)
             ]
             out = np.broadcast_to(moved(step, known, sizes), step.shape)
-            if (out != NO_UNIT).all():
+            if (out != NO_UNIT).any():
                 tracked[step.outputs[0]] = out
         elif step.kind in _PASSING:
             seen = tracked[step.inputs[places[0]]]

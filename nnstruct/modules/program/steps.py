@@ -110,6 +110,8 @@ def _norm(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
         return functional.layer_norm(value, value.shape[value.dim() - options["axes"] :], scale, shift, eps)
     if options["norm"] == "rms_norm":
         return functional.rms_norm(value, value.shape[value.dim() - options["axes"] :], scale, eps)
+    if options["norm"] == "batch_statistics":
+        return functional.batch_norm(value, None, None, scale, shift, True, 0.0, eps)
     if options["norm"] == "group_norm":
         return functional.group_norm(value, options["groups"], scale, shift, eps)
     return functional.instance_norm(value, weight=scale, bias=shift, eps=eps)
