@@ -56,6 +56,8 @@ class TrainConfig(BaseModel):
         parametrization of Yang and Hu (2021) relative to ``base_width``.
     base_width : int
         Width at which ``mup`` equals the standard parametrization.
+    init_gain : float
+        Factor on the initial weights of edges, units and inputs; of the protocol ``clean``.
 
     Examples
     --------
@@ -80,6 +82,7 @@ class TrainConfig(BaseModel):
     normalization: Literal["default", "none", "batch", "layer"] = "default"
     parametrization: Literal["standard", "mup"] = "standard"
     base_width: int = Field(default=32, ge=1, strict=True)
+    init_gain: float = Field(default=1.0, gt=0, strict=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -141,6 +141,9 @@ def check_trainable(structure: Structure, task: Task, config: TrainConfig | None
     scheme.check_task(structure, task)
     if config is not None:
         scheme.check_config(config)
+        if config.protocol != "clean" and config.init_gain != 1.0:
+            rule = f"be 1 in the protocol {config.protocol!r}"
+            raise InvalidInputError("config.init_gain", rule, config.init_gain)
 
 
 def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
@@ -205,7 +208,8 @@ def initial_parameters(
     its unit (a symbol counts as one, a vector or image as its values) and g the gain: sqrt(2) for
     relu (He et al., 2015, arXiv:1502.01852) and gelu, 1 otherwise. Biases are 0, but 1 for the forget gate
     of LSTM (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same variance.
-    Normalisations start as the identity.
+    Normalisations start as the identity. ``config.init_gain`` is a factor on the weights of edges, units and
+    inputs, not on the read-out.
 
     Faithful protocol: the embedding is standard normal and all else uniform in +-1 / sqrt(size). The size is
     that of the cell, but for the read-out the number of its inputs.
@@ -239,7 +243,12 @@ def initial_parameters(
     """
     shapes = parameter_shapes(structure, task, config)
     rng = generator(seed, "init", structure.fingerprint)
-    return _SCHEMES[structure.family].values(structure, config, shapes, rng)
+    values = _SCHEMES[structure.family].values(structure, config, shapes, rng)
+    if config.init_gain != 1.0:
+        for name in values:
+            if name.partition(".")[0] in ("weight", "unit_weight", "input_weight"):
+                values[name] = values[name] * np.float32(config.init_gain)
+    return values
 
 
 def count_parameters(structure: Structure, task: Task, config: TrainConfig) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,40 @@ class Network:
         from nnstruct.network.interchange import to_graphml
 
         to_graphml(self, path)
+
+    def save(self, path: str | PathLike[str], *, dtype: str = "float32") -> Path:
+        """Write one safetensors file; see :func:`nnstruct.network.storage.save_network`.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, which is replaced if it is there.
+        dtype : {"float32", "float16"}
+            ``float32`` keeps every bit; ``float16`` rounds and halves the file.
+
+        Returns
+        -------
+        Path
+        """
+        from nnstruct.network.storage import save_network
+
+        return save_network(self, path, dtype=dtype)
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Network:
+        """The network in a file of :meth:`save`; see :func:`nnstruct.network.storage.load_network`.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Network
+        """
+        from nnstruct.network.storage import load_network
+
+        return load_network(path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.structure, self.weight, self.bias, dict(self.tensors)))

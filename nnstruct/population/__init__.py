@@ -2,6 +2,15 @@
 
 from nnstruct.population.engines import ENGINES, choose_engine
 from nnstruct.population.job import Job
-from nnstruct.population.train import stream, train, train_network
+from nnstruct.population.train import Trained, stream, stream_kept, train, train_network
 
-__all__ = ["ENGINES", "Job", "choose_engine", "stream", "train", "train_network"]
+__all__ = [
+    "ENGINES",
+    "Job",
+    "Trained",
+    "choose_engine",
+    "stream",
+    "stream_kept",
+    "train",
+    "train_network",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from nnstruct.errors import InvalidInputError
@@ -21,35 +21,42 @@ class Engine:
     Attributes
     ----------
     name : str
-    train_one : callable (structure, task, config, seed) -> Outcome
+    train_one : callable (structure, task, config, seed, keep) -> Outcome
+        ``keep`` holds the epochs after which parameters are kept.
     obstacle : callable (structure, task, config) -> str or None
         Why the engine cannot train such a network, in words; None where it can.
     """
 
     name: str
-    train_one: Callable[[Structure, Task, TrainConfig, int], Outcome]
+    train_one: Callable[[Structure, Task, TrainConfig, int, Collection[int]], Outcome]
     obstacle: Callable[[Structure, Task, TrainConfig], str | None]
 
 
-def _reference(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def _reference(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int]
+) -> Outcome:
     from nnstruct.population.reference import train_one
 
-    return train_one(structure, task, config, seed)
+    return train_one(structure, task, config, seed, keep)
 
 
-def _fused(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def _fused(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int]
+) -> Outcome:
     if structure.family == "mlp":
         from nnstruct.population.fused_mlp.engine import train_one
     else:
         from nnstruct.population.fused.engine import train_one
 
-    return train_one(structure, task, config, seed)
+    return train_one(structure, task, config, seed, keep)
 
 
-def _native(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def _native(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int]
+) -> Outcome:
     from nnstruct.population.native.engine import train_one
 
-    return train_one(structure, task, config, seed)
+    return train_one(structure, task, config, seed, keep)
 
 
 def _beyond_native(structure: Structure, task: Task, config: TrainConfig) -> str | None:
@@ -62,10 +69,12 @@ def _beyond_native(structure: Structure, task: Task, config: TrainConfig) -> str
     return _beyond_fused(structure, task, config)
 
 
-def _batched(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def _batched(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int]
+) -> Outcome:
     from nnstruct.population.batched.engine import train_one
 
-    return train_one(structure, task, config, seed)
+    return train_one(structure, task, config, seed, keep)
 
 
 def _beyond_batched(structure: Structure, task: Task, config: TrainConfig) -> str | None:
@@ -81,7 +90,7 @@ def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
 def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
-    known = ("normalization", "schedule") if structure.family == "mlp" else ()
+    known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
     beyond = [name for name in config.options if name not in known]
     return f"config.{beyond[0]}" if beyond else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from nnstruct.tasks import Split, Task
 RunSplit = Callable[[str, np.ndarray, np.ndarray, bool], tuple[float, float]]
 
 
-def run_epochs(run: RunSplit, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def run_epochs(
+    run: RunSplit,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+    parameters: Callable[[], dict[str, np.ndarray]],
+    keep: Collection[int] = (),
+) -> Outcome:
     """Train for all epochs, or until the loss is no longer finite, and test at the end.
 
     Parameters
@@ -27,11 +34,14 @@ def run_epochs(run: RunSplit, task: Task, config: TrainConfig, seed: int) -> Out
     config : TrainConfig
     seed : int
         Decides the batches.
+    parameters : callable () -> mapping of str to float32 array
+        Copies of the parameters as they are now.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
 
     Returns
     -------
     Outcome
-        The curves and test values, without parameters.
     """
     outcome = Outcome()
 
@@ -46,6 +56,10 @@ def run_epochs(run: RunSplit, task: Task, config: TrainConfig, seed: int) -> Out
         if not np.isfinite(loss) or not outcome.add_epoch(
             loss, *means("val", evaluation_batches(task.val, config))
         ):
-            return outcome
-    outcome.test_loss, outcome.test = means("test", evaluation_batches(task.test, config))
+            break
+        if epoch + 1 in keep:
+            outcome.kept[epoch + 1] = parameters()
+    else:
+        outcome.test_loss, outcome.test = means("test", evaluation_batches(task.test, config))
+    outcome.parameters = parameters()
     return outcome

@@ -21,6 +21,8 @@ class Outcome:
     train_loss, val_loss, val : list of float
     test, test_loss : float
     parameters : mapping of str to float32 array, by :func:`nnstruct.modules.parameter_shapes`
+    kept : mapping of int to such a mapping
+        Parameters after epochs that were to be kept, by the number of the epoch, from 1 on.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -29,6 +31,7 @@ class Outcome:
     test: float = float("nan")
     test_loss: float = float("nan")
     parameters: dict[str, np.ndarray] = field(default_factory=dict)
+    kept: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def add_epoch(self, train_loss: float, val_loss: float, val: float) -> bool:
         """Append the values of an epoch, unless a loss is not finite.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def train_one(
-    structure: Structure, task: Task, config: TrainConfig, seed: int, device: str = "cpu"
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+    keep: Collection[int] = (),
+    device: str = "cpu",
 ) -> Outcome:
     """Train one network and keep its curves and weights.
 
@@ -34,6 +39,8 @@ def train_one(
     config : TrainConfig
     seed : int
         Decides initial weights, batches and augmentation.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
     device : str
         Where the network and the data are, as PyTorch names it.
 
@@ -42,10 +49,10 @@ def train_one(
     Outcome
     """
     with torch_threads(1):
-        return _outcome(Training(structure, task, config, seed, device), task, config)
+        return _outcome(Training(structure, task, config, seed, device), task, config, keep)
 
 
-def _outcome(training: Training, task: Task, config: TrainConfig) -> Outcome:
+def _outcome(training: Training, task: Task, config: TrainConfig, keep: Collection[int]) -> Outcome:
     outcome = Outcome()
     for epoch in range(config.epochs):
         total = 0.0
@@ -57,6 +64,8 @@ def _outcome(training: Training, task: Task, config: TrainConfig) -> Outcome:
             total / len(task.train), *training.evaluate("val")
         ):
             break
+        if epoch + 1 in keep:
+            outcome.kept[epoch + 1] = training.module.parameters_by_name()
     else:
         outcome.test_loss, outcome.test = training.evaluate("test")
     outcome.parameters = training.module.parameters_by_name()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules.parameters import check_trainable
@@ -23,6 +26,21 @@ from nnstruct.tasks import Task
 # A worker gets several networks at a time, so that sending them costs little, but few enough
 # that records arrive often and the last worker does not run long alone.
 _MOST_JOBS_A_CHUNK = 8
+
+
+class Trained(NamedTuple):
+    """A record and the weights that were to be kept.
+
+    Attributes
+    ----------
+    record : Record
+    kept : mapping of int to mapping of str to float32 array
+        Parameters by :func:`nnstruct.modules.parameter_shapes`, with running statistics, by the number of the
+        epoch, from 1 on; epochs that a diverged training did not complete are not there.
+    """
+
+    record: Record
+    kept: dict[int, dict[str, np.ndarray]]
 
 
 def stream(
@@ -81,6 +99,47 @@ def stream(
     236 ok
     84 ok
     """
+    return _records(stream_kept(jobs, task, config, engine=engine, device=device, workers=workers))
+
+
+def stream_kept(
+    jobs: Sequence[Job],
+    task: Task,
+    config: TrainConfig | None = None,
+    *,
+    keep: Collection[int] = (),
+    engine: str = "auto",
+    device: str = "cpu",
+    workers: int | None = 1,
+) -> Iterator[Trained]:
+    """Train networks as :func:`stream` does, and keep their weights after some epochs.
+
+    Parameters
+    ----------
+    jobs, task, config, engine, device, workers
+        As for :func:`stream`.
+    keep : collection of int
+        Epochs, from 1 on, after which weights are kept.
+
+    Yields
+    ------
+    Trained
+        In the order in which they finish.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As for :func:`stream`.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import Job, stream_kept
+    >>> job = Job(Structure.from_layers([4]), seed=0)
+    >>> ((record, kept),) = stream_kept([job], load_task("digits"), TrainConfig(epochs=3), keep=[1, 3])
+    >>> list(kept), kept[3]["bias"].shape
+    ([1, 3], (4, 1))
+    """
     config = config or TrainConfig()
     jobs = [Job(structure, check_seed(seed)) for structure, seed in jobs]
     for job in jobs:
@@ -89,10 +148,10 @@ def stream(
     ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
     count = min(check_workers(workers), max(len(ordered), 1))
     if device != "cpu" or (engine == "batched" and config.protocol == "clean"):
-        return _stream_on_device(ordered, task, config, engine, check_device(device))
+        return _stream_on_device(ordered, task, config, keep, engine, check_device(device))
     if count <= 1:
-        return _train_all(ordered, task, config, engine)
-    return _stream_parallel(ordered, task, config, engine, count)
+        return _train_all(ordered, task, config, keep, engine)
+    return _stream_parallel(ordered, task, config, keep, engine, count)
 
 
 def train(
@@ -205,7 +264,7 @@ def train_network(
         raise InvalidInputError("config.protocol", "be 'clean' to keep a Network", config.protocol)
     chosen = choose_engine(engine, structure, task, config)
     started = time.process_time()
-    outcome = chosen.train_one(structure, task, config, seed)
+    outcome = chosen.train_one(structure, task, config, seed, ())
     record = outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
     values = dict(outcome.parameters)
     weight, bias = values.pop("weight"), values.pop("bias")
@@ -220,41 +279,52 @@ def _cost(structure: Structure, task: Task) -> int:
     return FAMILIES[structure.family].gates * (structure.num_edges + 8 * structure.num_units)
 
 
-def _train_all(jobs: Iterable[Job], task: Task, config: TrainConfig, engine: str) -> Iterator[Record]:
+def _records(trained: Iterator[Trained]) -> Iterator[Record]:
+    for record, _ in trained:
+        yield record
+
+
+def _train_all(
+    jobs: Iterable[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str
+) -> Iterator[Trained]:
     for structure, seed in jobs:
         chosen = choose_engine(engine, structure, task, config)
         started = time.process_time()
-        outcome = chosen.train_one(structure, task, config, seed)
-        yield outcome.record(structure, task, config, seed, time.process_time() - started, chosen.name)
+        outcome = chosen.train_one(structure, task, config, seed, keep)
+        seconds = time.process_time() - started
+        yield Trained(outcome.record(structure, task, config, seed, seconds, chosen.name), outcome.kept)
 
 
-def _train_chunk(jobs: list[Job], task: Task, config: TrainConfig, engine: str) -> list[Record]:
+def _train_chunk(
+    jobs: list[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str
+) -> list[Trained]:
     end_with_parent()
-    return list(_train_all(jobs, task, config, engine))
+    return list(_train_all(jobs, task, config, keep, engine))
 
 
 def _stream_on_device(
-    jobs: list[Job], task: Task, config: TrainConfig, engine: str, device: str
-) -> Iterator[Record]:
+    jobs: list[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str, device: str
+) -> Iterator[Trained]:
     """Populations first, in this process; then, one by one, what no population takes."""
     from nnstruct.population.batched.engine import train_many
     from nnstruct.population.reference import train_one
 
     chosen = [choose_engine(engine, job.structure, task, config, device).name for job in jobs]
     together = [job for job, name in zip(jobs, chosen, strict=True) if name == "batched"]
-    for index, outcome, seconds in train_many(together, task, config, device=device):
+    for index, outcome, seconds in train_many(together, task, config, device=device, keep=keep):
         structure, seed = together[index]
-        yield outcome.record(structure, task, config, seed, seconds, "batched")
+        yield Trained(outcome.record(structure, task, config, seed, seconds, "batched"), outcome.kept)
     for (structure, seed), name in zip(jobs, chosen, strict=True):
         if name == "reference":
             started = time.perf_counter()
-            outcome = train_one(structure, task, config, seed, device)
-            yield outcome.record(structure, task, config, seed, time.perf_counter() - started, name)
+            outcome = train_one(structure, task, config, seed, keep, device)
+            seconds = time.perf_counter() - started
+            yield Trained(outcome.record(structure, task, config, seed, seconds, name), outcome.kept)
 
 
 def _stream_parallel(
-    jobs: list[Job], task: Task, config: TrainConfig, engine: str, workers: int
-) -> Iterator[Record]:
+    jobs: list[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str, workers: int
+) -> Iterator[Trained]:
     from joblib import Parallel, delayed
 
     # Workers map large arrays from one file, but each would hash them anew for every chunk.
@@ -264,5 +334,5 @@ def _stream_parallel(
     parallel = Parallel(
         n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
     )
-    for records in parallel(delayed(_train_chunk)(chunk, task, config, engine) for chunk in chunks):
-        yield from records
+    for trained in parallel(delayed(_train_chunk)(chunk, task, config, keep, engine) for chunk in chunks):
+        yield from trained

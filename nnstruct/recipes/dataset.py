@@ -122,13 +122,14 @@ class DatasetRecipe(Section):
         -------
         list of Structure
         """
-        from nnstruct.priors import sample, stier2021
+        from nnstruct.priors import stier2021
+        from nnstruct.recipes.drawing import narrowed_sample
 
         chosen = self.sample
         if chosen.study:
             drawn = stier2021(chosen.count, seed=chosen.seed, family=family)
         else:
-            drawn = sample(self.space.of(family), chosen.count, seed=chosen.seed, priors=chosen.priors)
+            drawn = narrowed_sample(chosen, self.space.of(family))
         if (chosen.inputs, chosen.outputs) == ("sources", "sinks"):
             return drawn
         return [with_ports(s, inputs=chosen.inputs, outputs=chosen.outputs) for s in drawn]

@@ -17,7 +17,8 @@ of the three data sets stands in both official sets, or twice in one.
 
 **Values.** Pixels are divided by 255 and standardised by the mean and standard deviation of the
 official training set (of each channel in CIFAR-10), rounded to four digits: constants, so that an
-image has the same values in every subset.
+image has the same values in every subset. With ``side`` each square block of pixels becomes its mean, so
+that images are smaller and training is quicker.
 
 **Memory.** Only the images asked for are converted to float32. All of CIFAR-10 takes 740 MB, of MNIST
 220 MB.
@@ -35,7 +36,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from nnstruct.checks import check_integer
+from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.data import data_directory, data_file
@@ -56,6 +60,7 @@ def mnist(
     train: int | None = None,
     val: int | float = 5000,
     test: int | None = None,
+    side: int | None = None,
     seed: int = 0,
     data: PathLike | None = None,
     download: bool = False,
@@ -72,6 +77,8 @@ def mnist(
         Images of the validation split, or (below 1) their share of the official training set.
     test : int, optional
         Images of the test split; by default all 10,000.
+    side : int, optional
+        Pixels along each side of an image, a divisor of the published number, which is the default.
     seed : int
         Decides the validation split and which images a smaller split holds.
     data : path, optional
@@ -105,7 +112,7 @@ def mnist(
     ...
     nnstruct.errors.MissingDataError: The data directory not-there does not exist. Set ...
     """
-    sizes = _Sizes(train, val, test)
+    sizes = _Sizes(train, val, test, side, 28)
     files = _idx_files(MNIST, data, download)
     return _task("mnist", files, (MNIST_MEAN, MNIST_SD), sizes, seed)
 
@@ -115,6 +122,7 @@ def fashion_mnist(
     train: int | None = None,
     val: int | float = 5000,
     test: int | None = None,
+    side: int | None = None,
     seed: int = 0,
     data: PathLike | None = None,
     download: bool = False,
@@ -126,7 +134,7 @@ def fashion_mnist(
 
     Parameters
     ----------
-    train, val, test, seed, data, download
+    train, val, test, side, seed, data, download
         As for :func:`mnist`.
 
     Returns
@@ -144,7 +152,7 @@ def fashion_mnist(
     ...
     nnstruct.errors.MissingDataError: The data directory not-there does not exist. Set ...
     """
-    sizes = _Sizes(train, val, test)
+    sizes = _Sizes(train, val, test, side, 28)
     files = _idx_files(FASHION_MNIST, data, download)
     return _task("fashion-mnist", files, (FASHION_MNIST_MEAN, FASHION_MNIST_SD), sizes, seed)
 
@@ -154,6 +162,7 @@ def cifar10(
     train: int | None = None,
     val: int | float = 5000,
     test: int | None = None,
+    side: int | None = None,
     seed: int = 0,
     data: PathLike | None = None,
     download: bool = False,
@@ -166,7 +175,7 @@ def cifar10(
 
     Parameters
     ----------
-    train, val, test, seed, data, download
+    train, val, test, side, seed, data, download
         As for :func:`mnist`.
 
     Returns
@@ -184,7 +193,7 @@ def cifar10(
     ...
     nnstruct.errors.MissingDataError: The data directory not-there does not exist. Set ...
     """
-    sizes = _Sizes(train, val, test)
+    sizes = _Sizes(train, val, test, side, 32)
     if download:
         _fetch_missing(CIFAR10, data)
     hint = CIFAR10[0].offer
@@ -198,13 +207,18 @@ def cifar10(
 class _Sizes:
     """The sizes asked for, checked before any file is read."""
 
-    def __init__(self, train: int | None, val: int | float, test: int | None) -> None:
+    def __init__(
+        self, train: int | None, val: int | float, test: int | None, side: int | None, published: int
+    ) -> None:
         self.train = None if train is None else check_size("train", train)
         self.test = None if test is None else check_size("test", test)
         if not is_share(val):
             rule = "be an integer from 1 on, or a share above 0 and below 1"
             val = check_integer(val, "val", rule=rule)
         self._val = val
+        self.side = published if side is None else check_integer(side, "side")
+        if published % self.side:
+            raise InvalidInputError("side", f"divide {published}, the side of the published images", side)
 
     def val(self, available: int) -> int:
         """Images of the validation split."""
@@ -225,9 +239,19 @@ def _task(
     (tested,) = draw_balanced(testing.labels, {"test": sizes.test}, seed, name, "test")
     parts = ((training, kept), (training, held), (testing, tested))
     first, second, third = (
-        Split(images.standardised(rows, *scale), images.labels[rows]) for images, rows in parts
+        Split(_shrunk(images.standardised(rows, *scale), sizes.side), images.labels[rows])
+        for images, rows in parts
     )
     return Task(name, first, second, third, num_classes=NUM_CLASSES)
+
+
+def _shrunk(images: np.ndarray, side: int) -> np.ndarray:
+    """The means of square blocks, float32 [n, channels, side, side]."""
+    n, channels, height, _ = images.shape
+    block = height // side
+    if block == 1:
+        return images
+    return images.reshape(n, channels, side, block, side, block).mean(axis=(3, 5), dtype=np.float32)
 
 
 def _idx_files(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnstruct.errors import RecipeError
+from nnstruct.errors import InvalidInputError, RecipeError
 from nnstruct.recipes import DatasetRecipe, read_recipe
 from nnstruct.recipes.reading import to_toml
 from nnstruct.structure.space import Space
@@ -39,6 +39,25 @@ def test_each_family_takes_what_its_units_have(tmp_path):
     assert all(map(recipe.space.of("cnn").contains, drawn))
     assert [s.origin["prior"] for s in drawn] == ["resnet", "discretised-ode", "erdos-renyi"] * 2
     assert {name for s in recipe.structures("mlp") for name in s.attributes} == {"activation"}
+
+
+def test_draws_are_narrowed_to_layers_and_shared_attributes(tmp_path):
+    narrow = TEXT.replace(
+        "sample = { count = 6,", 'sample = { layers = [3, 4], shared = ["activation"], count = 6,'
+    )
+    recipe, plain = read(tmp_path, narrow), read(tmp_path, TEXT)
+    drawn = recipe.structures("cnn")
+    assert len({s.fingerprint for s in drawn}) == 6
+    assert {s.num_layers for s in drawn} <= {3, 4}
+    assert all(len(set(s.attributes["activation"])) == 1 for s in drawn)
+    assert len({s.attributes["activation"] for s in drawn}) > 1
+    assert any(len(set(s.attributes["operator"])) > 1 for s in drawn)
+    # The graphs are among those that the same sample gives without the bounds.
+    graphs = {s.edge_index.tobytes() for s in plain.structures("cnn")}
+    assert all(s.edge_index.tobytes() in graphs for s in drawn)
+    none = read(tmp_path, narrow.replace("[3, 4]", "[90, 91]").replace("count = 6", "count = 1"))
+    with pytest.raises(InvalidInputError, match="count must be at most 0 with these layers"):
+        none.structures("cnn")
 
 
 def test_a_written_recipe_reads_back(tmp_path):

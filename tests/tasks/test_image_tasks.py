@@ -123,6 +123,23 @@ def test_val_as_a_share(name: str, tmp_path: Path) -> None:
     assert (len(task.train), len(task.val), len(task.test)) == (10, 20, 20)
 
 
+@each
+def test_a_smaller_side_holds_the_means_of_blocks(name: str, tmp_path: Path) -> None:
+    write(tmp_path, name)
+    whole, small = (
+        load_task(name, val=10, data=tmp_path, side=side).test for side in (None, SHAPES[name][1] // 4)
+    )
+    n, channels, side, _ = small.inputs.shape
+    assert side * 4 == SHAPES[name][1]
+    for row, column in ((0, 0), (side - 1, 1)):
+        block = whole.inputs[:, :, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+        np.testing.assert_allclose(small.inputs[:, :, row, column], block.mean(axis=(2, 3)), atol=1e-6)
+    assert (n, channels) == whole.inputs.shape[:2]
+    np.testing.assert_array_equal(small.targets, whole.targets)
+    with pytest.raises(InvalidInputError, match=f"side must divide {SHAPES[name][1]}"):
+        load_task(name, val=10, data=tmp_path, side=9)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_unpacked_files_hold_the_same_task(name: str, tmp_path: Path) -> None:
     write(tmp_path, name)

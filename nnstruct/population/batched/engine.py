@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ def train_many(
     device: str = "cpu",
     population_size: int | None = None,
     tf32: bool = False,
+    keep: Collection[int] = (),
 ) -> Iterator[tuple[int, Outcome, float]]:
     """Train networks in populations and yield them as each population finishes.
 
@@ -56,6 +57,8 @@ def train_many(
         Most networks at once; by default what the device's memory holds.
     tf32 : bool
         Whether a GPU may round the factors of products to 10 bits, which is faster and less exact.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
 
     Yields
     ------
@@ -84,10 +87,12 @@ def train_many(
     if population_size is not None:
         rule = "be a positive integer or None"
         population_size = check_integer(population_size, "population_size", rule=rule)
-    return _train_buckets(jobs, task, config, check_device(device), population_size, tf32)
+    return _train_buckets(jobs, task, config, check_device(device), population_size, tf32, keep)
 
 
-def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def train_one(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int] = ()
+) -> Outcome:
     """Train one network, a population of one on the CPU.
 
     Parameters
@@ -97,6 +102,8 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     config : TrainConfig
     seed : int
         Decides initial weights and batches.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
 
     Returns
     -------
@@ -109,7 +116,7 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     """
     from nnstruct.population.job import Job
 
-    ((_, outcome, _),) = train_many([Job(structure, seed)], task, config)
+    ((_, outcome, _),) = train_many([Job(structure, seed)], task, config, keep=keep)
     return outcome
 
 
@@ -120,6 +127,7 @@ def _train_buckets(
     device: str,
     population_size: int | None,
     tf32: bool,
+    keep: Collection[int],
 ) -> Iterator[tuple[int, Outcome, float]]:
     on_gpu = device != "cpu"
     memory = int(SHARE_OF_GPU_MEMORY * torch.cuda.mem_get_info(device)[0]) if on_gpu else CPU_MEMORY
@@ -130,7 +138,7 @@ def _train_buckets(
     ):
         with _settings(device, tf32):
             chosen = [jobs[index] for index in members]
-            outcomes = Population(chosen, model, task, config, device).train()
+            outcomes = Population(chosen, model, task, config, device).train(keep)
         if on_gpu:
             gc.collect()  # a population and its graphs refer to each other
         share = (clock() - started) / len(members)

@@ -28,7 +28,7 @@ def obstacle(structure: Structure, task: Task, config: TrainConfig) -> str | Non
     str or None
         In words, to follow "cannot train"; None where it can.
     """
-    allowed = {"normalization"} if structure.family == "mlp" else set()
+    allowed = {"init_gain", "normalization"} if structure.family == "mlp" else {"init_gain"}
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
     if config.protocol != "clean":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -145,8 +145,13 @@ class Population:
             self._evaluate[name](positions, steps)
         return self.loss.cpu().numpy() / len(split), self.hits.cpu().numpy() / len(split)
 
-    def train(self) -> list[Outcome]:
+    def train(self, keep: Collection[int] = ()) -> list[Outcome]:
         """Train for all epochs, or until every network has diverged.
+
+        Parameters
+        ----------
+        keep : collection of int
+            Epochs, from 1 on, after which parameters are kept.
 
         Returns
         -------
@@ -167,11 +172,20 @@ class Population:
             }
             if not running:
                 break
+            if epoch + 1 in keep:
+                for index, parameters in self._parameters():
+                    if index in running:
+                        outcomes[index].kept[epoch + 1] = parameters
         else:
             test_loss, test = self.evaluate("test")
             for index in running:
                 outcomes[index].test_loss, outcomes[index].test = float(test_loss[index]), float(test[index])
-        rows = self.rows.detach().cpu().numpy()
-        for outcome, slots, row in zip(outcomes, self.slots, rows, strict=True):
-            outcome.parameters = unpack(slots, row)
+        for index, parameters in self._parameters():
+            outcomes[index].parameters = parameters
         return outcomes
+
+    def _parameters(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Each network's place and its parameters as they are now."""
+        rows = self.rows.detach().cpu().numpy()
+        for index, (slots, row) in enumerate(zip(self.slots, rows, strict=True)):
+            yield index, unpack(slots, row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from nnstruct.population.fused.workspace import make_workspace
@@ -12,9 +14,11 @@ from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
 
-def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def train_one(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int] = ()
+) -> Outcome:
     """Train one network and keep its curves and weights."""
-    return train_with(numba_epochs, structure, task, config, seed)
+    return train_with(numba_epochs, structure, task, config, seed, keep)
 
 
 def numba_epochs(preparation: Preparation) -> RunEpoch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from nnstruct.modules.parameters import initial_parameters
@@ -14,7 +16,9 @@ from nnstruct.structure import Structure
 from nnstruct.tasks import SPLIT_NAMES, Split, Task
 
 
-def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def train_one(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int] = ()
+) -> Outcome:
     """Train one network and keep its curves and weights."""
     from nnstruct.population.fused_mlp.kernel import run_epoch
 
@@ -37,9 +41,7 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
             batches, starts, rates, settings,
         )  # fmt: skip
 
-    outcome = run_epochs(run, task, config, seed)
-    outcome.parameters = layout.unpack(parameters, initial)
-    return outcome
+    return run_epochs(run, task, config, seed, lambda: layout.unpack(parameters, initial), keep)
 
 
 def as_arrays(split: Split) -> tuple[np.ndarray, np.ndarray]:

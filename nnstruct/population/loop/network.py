@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -197,6 +197,7 @@ def train_with(
     task: Task,
     config: TrainConfig,
     seed: int,
+    keep: Collection[int] = (),
 ) -> Outcome:
     """Train one network with a compiled loop.
 
@@ -211,6 +212,8 @@ def train_with(
     config : TrainConfig
     seed : int
         Decides initial weights and batches.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
 
     Returns
     -------
@@ -219,9 +222,7 @@ def train_with(
     """
     initial = initial_parameters(structure, task, config, seed)
     network = CompiledNetwork(prepare, layout_of(structure, task, config), initial, task, config)
-    outcome = run_epochs(network.run, task, config, seed)
-    outcome.parameters = network.parameters()
-    return outcome
+    return run_epochs(network.run, task, config, seed, network.parameters, keep)
 
 
 def _arrays(split: Split, symbols: np.ndarray) -> Data:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from nnstruct.population.loop.network import train_with
 from nnstruct.population.native.bridge import NativeEpochs
 from nnstruct.population.outcome import Outcome
@@ -10,7 +12,9 @@ from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
 
-def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) -> Outcome:
+def train_one(
+    structure: Structure, task: Task, config: TrainConfig, seed: int, keep: Collection[int] = ()
+) -> Outcome:
     """Train one network and keep its curves and weights.
 
     Parameters
@@ -22,9 +26,11 @@ def train_one(structure: Structure, task: Task, config: TrainConfig, seed: int) 
     config : TrainConfig
     seed : int
         Decides initial weights and batches.
+    keep : collection of int
+        Epochs, from 1 on, after which parameters are kept.
 
     Returns
     -------
     Outcome
     """
-    return train_with(NativeEpochs, structure, task, config, seed)
+    return train_with(NativeEpochs, structure, task, config, seed, keep)
