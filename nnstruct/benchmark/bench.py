@@ -11,6 +11,7 @@ from nnstruct.benchmark.contents import Contents, read_contents
 from nnstruct.benchmark.score_store import holds_scores
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.benchmark.views import Views
+from nnstruct.benchmark.weights import KeptWeights
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
@@ -203,13 +204,17 @@ class Benchmark(Views):
                 f"The structures of {len(orphans)} fingerprints, such as {min(orphans)}, are lost. "
                 "Run build again with all structures: their records are still there."
             )
-        return cls(
+        bench = cls(
             from_arrow(contents.structures), tables.to_frame(contents.records), contents.manifest.configs
         )
+        bench._weights = contents.weights
+        return bench
 
     @classmethod
     def load(cls, path: str | Path, *, target: str | None = None) -> Benchmark:
         """Read a benchmark folder, finished or still being built, and verify every file.
+
+        Files of weights are verified when the first network is read.
 
         Parameters
         ----------
@@ -271,6 +276,7 @@ class Benchmark(Views):
             done = set(tables.keys(before.records))
             known = set(before.structures.column("fingerprint").to_pylist())
             store.add_structures(s for key, s in self._all.items() if key not in known)
+            store.add_weights(self._weights.all(tables.frame_keys(self.table)))
             store.add_records(record for record in tables.to_records(self.table) if record.key not in done)
             store.compact()
             write_card_unless_foreign(Benchmark.from_contents(store.read()), Path(path))
@@ -312,4 +318,6 @@ class Benchmark(Views):
         for part in parts:
             structures |= {k: s for k, s in part._all.items() if k not in structures}
             configs = part.configs | configs
-        return Benchmark(list(structures.values()), rows, configs, target=self.target)
+        merged = Benchmark(list(structures.values()), rows, configs, target=self.target)
+        merged._weights = KeptWeights([file for part in parts for file in part._weights.files])
+        return merged

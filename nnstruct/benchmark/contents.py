@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.manifest import Manifest, read_manifest
+from nnstruct.benchmark.weights import KeptWeights, WeightFile
 from nnstruct.errors import CorruptFileError, NnstructError
 from nnstruct.files import read_verified
 from nnstruct.structure.interchange import arrow_schema
@@ -21,7 +22,8 @@ RECORDS = f"{DATA}/records.parquet"
 COSTS = f"{DATA}/costs.parquet"
 BASE = (STRUCTURES, RECORDS, COSTS)
 _SCHEMAS = {STRUCTURES: arrow_schema(), RECORDS: tables.RECORD_SCHEMA, COSTS: tables.COST_SCHEMA}
-_SHARD_NAME = re.compile(r"(structures|records)-(\d{6,})-([0-9a-f]{16})\.parquet")
+_SHARD_NAME = re.compile(r"(structures|records|weights)-(\d{6,})-([0-9a-f]{16})\.(parquet|safetensors)")
+_MERGED_WEIGHTS = re.compile(rf"{DATA}/weights-\d{{5,}}-([0-9a-f]{{16}})\.safetensors")
 _ATTEMPTS = 5
 
 
@@ -45,7 +47,7 @@ def shard_path(folder: Path, kind: str, sequence: int, digest: str) -> Path:
     Parameters
     ----------
     folder : Path
-    kind : {"structures", "records"}
+    kind : {"structures", "records", "weights"}
     sequence : int
         Its place among the shards, from 1.
     digest : str
@@ -55,7 +57,58 @@ def shard_path(folder: Path, kind: str, sequence: int, digest: str) -> Path:
     -------
     Path
     """
-    return folder / SHARDS / f"{kind}-{sequence:06d}-{digest[:16]}.parquet"
+    suffix = "safetensors" if kind == "weights" else "parquet"
+    return folder / SHARDS / f"{kind}-{sequence:06d}-{digest[:16]}.{suffix}"
+
+
+def merged_weights_name(number: int, digest: str) -> str:
+    """Path within the benchmark folder of a merged file of weights; its name tells its content.
+
+    Parameters
+    ----------
+    number : int
+        From 1 on.
+    digest : str
+        SHA-256 of its bytes in hexadecimal digits.
+
+    Returns
+    -------
+    str
+    """
+    return f"{DATA}/weights-{number:05d}-{digest[:16]}.safetensors"
+
+
+def is_merged_weights(name: str) -> bool:
+    """Whether a path within the benchmark folder is that of a merged file of weights.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return _MERGED_WEIGHTS.fullmatch(name) is not None
+
+
+def weight_file(folder: Path, manifest: Manifest, name: str) -> WeightFile:
+    """A file of weights, merged or a shard, to be read later.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    name : str
+        Path within the folder.
+
+    Returns
+    -------
+    WeightFile
+    """
+    entry = manifest.files.get(name)
+    digits = entry.sha256 if entry else name.rpartition("-")[2].partition(".")[0]
+    return WeightFile(folder / name, digits, remedy(folder))
 
 
 def remedy(folder: Path) -> str:
@@ -90,16 +143,17 @@ def list_shards(folder: Path) -> list[Shard]:
     Raises
     ------
     CorruptFileError
-        If a Parquet file's name is not a shard's.
+        If the name of a Parquet or safetensors file is not a shard's.
     """
     shards = []
-    for path in sorted((folder / SHARDS).glob("*.parquet")):
+    found = [*(folder / SHARDS).glob("*.parquet"), *(folder / SHARDS).glob("*.safetensors")]
+    for path in sorted(found):
         if path.name.startswith("."):
             continue
         match = _SHARD_NAME.fullmatch(path.name)
         if match is None:
             raise CorruptFileError(
-                f"{path} is not named like a shard (kind-sequence-hash.parquet), so its content cannot be "
+                f"{path} is not named like a shard (kind-sequence-hash), so its content cannot be "
                 "verified. Move it out of the folder."
             )
         shards.append(Shard(int(match[2]), match[1], match[3], path))
@@ -117,11 +171,14 @@ class Contents:
         One row a fingerprint, in the order in which they were added.
     records : pyarrow.Table
         One row a key, with every column of a shard.
+    weights : KeptWeights
+        Their files are verified when something of them is first read.
     """
 
     manifest: Manifest
     structures: pa.Table
     records: pa.Table
+    weights: KeptWeights = field(default_factory=KeptWeights)
 
 
 def read_contents(folder: Path) -> Contents:
@@ -181,6 +238,8 @@ def missing_file(folder: Path, path: object) -> CorruptFileError:
 def _read(folder: Path, manifest: Manifest) -> Contents:
     live = [shard for shard in list_shards(folder) if shard.sequence > manifest.compacted_through]
     on_disk = {shard.name for shard in live}
+    merged = sorted(filter(is_merged_weights, manifest.files))
+    on_disk |= {name for name in merged if (folder / name).exists()}
     for name in manifest.files:
         if name not in BASE and name not in on_disk:
             raise missing_file(folder, folder / name)
@@ -188,11 +247,15 @@ def _read(folder: Path, manifest: Manifest) -> Contents:
     base_records = read_base(folder, manifest, RECORDS)
     records = [tables.join_costs(base_records, read_base(folder, manifest, COSTS))]
     for shard in live:
-        (structures if shard.kind == "structures" else records).append(read_shard(folder, manifest, shard))
+        if shard.kind != "weights":
+            kind = structures if shard.kind == "structures" else records
+            kind.append(read_shard(folder, manifest, shard))
+    names = [*merged, *(shard.name for shard in live if shard.kind == "weights")]
     return Contents(
         manifest,
         tables.first_of_each(pa.concat_tables(structures), ("fingerprint",)),
         tables.first_of_each(pa.concat_tables(records), tables.KEY),
+        KeptWeights([weight_file(folder, manifest, name) for name in names]),
     )
 
 
@@ -204,6 +267,7 @@ def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:
     folder : Path
     manifest : Manifest
     shard : Shard
+        Of structures or records.
 
     Returns
     -------
@@ -219,6 +283,30 @@ def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:
     table = read_verified(shard.path, entry.sha256 if entry else shard.digits, remedy(folder))
     schema = arrow_schema() if shard.kind == "structures" else tables.SHARD_SCHEMA
     return tables.check_schema(table, schema, shard.path, remedy(folder))
+
+
+def count_rows(folder: Path, manifest: Manifest, shard: Shard) -> int:
+    """How many structures, records or networks a shard holds, once it is verified.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    shard : Shard
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    CorruptFileError
+        If a hash or the content does not fit.
+    """
+    if shard.kind != "weights":
+        return read_shard(folder, manifest, shard).num_rows
+    groups, lost = weight_file(folder, manifest, shard.name).contents
+    return len(lost) + sum(len(group.rows) for group in groups)
 
 
 def read_base(folder: Path, manifest: Manifest, name: str) -> pa.Table:

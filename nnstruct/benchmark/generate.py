@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import write_card_unless_foreign
+from nnstruct.benchmark.portion import Portion, check_kept_epochs
 from nnstruct.benchmark.store import Store
 from nnstruct.errors import InvalidInputError, NnstructError
 from nnstruct.network import Network
@@ -25,6 +26,7 @@ from nnstruct.tasks.base import Task
 
 if TYPE_CHECKING:
     from nnstruct.benchmark.progress import Progress
+    from nnstruct.population import Trained
 
 FLUSH_RECORDS = 256
 FLUSH_SECONDS = 5.0
@@ -47,6 +49,7 @@ def build(
     progress: bool = False,
     wait: float = 0.0,
     on_record: Callable[[Record], None] | None = None,
+    keep_weights: bool | Sequence[int] = False,
 ) -> Benchmark:
     """Train every structure with every seed and return the benchmark.
 
@@ -81,6 +84,10 @@ def build(
         Seconds to wait while another process builds in ``out``; ``math.inf`` waits for ever.
     on_record : callable, optional
         Called with each new record.
+    keep_weights : bool or sequence of int
+        Keep the trained weights of every structure and seed, in half precision: after the last epoch, or
+        after the epochs named, from 1 on. They lie beside the records (``data/weights-*.safetensors``) and
+        :meth:`Benchmark.networks` reads them. Records that are there without them are trained again.
 
     Returns
     -------
@@ -114,12 +121,16 @@ def build(
     wanted = _distinct(structures)
     chosen_seeds = seed_list(seeds)
     most = check_workers(workers)
+    keep = check_kept_epochs(keep_weights, settings)
+    portion = Portion(keep)
 
     def start(pairs: list[Pair]) -> Iterator[Record]:
         """Have the engine check every structure; nothing is trained before the first record is taken."""
         if not pairs:
             return iter(())
         count = min(most, len(pairs))
+        if keep:
+            return portion.records_of(_stream_kept(pairs, loaded, settings, keep, engine, device, count))
         return _stream(pairs, loaded, settings, engine=engine, device=device, workers=count)
 
     def finish(records: Iterator[Record], pairs: list[Pair], emit: Emit, total: int) -> None:
@@ -138,14 +149,20 @@ def build(
         kept: list[Record] = []
         pairs = [(structure, seed) for structure in wanted.values() for seed in chosen_seeds]
         finish(start(pairs), pairs, kept.extend, len(pairs))
-        return Benchmark.from_records(list(wanted.values()), kept, [settings])
+        bench = Benchmark.from_records(list(wanted.values()), kept, [settings])
+        bench._weights = portion.in_memory(loaded.fingerprint)
+        return bench
 
     with Store(out, loaded.name, loaded.fingerprint, [settings], wait=wait) as store:
         before = store.read()
         known = {structure.fingerprint: structure for structure in from_arrow(before.structures)}
         # A known structure is trained as it was first labelled, whoever asks for it.
         chosen = [known.get(name, structure) for name, structure in wanted.items()]
-        done = set(tables.keys(before.records))
+        done = {
+            key
+            for key in tables.keys(before.records)
+            if not keep or set(keep) <= set(before.weights.epochs(key))
+        }
         pairs = [
             (structure, seed)
             for structure in chosen
@@ -154,7 +171,14 @@ def build(
         ]
         records = start(pairs)
         store.add_structures(structure for name, structure in wanted.items() if name not in known)
-        finish(records, pairs, store.add_records, len(chosen) * len(chosen_seeds))
+
+        def emit(written: Sequence[Record]) -> None:
+            # Weights first: a record that is on the disk is not trained again.
+            store.add_weights(portion.of(written))
+            store.add_records(written)
+            portion.drop(written)
+
+        finish(records, pairs, emit, len(chosen) * len(chosen_seeds))
         store.compact()
         bench = Benchmark.from_contents(store.read())
         write_card_unless_foreign(bench, Path(out))
@@ -168,6 +192,21 @@ def _stream(
 
     jobs = [Job(structure, seed) for structure, seed in pairs]
     return iter(stream(jobs, task, config, engine=engine, device=device, workers=workers))
+
+
+def _stream_kept(
+    pairs: list[Pair],
+    task: Task,
+    config: TrainConfig,
+    keep: Sequence[int],
+    engine: str,
+    device: str,
+    workers: int,
+) -> Iterator[Trained]:
+    from nnstruct.population import Job, stream_kept
+
+    jobs = [Job(structure, seed) for structure, seed in pairs]
+    return stream_kept(jobs, task, config, keep=keep, engine=engine, device=device, workers=workers)
 
 
 def _expected(

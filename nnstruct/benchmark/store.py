@@ -30,15 +30,19 @@ from nnstruct.benchmark.contents import (
     SHARDS,
     STRUCTURES,
     Contents,
+    count_rows,
+    is_merged_weights,
     list_shards,
     missing_file,
     read_base,
     read_contents,
-    read_shard,
     shard_path,
     staged_path,
+    weight_file,
 )
 from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
+from nnstruct.benchmark.weight_file import Kept, weight_bytes
+from nnstruct.benchmark.weight_merge import clear_unlisted, write_merged
 from nnstruct.checks import is_number
 from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
 from nnstruct.record import Record, TrainConfig
@@ -46,6 +50,7 @@ from nnstruct.structure import Structure
 from nnstruct.structure.interchange import to_arrow
 
 MAX_SHARDS = 1000
+_PARTS = [f"{part}/*.{kind}" for part in (DATA, SHARDS) for kind in ("parquet", "safetensors")]
 _LOCK, _HOLDER = ".lock", ".holder"
 
 
@@ -190,6 +195,18 @@ class Store:
         if self._num_shards >= MAX_SHARDS:
             self.compact()
 
+    def add_weights(self, kept: Iterable[Kept]) -> None:
+        """Append trained weights; to be called before :meth:`add_records` with their records.
+
+        Parameters
+        ----------
+        kept : iterable of (WeightKey, parameters or None)
+            Of a key that is there already, the first weights stay; those of no record go with the next merge.
+        """
+        portion = list(kept)
+        if portion:
+            self._write("weights", weight_bytes(self.task.fingerprint, portion))
+
     def compact(self) -> None:
         """Merge the shards into ``data/``, whose bytes depend on nothing but the records."""
         if not self._num_shards and all(name in self._manifest.files for name in BASE):
@@ -202,6 +219,7 @@ class Store:
             COSTS: records.select(tables.COST_SCHEMA.names),
         }
         entries = {name: self._stage(name, table) for name, table in merged.items()}
+        entries |= write_merged(self.folder, self.task.fingerprint, contents.weights, tables.keys(records))
         after = self._manifest.model_copy(
             update={
                 "files": entries,
@@ -219,7 +237,7 @@ class Store:
     def _open_manifest(self) -> Manifest:
         path = self.folder / manifests.NAME
         if not path.exists():
-            strays = [*(self.folder / DATA).glob("*.parquet"), *(self.folder / SHARDS).glob("*.parquet")]
+            strays = [path for pattern in _PARTS for path in self.folder.glob(pattern)]
             if strays:
                 raise CorruptFileError(
                     f"{path} is missing though {strays[0]} is there. Restore it from a copy, or write to "
@@ -245,14 +263,13 @@ class Store:
 
     def _adopt_shards(self) -> None:
         shards = list_shards(self.folder)
-        on_disk = {shard.name for shard in shards}
         for name in self._manifest.files:
-            if name not in BASE and name not in on_disk:
+            if name not in BASE and not (self.folder / name).exists():
                 raise missing_file(self.folder, self.folder / name)
-        found = {shard: read_shard(self.folder, self._manifest, shard) for shard in shards}
-        new = {shard: table for shard, table in found.items() if shard.name not in self._manifest.files}
-        for shard, table in new.items():
-            self._manifest.files[shard.name] = _entry(shard.path.read_bytes(), table.num_rows)
+        found = {shard: count_rows(self.folder, self._manifest, shard) for shard in shards}
+        new = {shard: rows for shard, rows in found.items() if shard.name not in self._manifest.files}
+        for shard, rows in new.items():
+            self._manifest.files[shard.name] = _entry(shard.path.read_bytes(), rows)
         if new:
             manifests.write_manifest(self.folder, self._manifest)
         self._num_shards = len(shards)
@@ -263,7 +280,9 @@ class Store:
     def _write_shard(self, kind: str, table: pa.Table) -> None:
         # The manifest does not list it yet: its name vouches for it, and a rewrite for each shard
         # would cost more with every shard.
-        data = files.parquet_bytes(table)
+        self._write(kind, files.parquet_bytes(table))
+
+    def _write(self, kind: str, data: bytes) -> None:
         files.write_atomically(shard_path(self.folder, kind, self._next, files.sha256(data)), data)
         self._next += 1
         self._num_shards += 1
@@ -292,6 +311,7 @@ def _recover(folder: Path, manifest: Manifest) -> None:
     for pattern in (f"{DATA}/.*.new", f"{DATA}/.*.tmp", f"{SHARDS}/.*.tmp", f".{manifests.NAME}.tmp"):
         for path in folder.glob(pattern):
             files.remove(path)
+    clear_unlisted(folder, manifest)
     for shard in list_shards(folder):
         if shard.sequence <= manifest.compacted_through:
             files.remove(shard.path)
@@ -334,7 +354,7 @@ def repair(folder: str | Path) -> list[Path]:
         aside: list[Path] = []
         for shard in list_shards(root):
             try:
-                read_shard(root, manifest, shard)
+                count_rows(root, manifest, shard)
             except CorruptFileError:
                 aside.append(_set_aside(root, shard.path))
                 manifest.files.pop(shard.name, None)
@@ -347,6 +367,12 @@ def repair(folder: str | Path) -> list[Path]:
             except FileNotFoundError:
                 aside.append(root / name)
                 del manifest.files[name]
+            except CorruptFileError:
+                aside.append(_set_aside(root, root / name))
+                del manifest.files[name]
+        for name in filter(is_merged_weights, list(manifest.files)):
+            try:
+                _ = weight_file(root, manifest, name).contents
             except CorruptFileError:
                 aside.append(_set_aside(root, root / name))
                 del manifest.files[name]

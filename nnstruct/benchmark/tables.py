@@ -138,6 +138,20 @@ def keys(table: pa.Table) -> list[tuple[str, str, str, int]]:
     return list(zip(*(table.column(name).to_pylist() for name in KEY), strict=True))
 
 
+def frame_keys(frame: pd.DataFrame) -> list[tuple[str, str, str, int]]:
+    """The key of each record of a pandas table.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+
+    Returns
+    -------
+    list of (fingerprint, task fingerprint, config_id, seed)
+    """
+    return list(zip(*(frame[name].tolist() for name in KEY), strict=True))
+
+
 def first_of_each(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
     """The rows whose values in some columns have not stood in an earlier row.
 

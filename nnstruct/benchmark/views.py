@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from nnstruct.benchmark.labels import Labelled
+from nnstruct.benchmark.network_rows import HoldsWeights
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import TrainConfig
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Views(Labelled):
+class Views(Labelled, HoldsWeights):
     """What a :class:`~nnstruct.benchmark.Benchmark` gives of itself.
 
     Attributes
@@ -156,7 +157,7 @@ class Views(Labelled):
         if target is not None:
             TARGETS[target]
         view = object.__new__(type(self))
-        view._all, view.configs = structures, self.configs
+        view._all, view.configs, view._weights = structures, self.configs, self._weights
         view.table = rows if rows is self.table else rows.reset_index(drop=True)
         view.target = target or self.target
         return view

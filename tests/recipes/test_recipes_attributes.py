@@ -45,7 +45,7 @@ def test_draws_are_narrowed_to_layers_and_shared_attributes(tmp_path):
     narrow = TEXT.replace(
         "sample = { count = 6,", 'sample = { layers = [3, 4], shared = ["activation"], count = 6,'
     )
-    recipe, plain = read(tmp_path, narrow), read(tmp_path, TEXT)
+    recipe, plain = read(tmp_path, narrow), read(tmp_path, TEXT.replace("count = 6", "count = 384"))
     drawn = recipe.structures("cnn")
     assert len({s.fingerprint for s in drawn}) == 6
     assert {s.num_layers for s in drawn} <= {3, 4}
