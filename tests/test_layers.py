@@ -33,7 +33,9 @@ GRAPH = ImportGraph(ROOT)
 DOORS = {
     f"nnstruct.{noun}": [f"nnstruct.{door}" for door in doors.split()]
     for noun, doors in {
-        "structure.structure": "structure.interchange structure.fingerprint structure.drawing structure.reduction",
+        "structure.structure": (
+            "structure.interchange structure.fingerprint structure.drawing structure.reduction"
+        ),
         "network.network": "network.interchange network.analysis network.storage",
         "network.module_network": "network.compaction",
         "benchmark.bench": "benchmark.card benchmark.scored",

@@ -36,7 +36,7 @@ Parameters = Mapping[str, np.ndarray]
 Kept = tuple[WeightKey, Parameters | None]
 
 
-class Group(NamedTuple):
+class StoredRows(NamedTuple):
     """Rows of one structure in a file.
 
     Attributes
@@ -109,7 +109,7 @@ def weight_bytes(task_fingerprint: str, kept: Iterable[Kept]) -> bytes:
     return save(tensors, {KEY: json.dumps(note, sort_keys=True, separators=(",", ":"))})
 
 
-def groups_of(note: Mapping[str, Any]) -> tuple[list[Group], list[WeightKey]]:
+def groups_of(note: Mapping[str, Any]) -> tuple[list[StoredRows], list[WeightKey]]:
     """What a file's metadata say it holds.
 
     Parameters
@@ -119,7 +119,7 @@ def groups_of(note: Mapping[str, Any]) -> tuple[list[Group], list[WeightKey]]:
 
     Returns
     -------
-    groups : list of Group
+    groups : list of StoredRows
     lost : list of WeightKey
 
     Raises
@@ -129,7 +129,7 @@ def groups_of(note: Mapping[str, Any]) -> tuple[list[Group], list[WeightKey]]:
     """
     task = note["task"]
     groups = [
-        Group(prefix, [WeightKey(prefix.partition(".")[0], task, *row) for row in rows])
+        StoredRows(prefix, [WeightKey(prefix.partition(".")[0], task, *row) for row in rows])
         for prefix, rows in note["rows"].items()
     ]
     return groups, [WeightKey(fingerprint, task, *row) for fingerprint, *row in note["lost"]]

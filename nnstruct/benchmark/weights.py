@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.benchmark.weight_file import Group, Kept, Parameters, WeightKey, groups_of
+from nnstruct.benchmark.weight_file import Kept, Parameters, StoredRows, WeightKey, groups_of
 from nnstruct.errors import CorruptFileError
 from nnstruct.files import sha256
 from nnstruct.network import Network
@@ -41,7 +41,7 @@ class WeightFile:
         self.place, self.digits, self.remedy, self._data = place, digits, remedy, data
 
     @cached_property
-    def contents(self) -> tuple[list[Group], list[WeightKey]]:
+    def contents(self) -> tuple[list[StoredRows], list[WeightKey]]:
         """The groups of rows, and the keys of weights that are lost."""
         data = self._verified()
         try:

@@ -277,6 +277,11 @@ class GroupedGaussianProcess(Predictor):
         Parameters
         ----------
         state : FittedState
+
+        Raises
+        ------
+        ValueError
+            If a group of columns lies outside of the table.
         """
         self.transform_ = LabelTransform.from_state(state.values["transform"])
         self.level_ = NoiseLevel.from_state(state.values["level"])
