@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.extract import extract_onnx
     from nnstruct.population import train
-    from nnstruct.predictors import evaluate, load_predictor
+    from nnstruct.predictors import evaluate, load_predictor, load_pretrained
     from nnstruct.properties import features
     from nnstruct.record import Record, TrainConfig
     from nnstruct.search import Search
@@ -66,6 +66,7 @@ _LAZY = {
     "train": "nnstruct.population",
     "evaluate": "nnstruct.predictors",
     "load_predictor": "nnstruct.predictors",
+    "load_pretrained": "nnstruct.predictors",
     "features": "nnstruct.properties",
     "Record": "nnstruct.record",
     "TrainConfig": "nnstruct.record",

@@ -4,7 +4,7 @@ from nnstruct.predictors.adaboost import AdaBoost
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.bayesian_ridge import BayesianRidge
 from nnstruct.predictors.conformal import Conformal
-from nnstruct.predictors.ensemble import Ensemble
+from nnstruct.predictors.ensemble import Ensemble, load_pretrained
 from nnstruct.predictors.evaluation import BenchmarkLike, Evaluation, evaluate
 from nnstruct.predictors.extra_trees import ExtraTrees
 from nnstruct.predictors.folds import grouped_folds
@@ -16,6 +16,7 @@ from nnstruct.predictors.leaderboard import leaderboard, leaderboard_page
 from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
+from nnstruct.predictors.sources import SourceModels, build_sources
 from nnstruct.predictors.twins import twin_groups
 
 __all__ = [
@@ -35,11 +36,14 @@ __all__ = [
     "Mean",
     "Predictor",
     "RandomForest",
+    "SourceModels",
+    "build_sources",
     "evaluate",
     "grouped_folds",
     "leaderboard",
     "leaderboard_page",
     "load_predictor",
+    "load_pretrained",
     "save",
     "twin_groups",
 ]

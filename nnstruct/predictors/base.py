@@ -131,7 +131,7 @@ class Predictor(RegressorMixin, BaseEstimator):
             weights = noise_weights(labels, noise, weights)
         self._fit(checked, labels, weights, **extra)
         self.num_structures_ = len(checked)
-        self.training_digest_ = _digest(checked)
+        self.training_digest_ = digest(checked)
         return self
 
     def predict(
@@ -294,6 +294,10 @@ class Predictor(RegressorMixin, BaseEstimator):
     def _set_state(self, state: FittedState) -> None:
         """Bring back what ``_get_state`` gave."""
 
+    def _stored_params(self) -> dict[str, Any]:
+        """The parameters as JSON values and predictors; what is neither goes into the state."""
+        return self.get_params(deep=False)
+
     def _checked(self, structures: Any, field: str = "structures") -> list[Any]:
         given = list(structures) if isinstance(structures, Iterator) else structures
         checked = check_structures(given, field)
@@ -320,6 +324,7 @@ class Predictor(RegressorMixin, BaseEstimator):
         return hasattr(self, "training_digest_")
 
 
-def _digest(structures: Sequence[Structure | Network]) -> str:
+def digest(structures: Sequence[Structure | Network]) -> str:
+    """What tells a multiset of structures: 32 hexadecimal digits of their sorted fingerprints."""
     text = ",".join(sorted(structure.fingerprint for structure in check_structures(structures)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

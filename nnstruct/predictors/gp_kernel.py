@@ -44,12 +44,14 @@ class GroupedKernel:
     log_parameters: np.ndarray
 
     @classmethod
-    def start(cls, groups: Sequence[np.ndarray]) -> GroupedKernel:
+    def start(cls, groups: Sequence[np.ndarray], linear: np.ndarray | None = None) -> GroupedKernel:
         """The kernel that the search for parameters starts from.
 
         Parameters
         ----------
         groups : sequence of int arrays
+        linear : float64 [G], optional
+            Linear amplitudes; by default .1 / G each.
 
         Returns
         -------
@@ -60,7 +62,7 @@ class GroupedKernel:
             [
                 np.full(count, AMPLITUDE / count),
                 np.full(count, LENGTH),
-                np.full(count, LINEAR / count),
+                np.full(count, LINEAR / count) if linear is None else linear,
                 [PRODUCT, LENGTH * np.sqrt(count), NOISE],
             ]
         )
@@ -127,6 +129,8 @@ class Evidence:
         What the noise's variance is multiplied with for each label, at least 1.
     known : float64 [n]
         Variances that are known and come on top of the noise.
+    linear : float64 [G], optional
+        As in :meth:`GroupedKernel.start`.
     """
 
     def __init__(
@@ -136,9 +140,10 @@ class Evidence:
         y: np.ndarray,
         share: np.ndarray,
         known: np.ndarray,
+        linear: np.ndarray | None = None,
     ) -> None:
         self.groups, self.y, self.share, self.known = groups, y, share, known
-        self.start = GroupedKernel.start(groups).log_parameters
+        self.start = GroupedKernel.start(groups, linear).log_parameters
         self._distances = [_squared_distances(rows[:, g], rows[:, g]) for g in groups]
         self._inner = [rows[:, g] @ rows[:, g].T / len(g) for g in groups]
         self._together = np.sum(self._distances, axis=0)

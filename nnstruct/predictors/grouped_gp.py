@@ -117,6 +117,7 @@ class GroupedGaussianProcess(Predictor):
         y_std: np.ndarray | None = None,
         *,
         start: np.ndarray | None = None,
+        linear: np.ndarray | None = None,
     ) -> None:
         """Learn from columns that are there already; :meth:`predict_table` goes with it.
 
@@ -129,6 +130,8 @@ class GroupedGaussianProcess(Predictor):
         weight, y_std : float64 [n], optional
         start : float64 [3 G + 3], optional
             Kernel parameters to search from, by default those of :meth:`GroupedKernel.start`.
+        linear : float64 [G], optional
+            Linear amplitudes that are likely before any label is seen; see :meth:`GroupedKernel.start`.
         """
         steps, fit_rows = (
             check_integer(self.steps, "steps", low=0),
@@ -154,7 +157,7 @@ class GroupedGaussianProcess(Predictor):
             part = np.arange(len(kept))
             if len(kept) > fit_rows:
                 part = np.sort(generator(self._seed("fit rows")).choice(len(kept), fit_rows, replace=False))
-            evidence = Evidence(groups, self.rows_[part], target[part], share[part], known[part])
+            evidence = Evidence(groups, self.rows_[part], target[part], share[part], known[part], linear)
             self.kernel_, self.evidence_ = evidence.best(steps, start)
             self.noise_ = self.kernel_.noise * share + known  # [n]
             self._condition(target)

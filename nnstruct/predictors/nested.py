@@ -25,7 +25,7 @@ def plain_params(predictor: Predictor) -> dict[str, Any]:
     """
     return {
         name: {_KIND: value.name, _PARAMS: plain_params(value)} if isinstance(value, Predictor) else value
-        for name, value in predictor.get_params(deep=False).items()
+        for name, value in predictor._stored_params().items()
     }
 
 

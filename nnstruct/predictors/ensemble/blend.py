@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, stats
 
-RIDGE = 0.05
+RIDGE, FEW = 0.05, 15
 COVERED = 0.9
 _TRUSTED = 20.0
 
@@ -14,9 +14,9 @@ def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     """Weights of M members: non-negative least squares, pulled to equal ones.
 
     With labels and predictions centred on the mean label and divided by the labels' deviation, the
-    weights ``w >= 0`` minimise ``sum_i v_i (y_i - p_i w)^2 + 0.05 sqrt(n) sum_m (w_m - 1 / M)^2``,
-    where ``v`` is ``weight`` with mean 1. They need not sum to 1: members that know little are
-    drawn to the mean label.
+    weights ``w >= 0`` minimise ``sum_i v_i (y_i - p_i w)^2 + r sum_m (w_m - 1 / M)^2`` with
+    ``r = sqrt(n) (0.05 + (15 / n)^2)``, since ten labels say little of how good a member is; ``v`` is
+    ``weight`` with mean 1. They need not sum to 1: members that know little are drawn to the mean label.
 
     Parameters
     ----------
@@ -44,10 +44,24 @@ def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     if not spread > 1e-12 * max(1.0, abs(centre)):
         return equal
     root = np.sqrt(weight / weight.mean())
-    ridge = np.sqrt(RIDGE * np.sqrt(len(y)))
+    ridge = np.sqrt(pull(len(y)))
     matrix = np.concatenate([root[:, None] * (predicted - centre) / spread, ridge * np.eye(count)])
     target = np.concatenate([root * (y - centre) / spread, ridge * equal])
     return optimize.nnls(matrix, target)[0]
+
+
+def pull(labels: int) -> float:
+    """How strongly the weights are drawn to equal ones.
+
+    Parameters
+    ----------
+    labels : int
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(labels) * (RIDGE + (FEW / labels) ** 2))
 
 
 class Calibration:

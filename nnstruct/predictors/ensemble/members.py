@@ -31,6 +31,8 @@ class ColumnMembers:
         Which members: keys of ``FORESTS``, and ``PROCESS``.
     seed : int
     n_jobs : int
+    linear : float64 [groups], optional
+        Linear amplitudes that the Gaussian process starts from.
 
     Attributes
     ----------
@@ -38,8 +40,10 @@ class ColumnMembers:
     process : GroupedGaussianProcess or None
     """
 
-    def __init__(self, names: Sequence[str], seed: int, n_jobs: int) -> None:
-        self.names = tuple(names)
+    def __init__(
+        self, names: Sequence[str], seed: int, n_jobs: int, linear: np.ndarray | None = None
+    ) -> None:
+        self.names, self.linear = tuple(names), linear
         self.seed, self.n_jobs = seed, n_jobs
         self.forests: dict[str, ForestArrays] = {}
         self.process: GroupedGaussianProcess | None = None
@@ -77,7 +81,7 @@ class ColumnMembers:
                 self.forests[name] = self._forest(name, table, y, weight, TREES)
         if PROCESS in self.names:
             self.process = self._process()
-            self.process.fit_table(table, groups, y, share, noise)
+            self.process.fit_table(table, groups, y, share, noise, linear=self.linear)
         return self
 
     def unseen(
@@ -130,7 +134,9 @@ class ColumnMembers:
                         process.set_params(steps=0)
                         start = self.process.kernel_.log_parameters
                     part = [None if v is None else v[inside] for v in (share, noise)]
-                    process.fit_table(table[inside], self.groups, y[inside], *part, start=start)
+                    process.fit_table(
+                        table[inside], self.groups, y[inside], *part, start=start, linear=self.linear
+                    )
                     said, std = process.predict_table(asked, return_std=True)
                     assert std is not None
                     variance[outside] = std[: len(outside)] ** 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -11,13 +11,16 @@ from sklearn.pipeline import Pipeline
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
 from nnstruct.errors import InvalidInputError
-from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
+from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
 from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
+from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
+from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
+from nnstruct.predictors.sources import SourceModels
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
@@ -40,6 +43,12 @@ class Ensemble(Predictor):
     members : sequence of str
         Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5) and ``gp``
         (:class:`nnstruct.predictors.GroupedGaussianProcess`).
+    prior : None, "shipped", SourceModels, or sequence of Benchmark or folders
+        Earlier benchmarks whose models' predictions become further columns, mixed with the members from
+        scratch by evidence (:class:`nnstruct.predictors.ensemble.mixture.MixedMembers`): where labels are
+        few. ``shipped`` are those of the package (:func:`nnstruct.predictors.sources.shipped_sources`),
+        without what has learned from these very structures. Other
+        :class:`nnstruct.predictors.sources.SourceModels` are fitted once and used often.
     folds : int
         At least 2; fewer where there are fewer distinct structures.
     n_jobs : int
@@ -52,6 +61,9 @@ class Ensemble(Predictor):
         What each member counts.
     scores_ : dict of str to float
         R2 of each member on labels that it has not seen; NaN where there were no folds.
+    prior_weights_ : dict of str to float
+        What the members count that learn from scratch, with the sources' mean (``pooled``) and with each
+        source (``by-source``); they sum to 1.
     table_ : FeatureTable
 
     Examples
@@ -72,12 +84,14 @@ class Ensemble(Predictor):
         self,
         families: str | Sequence[str] = "auto",
         members: Sequence[str] = MEMBERS,
+        prior: Any = None,
         folds: int = 5,
         n_jobs: int = 1,
         random_state: int = 0,
     ) -> None:
         self.families = families
         self.members = members
+        self.prior = prior
         self.folds = folds
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -98,7 +112,8 @@ class Ensemble(Predictor):
                 y, weight = y[kept], weight[kept]
                 y_std = None if y_std is None else y_std[kept]
             self.table_ = FeatureTable(self.families).fit(structures)
-            table = self.table_.transform(structures)
+            self.prior_ = PriorColumns.of(self.prior, structures)
+            table = self._columns_of(structures)
             groups = list(self.table_.groups_.values())
             shares = np.ones(len(y)) if weight is None else weight
             trusted = shares if y_std is None else noise_weights(y, y_std, weight)
@@ -109,11 +124,29 @@ class Ensemble(Predictor):
                 float(np.average(y, weights=trusted)),
             )
             self.level_ = NoiseLevel().fit(y, np.zeros(len(y)) if y_std is None else y_std)
-            self.columns_ = ColumnMembers(names, self._seed("members"), self.n_jobs)
+            self.columns_ = self._members(names)
             self.columns_.fit(table, groups, y, trusted, y_std, weight)
             self._blend(
                 table, y, trusted, y_std, weight, _folds(structures, table, folds, self._seed("folds"))
             )
+            self._forget_unused_prior()
+
+    def _members(self, names: tuple[str, ...]) -> ColumnMembers | MixedMembers:
+        seed = self._seed("members")
+        if self.prior_ is None:
+            return ColumnMembers(names, seed, self.n_jobs)
+        return MixedMembers(names, seed, self.n_jobs, len(self.table_.get_feature_names_out()))
+
+    def _columns_of(self, structures: list[Structure]) -> np.ndarray:
+        table = self.table_.transform(structures)
+        return table if self.prior_ is None else np.concatenate([table, self.prior_(structures)], axis=1)
+
+    def _forget_unused_prior(self) -> None:
+        self.prior_weights_ = {SCRATCH: 1.0}
+        if isinstance(self.columns_, MixedMembers):
+            self.prior_weights_ = dict(self.columns_.shares)
+            if set(self.prior_weights_) == {SCRATCH}:
+                self.prior_, self.columns_ = None, self.columns_.variants[SCRATCH]
 
     def _blend(
         self,
@@ -164,8 +197,11 @@ class Ensemble(Predictor):
         return np.where((alone < self.low_) | (alone > self.high_), alone, mean)
 
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        if self.prior_ is not None and self.num_structures_ == 0:
+            mean, std = self.prior_.models.score(structures)
+            return mean, std if return_std else None
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            means, process = self.columns_.predict(self.table_.transform(structures))
+            means, process = self.columns_.predict(self._columns_of(structures))
             said = np.stack([np.clip(means[name], self.low_, self.high_) for name in self.weights_], axis=1)
             mean, spread = self._mixed(said)
             mean = self._fenced(mean, means)
@@ -174,7 +210,31 @@ class Ensemble(Predictor):
             process = np.where(np.isfinite(process), process, self.level_.predict(mean) ** 2)
             return mean, self.calibration_.std(process, spread)
 
+    def without_labels(self, models: SourceModels) -> Self:
+        """Predict by earlier benchmarks alone, as :func:`nnstruct.predictors.load_pretrained` says.
+
+        Parameters
+        ----------
+        models : SourceModels
+
+        Returns
+        -------
+        self
+        """
+        self.prior_, self.prior_weights_ = PriorColumns(models, models.scale([])), {}
+        self.weights_, self.scores_ = {}, {}
+        self.num_structures_, self.training_digest_ = 0, digest([])
+        return self
+
+    def _stored_params(self) -> dict[str, Any]:
+        by_name = self.prior is None or isinstance(self.prior, str)
+        return {**super()._stored_params(), "prior": self.prior if by_name else None}
+
     def _get_state(self) -> FittedState:
+        told = FittedState() if self.prior_ is None else self.prior_.state()
+        prior = {f"prior.{name}": array for name, array in told.arrays.items()}
+        if self.num_structures_ == 0:
+            return FittedState({"prior": dict(told.values), "labels": False}, prior)
         columns = self.columns_.state()
         values: dict[str, Any] = {
             "low": self.low_,
@@ -185,12 +245,24 @@ class Ensemble(Predictor):
             "level": self.level_.state(),
             "calibration": self.calibration_.coefficients.tolist(),
             "columns": dict(columns.values),
+            "prior": dict(told.values),
+            "prior_weights": self.prior_weights_,
         }
-        arrays = {f"columns.{name}": array for name, array in columns.arrays.items()}
+        arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
         return FittedState(values, arrays, Pipeline([("table", self.table_)]))
 
     def _set_state(self, state: FittedState) -> None:
         values = state.values
+        self.prior_ = None
+        if values.get("prior"):
+            arrays = {n.removeprefix("prior."): a for n, a in state.arrays.items() if n.startswith("prior.")}
+            self.prior_ = PriorColumns.from_state(FittedState(values["prior"], arrays))
+            self.prior = self.prior or self.prior_.models
+        self.prior_weights_ = {
+            str(n): float(w) for n, w in values.get("prior_weights", {SCRATCH: 1.0}).items()
+        }
+        if not values.get("labels", True):
+            return
         self.table_ = state.estimator[0]
         self.low_, self.high_, self.mean_ = (float(values[name]) for name in ("low", "high", "mean"))
         self.weights_ = {str(name): float(w) for name, w in values["weights"].items()}
@@ -200,13 +272,16 @@ class Ensemble(Predictor):
         self.level_ = NoiseLevel.from_state(values["level"])
         self.calibration_ = Calibration()
         self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
-        self.columns_ = ColumnMembers(tuple(self.weights_), self._seed("members"), self.n_jobs)
+        self.columns_ = self._members(tuple(self.weights_))
         arrays = {
             name.removeprefix("columns."): a
             for name, a in state.arrays.items()
             if name.startswith("columns.")
         }
-        self.columns_.restore(values["columns"], arrays, len(self.table_.get_feature_names_out()))
+        width = len(self.table_.get_feature_names_out())
+        if self.prior_ is not None:
+            width += 1 + 2 * len(self.prior_.models)
+        self.columns_.restore(values["columns"], arrays, width)
 
 
 def _check_members(members: Any) -> tuple[str, ...]:
