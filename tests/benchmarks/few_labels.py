@@ -1,6 +1,7 @@
 """What earlier benchmarks are worth where a new task has few labels: the ensemble with and without a prior.
 
 Run: python tests/benchmarks/few_labels.py [--datasets datasets] [--sizes 10 20 50 100] [--draws 5 5 3 3]
+     [--benchmarks fashion-cnn ...]
      > train/results/few-labels.md
 
 Each shipped benchmark is left out in turn. Draw number d takes its family number d (modulo their number), n
@@ -27,9 +28,9 @@ TESTED = 300
 HEAD = """# Few labels
 
 The ensemble with models of earlier benchmarks as a prior, minus from scratch: R2 / Kendall's tau, means over
-draws with their standard errors, and the share that the members from scratch keep. `known`: with other
-benchmarks on the same data; `unknown`: without. Written by `python tests/benchmarks/few_labels.py`, which
-says how.
+draws (in the last rows over benchmarks) with their standard errors, and the share that the members from
+scratch keep. `known`: with other benchmarks on the same data; `unknown`: without. Written by
+`python tests/benchmarks/few_labels.py`, which says how.
 """
 
 
@@ -84,22 +85,25 @@ def main() -> None:
     parser.add_argument("--datasets", type=Path, default=Path("datasets"))
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 20, 50, 100])
     parser.add_argument("--draws", type=int, nargs="+", default=[5, 5, 3, 3], help="one for each size")
+    parser.add_argument("--benchmarks", nargs="+", choices=DATA, default=list(DATA))
     options = parser.parse_args()
     started, models = time.process_time(), shipped_sources()
     print(HEAD)
     print("| benchmark | labels | draws | scratch | known | share | unknown | share |\n" + "|" + "---|" * 8)
     together: dict[int, list[dict[str, np.ndarray]]] = {size: [] for size in options.sizes}
-    for name, data in DATA.items():
+    for name in options.benchmarks:
         bench = labelled(options.datasets / name)
-        priors = {"known": models.without(name), "unknown": models.without(data)}
+        priors = {"known": models.without(name), "unknown": models.without(DATA[name])}
         for size, draws in zip(options.sizes, options.draws, strict=True):
             if size + 20 > len(bench.structures):
                 continue
             found = [compared(bench, priors, size, draw) for draw in range(draws)]
-            together[size] += found
+            together[size].append(
+                {kind: np.mean([draw[kind] for draw in found], axis=0) for kind in found[0]}
+            )
             print(line(name, size, found), flush=True)
     for size, found in together.items():
-        print(line("**all**", size, found))
+        print(line("**mean of benchmarks**", size, found))
     untrained = models.untrained
     assert untrained is not None
     print("\nWithout any label, from benchmarks on other data (`load_pretrained`): Kendall's tau by source\n")
