@@ -11,6 +11,7 @@ from scipy import linalg, optimize
 # Starts of the parameters, and the deviation of the log-normal prior around each.
 LENGTH, AMPLITUDE, LINEAR, PRODUCT, NOISE = 2.0, 0.5, 0.1, 0.5, 0.2
 PRIOR_STD = 2.0
+FARTHEST = 100.0  # from the start, in logarithms: a line search may try more, which no float holds
 LEAST_NOISE = 1e-4
 _ROOT5 = np.sqrt(5.0)
 
@@ -158,9 +159,12 @@ class Evidence:
         Returns
         -------
         value : float
-            Infinite where the covariance is not positive definite.
+            Infinite where the covariance is not positive definite, or a parameter is beyond all numbers.
         gradient : float64 [3 G + 3]
         """
+        away = log_parameters - self.start
+        if not np.abs(away).max() < FARTHEST:
+            return np.inf, away / PRIOR_STD**2
         values = np.exp(log_parameters)
         count, n = len(self.groups), len(self.y)
         parts, slopes = [], []
@@ -174,7 +178,6 @@ class Evidence:
             covariance += values[g] * parts[g]
             covariance += values[2 * count + g] * self._inner[g]
         covariance[np.diag_indices(n)] += self.known + (values[-1] + LEAST_NOISE) * self.share
-        away = log_parameters - self.start
         prior, prior_gradient = float((away**2).sum()) / (2 * PRIOR_STD**2), away / PRIOR_STD**2
         try:
             factor = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)

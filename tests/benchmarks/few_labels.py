@@ -110,6 +110,7 @@ def main() -> None:
     print("| source | tau |\n|---|---|")
     for source, tau in untrained.kendall.items():
         print(f"| {source} | {tau:.2f} |")
+    print(f"\nOf its score, slope {untrained.slope:.3f}, deviation {untrained.std:.3f} of that of the label.")
     print(f"\n{(time.process_time() - started) / 60:.0f} CPU minutes on one core.")
 
 
