@@ -107,6 +107,6 @@ def test_one_predictor_learns_from_two_spaces(tmp_path):
     )
     assert both.tasks == ["cifar10"]
     assert {s.num_units for s in both.structures} == {8, 10}
-    forest = ns.predictors.RandomForest(families=["operators"], n_estimators=50, random_state=0)
+    forest = ns.predictors.RandomForest(n_estimators=50, random_state=0)
     found = ns.evaluate(forest, both, folds=3, repeats=1, resamples=20)
     assert found.table["r2"].iloc[0] > 0.8
