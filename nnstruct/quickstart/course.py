@@ -75,15 +75,15 @@ class Course:
         start = time.perf_counter()
         yield lines.append
         elapsed = time.perf_counter() - start
+        text = "; ".join(lines)
         # A step that finds its work done takes no time; the report tells what the work took.
-        worked = max(elapsed, self._seconds.get(title, 0.0))
-        self._seconds[title] = worked
+        known = f"{title}: {text}"
+        worked = self._seconds.setdefault(known, elapsed)
         state = json.dumps({"seconds": self._seconds}, indent=1) + "\n"
         write_atomically(self.folder / STATE, state.encode())
-        text = "; ".join(lines)
         line = Text.assemble(text, (f" ({elapsed:.1f} s)", "dim"))
         self.console.print(Padding(line, (0, 0, 0, 4)))
-        self.done.append((f"{title}: {text}", worked))
+        self.done.append((known, worked))
 
     def _stored(self) -> dict[str, float]:
         try:
