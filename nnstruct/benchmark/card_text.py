@@ -12,6 +12,8 @@ from nnstruct.benchmark.targets import DESCRIPTIONS
 from nnstruct.structure.families import FAMILIES
 
 MARKER = "<!-- Text below this line is kept when the card is written again. -->"
+# A card with more configurations lists them in one table.
+MOST_SECTIONS = 8
 _BAR = 40
 
 _COLUMNS = {
@@ -75,6 +77,8 @@ def render(counted: dict[str, Any], *, has_recipe: bool) -> str:
         split_test=SPLIT_TEST,
         split_seed=SPLIT_SEED,
         marker=MARKER,
+        most_sections=MOST_SECTIONS,
+        nan=math.nan,
         **{function.__name__.strip("_"): function for function in _SPELLED},
         repr=repr,
     )

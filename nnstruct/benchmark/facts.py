@@ -9,7 +9,7 @@ import numpy as np
 
 from nnstruct.benchmark.compared import compared_configs
 from nnstruct.benchmark.targets import TARGETS
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.record import STATUS_DIVERGED
 from nnstruct.structure import PRUNED, Structure
 
@@ -58,6 +58,8 @@ def facts(bench: Benchmark) -> dict[str, Any]:
         "recurrent_edges": _span([s.recurrent_edges.shape[1] for s in structures]),
         "configs": {name: _config_facts(bench, name) for name in sorted(set(table["config_id"]))},
         "compared": compared_configs(bench),
+        "weights": _weight_facts(bench),
+        **_config_fields(bench),
     }
 
 
@@ -78,6 +80,26 @@ def prior_of(structure: Structure) -> str:
     if origin.get("kind") == PRUNED and origin.get("step"):
         return f"pruned: {origin.get('method')}"
     return str(origin.get("prior") or origin.get("kind") or "unknown")
+
+
+def _weight_facts(bench: Benchmark) -> dict[str, Any]:
+    """How many networks have their weights kept, and after which epochs."""
+    try:
+        rows = bench.networks(epoch="all").table
+    except MissingDataError:
+        return {"networks": 0, "epochs": []}
+    return {"networks": len(rows), "epochs": sorted({int(epoch) for epoch in rows["epoch"]})}
+
+
+def _config_fields(bench: Benchmark) -> dict[str, Any]:
+    """The settings that all configurations share, and the names of those in which they differ."""
+    found = [
+        bench.configs[name].as_dict() for name in sorted(set(bench.table["config_id"]) & set(bench.configs))
+    ]
+    names = list(dict.fromkeys(key for config in found for key in config))
+    varied = [key for key in names if len({repr(config.get(key)) for config in found}) > 1]
+    shared = {key: found[0][key] for key in names if key not in varied}
+    return {"shared_config": shared, "varied_config": varied}
 
 
 def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:

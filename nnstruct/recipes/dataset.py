@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
+from nnstruct.random import seed_list
 from nnstruct.recipes.pruned import PrunedSection, build_pruned
 from nnstruct.recipes.reading import (
     FILE_NAME,
@@ -20,7 +20,13 @@ from nnstruct.recipes.reading import (
     read_recipe,
     recipe_file,
 )
-from nnstruct.recipes.sections import SampleSection, SpaceSection, TargetSection, TaskSection
+from nnstruct.recipes.sections import (
+    SampleSection,
+    SpaceSection,
+    TargetSection,
+    TaskSection,
+    WeightsSection,
+)
 from nnstruct.record import TrainConfig
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.ports import with_ports
@@ -56,6 +62,7 @@ class DatasetRecipe(Section):
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {DEFAULT: 1})
     target: TargetSection = TargetSection()
     pruning: PrunedSection | None = None
+    weights: WeightsSection | None = None
 
     @field_validator("seeds")
     @classmethod
@@ -67,7 +74,7 @@ class DatasetRecipe(Section):
     @model_validator(mode="after")
     def _differ(self) -> Self:
         for variant in self.variants:
-            check_integer(variant.get(SEEDS, 1), f"[[variants]] {SEEDS}")
+            seed_list(variant.get(SEEDS, 1), f"[[variants]] {SEEDS}")
         configs = self.configs
         if len({config.id for config in configs}) < len(configs):
             raise InvalidInputError("[[variants]]", "each differ from [train] and each other", self.variants)
@@ -77,6 +84,8 @@ class DatasetRecipe(Section):
     def _can_prune(self) -> Self:
         if self.pruning is None:
             return self
+        if self.weights is not None:
+            raise InvalidInputError("[weights]", "be left out of a recipe with [pruning]", self.weights)
         for method in self.pruning.methods:
             self.pruning.settings_of(method, self.train)
         return self
@@ -107,9 +116,25 @@ class DatasetRecipe(Section):
         -------
         int
         """
-        if variant is not None and SEEDS in self.variants[variant]:
-            return self.variants[variant][SEEDS]
-        return self.seeds.get(family, self.seeds.get(DEFAULT, 1))
+        return len(self.seed_numbers(family, variant))
+
+    def seed_numbers(self, family: str, variant: int | None = None) -> list[int]:
+        """The seeds of each structure of a family: from 0 on, or those that a variant lists.
+
+        Parameters
+        ----------
+        family : str
+        variant : int, optional
+            As for :meth:`seeds_of`.
+
+        Returns
+        -------
+        list of int
+        """
+        given = self.seeds.get(family, self.seeds.get(DEFAULT, 1))
+        if variant is not None:
+            given = self.variants[variant].get(SEEDS, given)
+        return seed_list(given)
 
     def structures(self, family: str) -> list[Any]:
         """The structures of a family, drawn anew: the same with every call.
@@ -205,13 +230,13 @@ def build_dataset(
     for variant in variants:
         config = recipe.train if variant is None else recipe.configs[1 + variant]
         for family, structures in drawn.items():
-            seeds = recipe.seeds_of(family, variant)
+            seeds = recipe.seed_numbers(family, variant)
             if announce is not None:
-                times = f"{seeds} seed{'s' if seeds > 1 else ''}"
+                times = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
                 announce(f"{len(structures)} structures of the family {family}, {times} each, on {task!r}")
             build(
                 task, structures, seeds=seeds, config=config, out=out, device=device, workers=workers,
-                progress=progress,
+                progress=progress, keep_weights=recipe.weights.epochs if recipe.weights else False,
             )  # fmt: skip
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)

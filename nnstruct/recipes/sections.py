@@ -136,6 +136,12 @@ class SampleSection(Section):
         return priors
 
 
+class WeightsSection(Section):
+    """``[weights]``: the epochs, from 1 on, after which trained weights are kept."""
+
+    epochs: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
 class TargetSection(Section):
     """``[target]``: which label the benchmark is about."""
 

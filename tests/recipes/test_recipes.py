@@ -74,7 +74,8 @@ WRONG = [
     (
         "count = 16",
         "cuont = 16",
-        "each key of [sample] must be one of count, inputs, layers, outputs, priors, seed, shared, study, got 'cuont'",
+        "each key of [sample] must be one of count, inputs, layers, outputs, priors, seed, shared, "
+        "study, got 'cuont'",
         "'count'",
     ),
     ("[sample]", "[smaple]", "each key of the recipe must be one of", "Did you mean 'sample'?"),

@@ -50,6 +50,34 @@ def test_a_variant_may_have_its_own_number_of_seeds(tmp_path):
     assert [counts[config.id, "rnn_tanh"] for config in recipe.configs] == [2, 2, 4]
 
 
+def test_a_variant_may_name_its_seeds_and_a_recipe_the_epochs_to_keep(tmp_path):
+    text = VARIANTS.replace("learning_rate = 0.01", "learning_rate = 0.01\nseeds = [7, 4]").replace(
+        'protocol = "faithful"\nepochs = 1', "epochs = 2"
+    )
+    text = text.replace('[[variants]]\nprotocol = "corrected"\n', "")
+    recipe = read_recipe(write(tmp_path, text + "[weights]\nepochs = [1, 2]\n"), DatasetRecipe)
+    assert recipe.seed_numbers("gru") == [0]
+    assert (recipe.seed_numbers("gru", 0), recipe.seeds_of("gru", 0)) == ([7, 4], 2)
+    bench = run_dataset_recipe(write(tmp_path, text + "[weights]\nepochs = [1, 2]\n"))
+    assert len(bench.networks(epoch="all")) == 2 * 2 * 2
+    whole = Benchmark.load(tmp_path)
+    assert sorted(set(whole.networks(epoch=1).table["seed"])) == [0, 4, 7]
+    assert "| networks with weights | 24, after the epochs 1, 2 |" in (tmp_path / "README.md").read_text()
+    assert check_card(tmp_path) == []
+
+
+def test_a_card_lists_many_configurations_in_one_table(tmp_path):
+    text = VARIANTS + "".join(f"[[variants]]\nlearning_rate = 0.0{n}\n" for n in range(2, 9))
+    run_dataset_recipe(write(tmp_path, text.replace('"rnn_tanh", "gru"', '"gru"')))
+    card = (tmp_path / "README.md").read_text()
+    assert "## The 10 configurations" in card
+    assert "| configuration | protocol | learning_rate | structures |" in card
+    assert "What they share: epochs 1, batch_size 128, clip_norm 5.0." in card
+    assert len([line for line in card.splitlines() if line.startswith("| `")]) == 10
+    assert "## Configuration `" not in card
+    assert check_card(tmp_path) == []
+
+
 def test_variants_train_the_same_structures_again(tmp_path):
     file = write(tmp_path, VARIANTS)
     recipe = read_recipe(file, DatasetRecipe)
@@ -72,6 +100,8 @@ def test_variants_train_the_same_structures_again(tmp_path):
         ("learning_rate = 0.01", "learning_rat = 0.01", "learning_rat"),
         ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = 0", "seeds must be a positive integer"),
         ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = true", "seeds must be a positive integer"),
+        ("learning_rate = 0.01", "learning_rate = 0.01\nseeds = [1, 1]", "seeds must hold distinct seeds"),
+        ("learning_rate = 0.01", "learning_rate = 0.01\n[weights]\nepochs = []", r"\[weights\] epochs"),
     ],
 )
 def test_wrong_variants_and_studies_are_refused(tmp_path, old, new, message):
