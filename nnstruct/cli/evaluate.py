@@ -10,15 +10,14 @@ import typer
 from nnstruct.cli.options import Config, Debug, Quiet, Target
 from nnstruct.errors import InvalidInputError
 
+EVERY_ONE = "all"
+
 
 def evaluate(
     benchmark: Annotated[Path, typer.Argument(help="A benchmark's folder.")],
     predictors: Annotated[
-        str | None,
-        typer.Option(
-            "--predictors", "-p", help="Names, separated by commas.", show_default="all but the slow gnn"
-        ),
-    ] = None,
+        str, typer.Option("--predictors", "-p", help="Names, separated by commas; all for each there is.")
+    ] = "auto",
     target: Target = None,
     config: Config = None,
     folds: Annotated[int, typer.Option(min=2, help="Parts that the structures are dealt into.")] = 5,
@@ -54,11 +53,9 @@ def evaluate(
     from nnstruct.predictors import PREDICTORS
     from nnstruct.predictors import evaluate as run
 
-    names = _words(predictors) if predictors else [*PREDICTORS]
+    names = [*PREDICTORS] if predictors == EVERY_ONE else _words(predictors)
     for name in names:
         PREDICTORS[name]
-    if predictors is None:
-        names.remove("gnn")
     bench = load_benchmark(benchmark, target, config)
     found = run(
         names, bench, folds=folds, repeats=repeats, train_sizes=_sizes(train_sizes), draws=draws,

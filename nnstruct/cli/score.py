@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved predictor.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="Folder of a saved predictor, or of a benchmark: auto is fitted to it then."),
+    ],
     structures: Annotated[
         Path,
         typer.Argument(help="A benchmark's folder, a Parquet, GraphML or JSON (networkx node-link) file."),
@@ -43,10 +46,8 @@ def score(
 ) -> None:
     """Predict the performance of structures, with an uncertainty; the best come first."""
     from nnstruct.cli.tables import Cell, console, table
-    from nnstruct.predictors import load_predictor
 
-    predictor = load_predictor(model)
-    known = getattr(predictor, "metadata_", {})
+    predictor, known = _predictor(model, config)
     nets, labels = _read(structures, family, config, known)
     strange = sorted(
         {net.family for net in nets} - set(known.get("families") or [net.family for net in nets])
@@ -71,6 +72,25 @@ def score(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, rows.to_csv(index=False).encode())
         screen.print(f"Scores written to {out}.")
+
+
+def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any]]:
+    """A saved predictor, or the default one fitted to a benchmark, and what is known of its training."""
+    from nnstruct.cli.inputs import BENCHMARK, QUICKSTART, STRUCTURES, kind_of, load_benchmark
+    from nnstruct.predictors import Ensemble, load_predictor
+    from nnstruct.predictors.fitting import fit_with_noise
+    from nnstruct.recipes.predictor import describe
+
+    kind = kind_of(path)
+    if kind == STRUCTURES:
+        raise InvalidInputError("MODEL", "be the folder of a saved predictor or of a benchmark", str(path))
+    if kind not in (BENCHMARK, QUICKSTART):
+        model = load_predictor(path)
+        return model, getattr(model, "metadata_", {})
+    bench = load_benchmark(path, config=config)
+    fitted = Ensemble()
+    fit_with_noise(fitted, bench.structures, bench.y, bench.label_noise)
+    return fitted, describe(bench)
 
 
 def _read(

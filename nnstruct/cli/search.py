@@ -37,7 +37,7 @@ def search(
     ] = None,
     guide: Annotated[
         str, typer.Option(help="A predictor's name, the folder of a saved one, or none.")
-    ] = "random-forest",
+    ] = "auto",
     benchmark: Annotated[
         Path | None,
         typer.Option(help="Start from what this benchmark knows.", show_default=False),

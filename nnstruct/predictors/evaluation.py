@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -20,6 +20,7 @@ from nnstruct.predictors.draws import (
     drawn_splits,
     fold_splits,
 )  # fmt: skip
+from nnstruct.predictors.ensemble import Ensemble
 from nnstruct.predictors.metrics import TOP_K
 from nnstruct.predictors.report import Evaluation
 from nnstruct.predictors.results import long_table
@@ -57,9 +58,12 @@ class BenchmarkLike(Protocol):
     def noise_ceiling(self) -> CeilingLike: ...
 
 
+OneOrSeveral: TypeAlias = str | BaseEstimator | Sequence[str | BaseEstimator] | Mapping[str, BaseEstimator]
+
+
 def evaluate(
-    predictors: str | BaseEstimator | Sequence[str | BaseEstimator] | Mapping[str, BaseEstimator],
-    bench: BenchmarkLike,
+    predictors: OneOrSeveral | BenchmarkLike,
+    bench: BenchmarkLike | None = None,
     *,
     folds: int = 5,
     repeats: int = 3,
@@ -100,10 +104,11 @@ def evaluate(
 
     Parameters
     ----------
-    predictors : one predictor or several
+    predictors : one predictor or several, optional
         Predictors, names in ``PREDICTORS``, or a mapping from a label to a predictor. Any
         scikit-learn regressor that takes a list of Structures will do; one that is no
-        :class:`Predictor` has neither coverage nor likelihood.
+        :class:`Predictor` has neither coverage nor likelihood. ``evaluate(bench)``, without any, asks
+        the default, :class:`Ensemble`.
     bench : Benchmark
         With ``structures``, ``y`` and ``noise_ceiling``; see :class:`BenchmarkLike`.
     folds : int
@@ -163,6 +168,8 @@ def evaluate(
     >>> curve.table["scored"].tolist()
     [15.0, 10.0]
     """
+    if bench is None:
+        predictors, bench = Ensemble.name, _as_benchmark(predictors)
     named = named_predictors(predictors, check_seed(seed))
     given = LabelledRows.of(bench, label_noise)
     check_integer(resamples, "resamples")
@@ -193,6 +200,12 @@ def evaluate(
     }
     predictions = predictions.drop(columns=["position", "seconds"])
     return Evaluation.from_results(long_table(rows, about), predictions)
+
+
+def _as_benchmark(given: Any) -> BenchmarkLike:
+    if not (hasattr(given, "structures") and hasattr(given, "y")):
+        raise InvalidInputError("bench", "be a benchmark, with structures and y", given)
+    return given
 
 
 def _fold_classes(given: LabelledRows, protocols: tuple[str, ...], twins: np.ndarray | None) -> list[str]:

@@ -113,6 +113,7 @@ def fit_models(course: Course, bench: Benchmark, best: str) -> HeldOut:
         Its predictions of the structures put aside, beside the truth.
     """
     from nnstruct.predictors import load_predictor
+    from nnstruct.predictors.fitting import fit_with_noise
     from nnstruct.recipes.predictor import describe
     from nnstruct.recipes.stored import benchmark_key, digest
 
@@ -127,7 +128,7 @@ def fit_models(course: Course, bench: Benchmark, best: str) -> HeldOut:
             with suppress(InvalidInputError, OSError):
                 fitted[name] = load_predictor(folder)
             if name not in fitted or fitted[name].metadata_.get("key") != key:
-                model.fit(train.structures, train.y)
+                fit_with_noise(model, train.structures, train.y, train.label_noise)
                 model.save(folder, metadata=describe(train) | {"key": key}, overwrite=True)
                 fitted[name] = model
         _write_structures(course.folder / HELD_OUT, test.structures)

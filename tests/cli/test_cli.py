@@ -16,6 +16,7 @@ from tiny_benchmark import RECIPE
 from nnstruct import Space, Structure, __version__, load_predictor
 from nnstruct.benchmark import Benchmark
 from nnstruct.cli.inputs import read_structures
+from nnstruct.predictors import Ensemble
 from nnstruct.priors import sample
 from nnstruct.recipes.predictor import describe
 from nnstruct.structure.interchange import to_arrow
@@ -302,14 +303,24 @@ def test_a_file_that_holds_no_structures(call, model_folder, tmp_path, name, con
 
 def test_missing_files(call, model_folder, bench_folder, tmp_path):
     assert "There is no" in one_sentence(call("score", model_folder, tmp_path / "no.json", code=1))
-    assert "does not exist" in one_sentence(call("score", tmp_path / "no", bench_folder, code=1))
+    assert "There is no" in one_sentence(call("score", tmp_path / "no", bench_folder, code=1))
     assert "There is no" in one_sentence(call("show", tmp_path / "no", code=1))
     assert "must be a benchmark" in one_sentence(call("show", tmp_path, code=1))
 
 
-def test_a_predictor_is_no_structures_and_a_benchmark_no_predictor(call, model_folder, bench_folder):
+def test_a_predictor_is_no_structures_and_a_file_no_predictor(call, model_folder, tmp_path):
     assert "STRUCTURES must be" in one_sentence(call("score", model_folder, model_folder, code=1))
-    assert "predictor" in one_sentence(call("score", bench_folder, bench_folder, code=1))
+    path, _ = as_parquet(tmp_path)
+    assert "MODEL must be the folder" in one_sentence(call("score", path, path, code=1))
+
+
+def test_a_benchmark_in_place_of_a_predictor_fits_the_default(call, bench_folder, tmp_path):
+    path, structures = as_parquet(tmp_path)
+    call("score", bench_folder, path, "--out", tmp_path / "s.csv", "-q")
+    bench = Benchmark.load(bench_folder)
+    model = Ensemble().fit(bench.structures, bench.y, y_std=bench.label_noise)
+    rows = pd.read_csv(tmp_path / "s.csv")
+    np.testing.assert_allclose(rows["prediction"], model.predict(structures), rtol=1e-9)
 
 
 # ---- show
