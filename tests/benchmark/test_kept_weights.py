@@ -28,17 +28,21 @@ def fake_weights(structure, config, seed, epoch):
 
 
 class FakeZoo:
-    """Stands for the engines: weights that depend on structure, seed and epoch; the diverged lose some."""
+    """Stands for the engines: weights that depend on structure, seed and epoch; the diverged lose some.
 
-    def __init__(self, delay=0.0):
-        self.delay, self.trained = delay, []
+    With ``stop_after``, so many networks are trained, and the next takes for ever.
+    """
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.trained = stop_after, []
 
     def __call__(self, pairs, task, config, keep, engine, device, workers):
         return self._run(pairs, task, config, keep)
 
     def _run(self, pairs, task, config, keep):
         for structure, seed in pairs:
-            time.sleep(self.delay)
+            while self.stop_after == len(self.trained):
+                time.sleep(1.0)
             self.trained.append((structure.fingerprint, seed))
             record = make_record(structure, seed, task, config)
             last = config.epochs // 2 if record.status == "diverged" else config.epochs
@@ -189,8 +193,8 @@ def test_a_crash_at_every_disk_operation_leaves_the_same_bytes(tmp_path, zoo, mo
         shutil.rmtree(folder)
 
 
-def build_zoo(folder, delay):
-    generate._stream_kept = FakeZoo(delay)
+def build_zoo(folder, stop_after):
+    generate._stream_kept = FakeZoo(stop_after)
     generate.FLUSH_RECORDS = 2
     small(folder, seeds=9)
 
@@ -198,15 +202,18 @@ def build_zoo(folder, delay):
 def test_a_killed_build_goes_on(tmp_path, zoo):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["nnstruct.benchmark.generate"])
-    child = context.Process(target=build_zoo, args=(tmp_path / "killed", 0.05), daemon=True)
+    child = context.Process(target=build_zoo, args=(tmp_path / "killed", 17), daemon=True)
     child.start()
-    while not list(tmp_path.glob("killed/shards/records-*")):
+    latest = time.monotonic() + 300.0
+    while len(list(tmp_path.glob("killed/shards/records-*"))) < 8:
+        assert child.is_alive()
+        assert time.monotonic() < latest
         time.sleep(0.01)
     check_networks(Benchmark.load(tmp_path / "killed"))
     child.kill()
     child.join()
     small(tmp_path / "killed", seeds=9)
-    assert 0 < len(zoo.trained) < 36
+    assert len(zoo.trained) == 36 - 16
     small(tmp_path / "whole", seeds=9)
     assert all_bytes(tmp_path / "killed") == all_bytes(tmp_path / "whole")
 
