@@ -124,26 +124,33 @@ def train(
         Path | None,
         typer.Option("--out", "-o", help="Folder of the saved predictor.", show_default="runs/NAME"),
     ] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of published tables, or the file of the recipe's table.",
+            show_default="the environment variable NNSTRUCT_TABLES",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a score is not as expected.")
     ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Evaluate the predictor of a recipe by cross-validation, fit it to everything and save it.
+    """Evaluate the predictor of a recipe as the recipe says, fit it to everything and save it.
 
-    Scores are compared with those that the recipe expects.
+    Scores are compared with those that the recipe expects, and kept beside the predictor.
     """
     from nnstruct.cli.tables import console, evaluation_table, facts, number, table
     from nnstruct.recipes import run_predictor_recipe
 
     screen = console(quiet=quiet)
-    run = run_predictor_recipe(recipe, out, progress=not quiet, announce=screen.print)
+    run = run_predictor_recipe(recipe, out, tables=tables, progress=not quiet, announce=screen.print)
     screen.print(evaluation_table(run.evaluation))
     if run.checks:
         rows = [
             (
-                check.metric,
+                check.label,
                 number(check.value),
                 f"{check.low:g} to {check.high:g}",
                 "within" if check.within else "outside",
@@ -151,10 +158,11 @@ def train(
             for check in run.checks
         ]
         screen.print(table(("score", "found", "expected", ""), rows))
-    screen.print(facts([("predictor", str(run.folder)), ("time", f"{run.seconds:.1f} s")]))
+    saved = [] if run.folder is None else [("predictor", str(run.folder))]
+    screen.print(facts([*saved, ("scores", str(run.scores)), ("time", f"{run.seconds:.1f} s")]))
     if quiet:
-        typer.echo(str(run.folder))
-    outside = [check.metric for check in run.checks if not check.within]
+        typer.echo(str(run.folder or run.scores))
+    outside = [check.label for check in run.checks if not check.within]
     if outside:
         typer.echo(f"Warning: not as the recipe expects: {', '.join(outside)}.", err=True)
         if strict:

@@ -57,15 +57,37 @@ A predictor recipe, ``train/<predictor>-<benchmark>.toml``; the last two tables 
     [predictor]
     name = "random-forest"
     params = { n_estimators = 200 }
+    save = true                        # fit it to everything and save it
 
     [evaluation]
     folds = 5
     repeats = 3
+    protocol = "unseen"                # or no-twins
+    k = 10                             # of precision@k, N@k and regret@k
     seed = 0
 
     [expected]                         # lowest and highest score
     r2 = [0.3, 0.5]
     minutes = 0.5                      # for the reader; not checked
+
+On a published table (:mod:`nnstruct.tables`), by numbers of labels:
+
+.. code-block:: toml
+
+    [benchmark]
+    table = "nasbench201"
+    file = "nasbench201.csv.gz"        # in the folder that NNSTRUCT_TABLES or --tables names; or a path
+    task = "cifar100"                  # the table's first, if left out
+    twins = "keep"                     # or merge, the default
+
+    [evaluation]
+    train_sizes = [78, 0.01]           # counts, or shares with a point
+    protocol = ["unseen", "no-twins", "all-rows"]
+    draws = 10
+
+    [expected.sizes.78]                # means over draws, by number of labels
+    kendall = [0.80, 0.86]             # of the first protocol
+    no-twins = { kendall = [0.78, 0.84], r2 = [0.6, 1.0] }
 
 A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables may be left out:
 
@@ -110,7 +132,8 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
 """
 
 from nnstruct.recipes.dataset import DatasetRecipe, build_dataset, run_dataset_recipe
-from nnstruct.recipes.predictor import Check, PredictorRecipe, PredictorRun, run_predictor_recipe
+from nnstruct.recipes.expected import Check
+from nnstruct.recipes.predictor import PredictorRecipe, PredictorRun, run_predictor_recipe
 from nnstruct.recipes.pruned import PrunedSection
 from nnstruct.recipes.pruning import PruningRecipe
 from nnstruct.recipes.pruning_run import Claim, PruningRun, run_pruning_recipe

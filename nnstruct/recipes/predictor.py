@@ -5,57 +5,28 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from nnstruct.errors import InvalidInputError, RecipeError
+from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.dataset import RUNS, Announce
+from nnstruct.recipes.expected import Check, ExpectedSection, check_expected, checks_of
+from nnstruct.recipes.labelled import BenchmarkSection, recipe_benchmark
 from nnstruct.recipes.reading import Section, check_known, naming, read_recipe, recipe_file
-from nnstruct.structure.families import FAMILIES
+from nnstruct.recipes.stored import save_evaluation
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation, Predictor
 
 
-def _in_order(bounds: list[float]) -> list[float]:
-    if bounds[0] > bounds[1]:
-        raise InvalidInputError("bounds", "be the lowest and the highest score, in this order", bounds)
-    return bounds
-
-
-Bounds = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
-
-
-class BenchmarkSection(Section):
-    """``[benchmark]``: where it lies, and which part of it counts."""
-
-    path: str
-    families: Annotated[list[str], Field(min_length=1)] | None = None
-    target: str = "test"
-
-    @field_validator("families")
-    @classmethod
-    def _are_known(cls, families: list[str] | None) -> list[str] | None:
-        for family in families or ():
-            check_known(family, FAMILIES, "families")
-        return families
-
-    @field_validator("target")
-    @classmethod
-    def _is_known(cls, target: str) -> str:
-        from nnstruct.benchmark import TARGETS
-
-        check_known(target, TARGETS, "target")
-        return target
-
-
 class PredictorSection(Section):
-    """``[predictor]``: a predictor's name and the keywords of its class."""
+    """``[predictor]``: its name, the keywords of its class, and whether one fitted to everything is saved."""
 
     name: str
     params: dict[str, Any] = Field(default_factory=dict)
+    save: bool = True
 
     @field_validator("name")
     @classmethod
@@ -67,33 +38,86 @@ class PredictorSection(Section):
 
 
 class EvaluationSection(Section):
-    """``[evaluation]``: repeated k-fold cross-validation."""
+    """``[evaluation]``: repeated k-fold cross-validation, or random training sets of some sizes.
 
-    folds: Annotated[int, Field(ge=2)] = 5
-    repeats: Annotated[int, Field(ge=1)] = 3
+    The keywords of :func:`nnstruct.predictors.evaluate`: 3 repeats of 5 folds, or 10 draws of each size.
+    """
+
+    folds: Annotated[int, Field(ge=2)] | None = None
+    repeats: Annotated[int, Field(ge=1)] | None = None
+    train_sizes: Annotated[list[int | float], Field(min_length=1)] | None = None
+    protocol: list[str] = Field(default_factory=lambda: ["unseen"])
+    draws: Annotated[int, Field(ge=1)] | None = None
+    k: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return ({"draws": 10} if "train_sizes" in given else {"folds": 5, "repeats": 3}) | given
 
-class ExpectedSection(Section):
-    """``[expected]``: lowest and highest value of each score, and the minutes it takes."""
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _may_be_one(cls, protocol: Any) -> Any:
+        return [protocol] if isinstance(protocol, str) else protocol
 
-    r2: Bounds | None = None
-    mae: Bounds | None = None
-    rmse: Bounds | None = None
-    kendall: Bounds | None = None
-    spearman: Bounds | None = None
-    coverage_90: Bounds | None = None
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        from nnstruct.predictors.draws import check_protocols
 
-    def bounds(self) -> dict[str, list[float]]:
-        """The scores that have bounds.
+        check_protocols(self.protocol)
+        sizes = self.train_sizes is not None
+        for name in ("folds", "repeats") if sizes else ("draws",):
+            if getattr(self, name) is not None:
+                rule = f"be left out {'with' if sizes else 'without'} train_sizes"
+                raise InvalidInputError(name, rule, getattr(self, name))
+        if not sizes and (len(self.protocol) > 1 or self.protocol == ["all-rows"]):
+            rule = "be unseen or no-twins in cross-validation, several with train_sizes only"
+            raise InvalidInputError("protocol", rule, self.protocol)
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """The keywords of :func:`nnstruct.predictors.evaluate`.
 
         Returns
         -------
-        dict of str to [float, float]
-            Lowest and highest value by the name of the score.
+        dict
         """
-        return {name: value for name, value in self.model_dump().items() if isinstance(value, list)}
+        kind = ("folds", "repeats") if self.train_sizes is None else ("train_sizes", "draws")
+        return {name: getattr(self, name) for name in (*kind, "protocol", "k", "seed")}
+
+    def counts(self, rows: int) -> list[int]:
+        """Sizes of the training sets as counts of structures.
+
+        Parameters
+        ----------
+        rows : int
+            Structures that there are.
+
+        Returns
+        -------
+        list of int
+            Empty for a cross-validation.
+
+        Raises
+        ------
+        InvalidInputError
+            If a size leaves too few structures to score.
+        """
+        from nnstruct.predictors.draws import check_train_sizes
+
+        if self.train_sizes is None:
+            return []
+        return check_train_sizes(self.train_sizes, rows, tuple(self.protocol))
+
+    @property
+    def title(self) -> str:
+        """What is done, for a reader."""
+        if self.train_sizes is None:
+            return f"{self.repeats} x {self.folds}-fold cross-validation"
+        return f"{self.draws} draws of {', '.join(map(str, self.train_sizes))} labels"
 
 
 class PredictorRecipe(Section):
@@ -135,21 +159,6 @@ class PredictorRecipe(Section):
         return predictor
 
 
-@dataclass(frozen=True)
-class Check:
-    """A score beside what was expected of it."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-
-    @property
-    def within(self) -> bool:
-        """Whether the score lies between its bounds; a score that is no number does not."""
-        return self.low <= self.value <= self.high
-
-
 @dataclass(frozen=True, eq=False)
 class PredictorRun:
     """What became of a predictor recipe.
@@ -158,18 +167,22 @@ class PredictorRun:
     ----------
     evaluation : Evaluation
     predictor : Predictor
-        Fitted to all structures.
-    folder : Path
+        Fitted to all structures, unless the recipe says ``save = false``.
+    folder : Path or None
         Where it is saved; :func:`nnstruct.load_predictor` reads it.
     checks : tuple of Check
     seconds : float
+    scores : Path
+        Folder of the evaluation; :func:`nnstruct.recipes.load_evaluation` and
+        :func:`nnstruct.predictors.leaderboard` read it.
     """
 
     evaluation: Evaluation
     predictor: Predictor
-    folder: Path
+    folder: Path | None
     checks: tuple[Check, ...]
     seconds: float
+    scores: Path
 
     @property
     def as_expected(self) -> bool:
@@ -181,10 +194,11 @@ def run_predictor_recipe(
     path: str | Path,
     out: str | Path | None = None,
     *,
+    tables: str | Path | None = None,
     progress: bool = False,
     announce: Announce | None = None,
 ) -> PredictorRun:
-    """Evaluate a recipe's predictor by cross-validation, fit it to everything and save it.
+    """Evaluate a recipe's predictor as the recipe says, fit it to everything and save it.
 
     Parameters
     ----------
@@ -192,7 +206,10 @@ def run_predictor_recipe(
         The recipe.
     out : path, optional
         Folder of the saved predictor, ``runs/<name of the file>`` by default. A predictor that is
-        there is replaced.
+        there is replaced. The evaluation goes to the folder of this name with ``-scores``.
+    tables : path, optional
+        Folder of published tables, or the file of the recipe's table; by default what the environment
+        variable ``NNSTRUCT_TABLES`` says.
     progress : bool
         Show a bar.
     announce : callable, optional
@@ -232,37 +249,39 @@ def run_predictor_recipe(
     (True, 'predictor')
     """
     from nnstruct.predictors import evaluate
+    from nnstruct.predictors.fitting import fit_with_noise
 
     started = time.perf_counter()
     say = announce or (lambda line: None)
     file = recipe_file(path)
     recipe = read_recipe(file, PredictorRecipe)
-    bench = _benchmark(recipe, file)
+    settings, name = recipe.evaluation, recipe.predictor.name
+    bench = recipe_benchmark(recipe.benchmark, file, tables)
+    with naming(file, "evaluation"):
+        sizes = settings.counts(len(bench.structures))
+    with naming(file, "expected"):
+        check_expected(recipe.expected, sizes, tuple(settings.protocol))
     with naming(file, "predictor"):
         predictor = recipe.make()
-    settings = recipe.evaluation
-    say(f"{recipe.predictor.name} on {bench!r}: {settings.repeats} x {settings.folds}-fold cross-validation")
+    say(f"{name} on {bench!r}: {settings.title}")
     with naming(file, "predictor"):
         evaluation = evaluate(
-            {recipe.predictor.name: predictor},
-            bench,
-            folds=settings.folds,
-            repeats=settings.repeats,
-            seed=settings.seed,
-            progress=progress,
+            {name: predictor}, bench, name=recipe.benchmark.name, progress=progress, **settings.options()
         )
-        say(f"fitting {recipe.predictor.name} to all {len(bench)} structures")
-        predictor.fit(bench.structures, bench.y)
-    scores = evaluation.table.to_dict("index")[recipe.predictor.name]
-    checks = tuple(
-        Check(name, scores[name], low, high) for name, (low, high) in recipe.expected.bounds().items()
-    )
-    folder = predictor.save(
-        RUNS / file.stem if out is None else out,
-        metadata=describe(bench) | {"recipe": file.name, "r2": scores["r2"]},
-        overwrite=True,
-    )
-    return PredictorRun(evaluation, predictor, folder, checks, time.perf_counter() - started)
+    target = RUNS / file.stem if out is None else Path(out)
+    checks = checks_of(recipe.expected, evaluation, name, settings.protocol[0])
+    folder = None
+    if recipe.predictor.save:
+        say(f"fitting {name} to all {len(bench)} structures")
+        with naming(file, "predictor"):
+            if bench.bounds is not None:
+                predictor.set_bounds(*bench.bounds)
+            fit_with_noise(predictor, bench.structures, bench.y, bench.label_noise)
+        r2 = {} if sizes else {"r2": float(evaluation.table.loc[name, "r2"])}
+        about = describe(bench) | {"recipe": file.name, **r2}
+        folder = predictor.save(target, metadata=about, overwrite=True)
+    scores = save_evaluation(evaluation, target.with_name(f"{target.name}-scores"))
+    return PredictorRun(evaluation, predictor, folder, checks, time.perf_counter() - started, scores)
 
 
 def describe(bench: Benchmark) -> dict[str, Any]:
@@ -291,19 +310,3 @@ def describe(bench: Benchmark) -> dict[str, Any]:
         "units": [min(s.num_units for s in bench.structures), max(s.num_units for s in bench.structures)],
         "config": known.as_dict() if known is not None else None,
     }
-
-
-def _benchmark(recipe: PredictorRecipe, file: Path) -> Benchmark:
-    from nnstruct.benchmark import Benchmark
-
-    wanted = recipe.benchmark
-    bench = Benchmark.load(file.parent / wanted.path, target=wanted.target)
-    if wanted.families is not None:
-        chosen = [s.fingerprint for s in bench.structures if s.family in wanted.families]
-        if not chosen:
-            there = sorted({structure.family for structure in bench.structures})
-            raise RecipeError(
-                f"{file}: [benchmark] families", f"be among those of the benchmark, {there}", wanted.families
-            )
-        bench = bench.select(chosen)
-    return bench

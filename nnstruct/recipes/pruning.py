@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.recipes.predictor import Bounds
+from nnstruct.recipes.expected import Bounds
 from nnstruct.recipes.reading import Section, changed_config, check_known
 from nnstruct.recipes.schedules import MethodSection, RetrainSection, check_densities
 from nnstruct.recipes.sections import TaskSection

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
 from nnstruct.record import TrainConfig
@@ -187,7 +188,7 @@ def to_toml(recipe: Section) -> str:
     str
     """
     lines: list[str] = []
-    for table, content in recipe.model_dump(exclude_none=True).items():
+    for table, content in recipe.model_dump(exclude_none=True, by_alias=True).items():
         repeated = isinstance(content, list)
         for part in content if repeated else [content]:
             rows = [f"{key} = {_toml_value(value)}" for key, value in part.items() if value != {}]
@@ -246,14 +247,18 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]
     kind: Any = model
     for part in loc:
         if _is_model(kind):
-            kind = kind.model_fields[str(part)].annotation
+            kind = _by_key(kind)[str(part)].annotation
             # A table that may be left out is a union with None.
             if NoneType in get_args(kind):
                 kind = next((each for each in get_args(kind) if _is_model(each)), kind)
         else:
             # The tables of a mapping or list are of its last type.
             kind = get_args(kind)[-1]
-    return kind.model_fields if _is_model(kind) else []
+    return _by_key(kind) if _is_model(kind) else []
+
+
+def _by_key(kind: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in kind.model_fields.items()}
 
 
 def _is_model(kind: Any) -> bool:

@@ -219,7 +219,7 @@ def test_a_predictor_recipe_evaluates_fits_and_saves(bench_folder, tmp_path):
     assert [(check.metric, check.within) for check in run.checks] == [("r2", True), ("mae", False)]
     assert not run.as_expected
     model = load_predictor(tmp_path / "model")
-    fitted = RandomForest(n_estimators=10).fit(bench.structures, bench.y)
+    fitted = RandomForest(n_estimators=10).fit(bench.structures, bench.y, y_std=bench.label_noise)
     np.testing.assert_array_equal(model.predict(bench.structures), fitted.predict(bench.structures))
     assert model.metadata_["task"] == "reber"
     assert model.metadata_["families"] == ["rnn_tanh"]
