@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nnstruct.structure import Structure
-from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 
-STATEFUL = tuple(name for name in FAMILIES if FAMILIES[name].recurrent)
-STATELESS = tuple(name for name in FAMILIES if not FAMILIES[name].recurrent)
+STATEFUL = tuple(name for name in DIRECTED_FAMILIES if FAMILIES[name].recurrent)
+STATELESS = tuple(name for name in DIRECTED_FAMILIES if not FAMILIES[name].recurrent)
 ATTRIBUTE_VALUES: dict[str, list[Any]] = {
     "operator": ["add", "concat"],
     "activation": ["tanh", "relu", "gelu"],
@@ -33,7 +33,7 @@ def forward_edges(draw: st.DrawFn, num_units: int) -> np.ndarray:
 @st.composite
 def structures(
     draw: st.DrawFn,
-    families: tuple[str, ...] = tuple(FAMILIES),
+    families: tuple[str, ...] = DIRECTED_FAMILIES,
     *,
     min_units: int = 1,
     max_units: int = 9,
@@ -73,7 +73,7 @@ def structures(
 
 
 @st.composite
-def dense_layered(draw: st.DrawFn, families: tuple[str, ...] = tuple(FAMILIES)) -> Structure:
+def dense_layered(draw: st.DrawFn, families: tuple[str, ...] = DIRECTED_FAMILIES) -> Structure:
     """Fully connected layers, whose units are interchangeable."""
     sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
     family = draw(st.sampled_from(families))

@@ -34,7 +34,8 @@ DOORS = {
     f"nnstruct.{noun}": [f"nnstruct.{door}" for door in doors.split()]
     for noun, doors in {
         "structure.structure": (
-            "structure.interchange structure.fingerprint structure.drawing structure.reduction"
+            "structure.interchange structure.networkx_graphs structure.fingerprint structure.drawing "
+            "structure.reduction"
         ),
         "network.network": "network.interchange network.analysis network.storage",
         "network.module_network": "network.compaction",

@@ -86,7 +86,7 @@ def _blocks_of_trimmed(structures: list[Structure], learned: dict[str, Any]) -> 
     if learned["directed"]:
         parts.append(_measured(DIRECTED_GROUPS | with_units, structures, ~undirected))
     if learned["undirected"]:
-        parts.append(_measured(UNDIRECTED_GROUPS | with_units, structures, undirected))
+        parts.append(_measured(UNDIRECTED_GROUPS, structures, undirected))
     found = dict(parts[0])
     for group, block in dict(parts[-1]).items():
         before = found.get(group, block).values

@@ -166,7 +166,7 @@ class Prior(BaseModel, ABC):
         Returns
         -------
         Structure
-            Connected over its forward edges, without dead units, with :attr:`num_units` units.
+            Connected over its graph's edges, without dead units, with :attr:`num_units` units.
             Its ``origin`` holds ``prior``, ``parameters`` and ``seed``. In the family ``cnn`` it has
             the attributes of :meth:`cell_attributes`.
 
@@ -186,6 +186,10 @@ class Prior(BaseModel, ABC):
             name: tuple(UNIT_DEFAULTS[name] if value is None else value for value in values)
             for name, values in cells.items()
         }
+        if FAMILIES[family].undirected:
+            arcs = np.concatenate([edges, edges[::-1]], axis=1)
+            delayed = np.ones(arcs.shape[1], dtype=bool)
+            return Structure(arcs, self.num_units, recurrent=delayed, family=family, origin=origin)
         structure = Structure(edges, self.num_units, family=family, attributes=attributes, origin=origin)
         return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
 

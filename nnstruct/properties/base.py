@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -51,6 +51,10 @@ class PropertyFamily(MeasureFamily):
         structure alone.
     cost : {"linear", "units x edges", "cubic"}
         How the time for one structure grows.
+    undirected : sequence of str
+        Measures that need no direction of the edges; ``compute`` takes them of ``Structure.graph_edges``, so
+        that they are the same for every order of the units. The others are NaN for structures without
+        directions, and a family without any is refused for them.
 
     Examples
     --------
@@ -63,6 +67,7 @@ class PropertyFamily(MeasureFamily):
 
     compute: Callable[[Sequence[Any]], np.ndarray]
     cost: Literal["linear", "units x edges", "cubic"]
+    undirected: Collection[str] = ()
 
 
 PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family")

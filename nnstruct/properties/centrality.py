@@ -89,6 +89,7 @@ CENTRALITY = PropertyFamily(
     measures=MEASURES,
     compute=centrality_measures,
     cost="units x edges",
+    undirected=[name for name in MEASURES if name.startswith("undirected_")],
     source="Freeman, 1977; Wasserman and Faust, 1994; Marchiori and Latora, 2000; Brandes, 2001",
 )
 PROPERTY_FAMILIES.register(CENTRALITY.name)(CENTRALITY)

@@ -17,6 +17,9 @@ undirected graph of the forward edges.
   (Clauset, Newman and Moore, 2004), in which ties are resolved by colour and joined at once where even
   that is equal, so that a relabelling changes nothing.
 
+In a relational graph, whose edges have no direction, triangles stand for 030T, colours follow from all
+neighbours alike, and what counts directions or layers is NaN.
+
 A measure is NaN exactly where it is undefined: shares and modularities without edges, a correlation of
 degrees that do not vary.
 """
@@ -30,6 +33,7 @@ import numpy as np
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 
 MEASURES = {
     "triad_003": "triples of units without an edge",
@@ -60,6 +64,10 @@ MEASURES = {
     "modularity_greedy": "modularity of the groups found by greedy joining",
     "groups_greedy": "groups found by greedy joining",
 }
+_WITH_DIRECTIONS = (
+    "triad_021D", "triad_021U", "triad_021C", "bifans", "assortativity_in_in", "assortativity_in_out",
+    "assortativity_out_in", "assortativity_out_out", "modularity_layers",
+)  # fmt: skip
 
 
 def motif_measures(structures: Sequence[Structure]) -> np.ndarray:
@@ -85,7 +93,8 @@ def motif_measures(structures: Sequence[Structure]) -> np.ndarray:
     from nnstruct.properties.motifs_kernel import motif_rows
 
     rows = np.empty((len(structures), len(MEASURES)))
-    motif_rows(*pack(structures), rows)
+    without = np.array([FAMILIES[structure.family].undirected for structure in structures])
+    motif_rows(*pack(structures), without, rows)
     return rows
 
 
@@ -94,6 +103,7 @@ MOTIFS = PropertyFamily(
     measures=MEASURES,
     compute=motif_measures,
     cost="cubic",
+    undirected=[name for name in MEASURES if name not in _WITH_DIRECTIONS],
     source="Milo et al., 2002; Newman, 2003; Clauset, Newman and Moore, 2004; Seidman, 1983",
 )
 PROPERTY_FAMILIES.register(MOTIFS.name)(MOTIFS)

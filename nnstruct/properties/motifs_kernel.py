@@ -331,8 +331,11 @@ def _greedy_groups(source, target, colour):  # type: ignore[no-untyped-def]
 
 
 @_entry
-def motif_rows(source, target, edge_start, layer, unit_start, out):  # type: ignore[no-untyped-def]
-    """Fill ``out``, float64 [S, 27], from the arrays of a :class:`~nnstruct.properties.packing.Pack`."""
+def motif_rows(source, target, edge_start, layer, unit_start, without, out):  # type: ignore[no-untyped-def]
+    """Fill ``out``, float64 [S, 27], from the arrays of a :class:`~nnstruct.properties.packing.Pack`.
+
+    ``without``, bool [S], says whose edges have no direction.
+    """
     for s in range(out.shape[0]):
         row = out[s]
         tails = source[edge_start[s] : edge_start[s + 1]]
@@ -350,7 +353,10 @@ def motif_rows(source, target, edge_start, layer, unit_start, out):  # type: ign
         row[11] = _bifans(heads, outgoing, n)
         _assortativity(tails, heads, incoming, outgoing, row[12:])
         _cores(start, neighbour, n, row[17:])
-        colour = _colours(tails, heads, n, row[20:])
+        if without[s]:
+            colour = _colours(np.concatenate((tails, heads)), np.concatenate((heads, tails)), n, row[20:])
+        else:
+            colour = _colours(tails, heads, n, row[20:])
         row[24] = _modularity(tails, heads, depth, n)
         group, groups = _greedy_groups(tails, heads, colour)
         row[25] = _modularity(tails, heads, group, groups)

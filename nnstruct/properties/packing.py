@@ -11,12 +11,12 @@ from nnstruct.structure import Structure
 
 
 class Pack(NamedTuple):
-    """The forward edges and layers of S structures, one after the other.
+    """The edges (``Structure.graph_edges``) and layers of S structures, one after the other.
 
     Attributes
     ----------
     source, target : int32 [sum of F]
-        Forward edges, units numbered within their structure; those of structure ``s`` stand at
+        Edges, units numbered within their structure; those of structure ``s`` stand at
         ``edge_start[s]:edge_start[s + 1]``.
     edge_start : int64 [S + 1]
     layer : int32 [sum of N]
@@ -48,12 +48,11 @@ def pack(structures: Sequence[Structure]) -> Pack:
     >>> pack([Structure.from_layers([1, 2]), Structure.from_layers([1, 1])]).edge_start.tolist()
     [0, 2, 3]
     """
-    # Forward edges come first in a structure's canonical order.
-    forward = [s.edge_index[:, : s.num_edges - np.count_nonzero(s.recurrent)] for s in structures]
+    edges = [s.graph_edges for s in structures]
     return Pack(
-        source=np.concatenate([f[0] for f in forward]).astype(np.int32),
-        target=np.concatenate([f[1] for f in forward]).astype(np.int32),
-        edge_start=starts([f.shape[1] for f in forward]),
+        source=np.concatenate([e[0] for e in edges]).astype(np.int32),
+        target=np.concatenate([e[1] for e in edges]).astype(np.int32),
+        edge_start=starts([e.shape[1] for e in edges]),
         layer=np.concatenate([s.layer for s in structures]).astype(np.int32),
         unit_start=starts([s.num_units for s in structures]),
     )

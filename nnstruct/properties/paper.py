@@ -1,11 +1,12 @@
 """The 23 measures of Stier et al. (2021).
 
 They are taken on the undirected simple graph of the forward edges, except the counts of layers,
-sources and sinks, which need directions. Values equal those of networkx with its defaults:
-normalised betweenness, closeness with the Wasserman-Faust factor for several components, plain
-degree. Variances are sample variances (divisor n - 1), standard deviations their roots.
+sources and sinks, which need directions and are NaN in relational graphs. Values equal those of
+networkx with its defaults: normalised betweenness, closeness with the Wasserman-Faust factor for
+several components, plain degree. Variances are sample variances (divisor n - 1), standard deviations
+their roots.
 
-A measure is NaN exactly where it is undefined, which is where networkx raises an error: diameter,
+Else a measure is NaN exactly where it is undefined, which is where networkx raises an error: diameter,
 average path length and eccentricity of a disconnected graph, a mean over no edge, a sample variance
 of fewer than two values. One unit alone has density, diameter, average path length, eccentricity,
 closeness and betweenness 0, as in networkx.
@@ -80,6 +81,7 @@ PAPER = PropertyFamily(
     measures=MEASURES,
     compute=paper_measures,
     cost="units x edges",
+    undirected=[name for name in MEASURES if name not in ("layers", "sources", "sinks")],
     source="Stier, Darji and Granitzer, 2021, arXiv 2107.12917",
 )
 PROPERTY_FAMILIES.register(PAPER.name)(PAPER)

@@ -15,7 +15,7 @@ directed adjacency matrix of the forward edges and R that of the recurrent ones.
 
 A measure is NaN exactly where it is undefined: second eigenvalues of one unit, spanning trees and
 resistance of a disconnected graph (and resistance of one unit), ranks and entropies without edges. Norms
-are 0 without edges.
+are 0 without edges. In a relational graph F is undefined, and R is A.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def spectral_measures(structures: Sequence[Structure]) -> np.ndarray:
 def _row(structure: Structure) -> np.ndarray:
     n = structure.num_units
     forward, recurrent = np.zeros((n, n)), np.zeros((n, n))
-    forward[tuple(structure.forward_edges)] = 1.0
+    forward[tuple(structure.graph_edges)] = 1.0
     recurrent[tuple(structure.recurrent_edges)] = 1.0
     adjacency = forward + forward.T
     degree = adjacency.sum(axis=0)
@@ -151,6 +151,7 @@ SPECTRA = PropertyFamily(
     measures=MEASURES,
     compute=spectral_measures,
     cost="cubic",
+    undirected=[name for name in MEASURES if not name.startswith("forward_")],
     source="Chung, 1997, Spectral Graph Theory; Gutman, 1978; Estrada, 2000; Roy and Vetterli, 2007",
 )
 PROPERTY_FAMILIES.register(SPECTRA.name)(SPECTRA)

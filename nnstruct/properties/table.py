@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.errors import InvalidInputError
 from nnstruct.processes import check_workers
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, check_families
 from nnstruct.properties.cache import ROWS, content_key
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.families import FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +54,8 @@ def features(
     Raises
     ------
     InvalidInputError
-        If there is no structure, one of them is something else, or an option is out of range.
+        If there is no structure, one of them is something else, an option is out of range, or a family
+        needs directions that a structure's edges have not.
     UnknownNameError
         If a family is not registered.
 
@@ -70,14 +73,35 @@ def features(
 
     chosen = check_families(families, PROPERTY_FAMILIES)
     given = check_structures(structures, empty=False)
+    without = _without_directions(given, chosen)
     threads = check_workers(workers)
     if cache:
         keys = [content_key(structure) for structure in given]
         blocks = [_cached(family, given, keys, threads) for family in chosen]
     else:
         blocks = [_computed(family, given, threads) for family in chosen]
+    if without.any():
+        blocks = [_undirected(family, block, without) for family, block in zip(chosen, blocks, strict=True)]
     columns = [column for family in chosen for column in family.columns]
     return pd.DataFrame(np.concatenate(blocks, axis=1), columns=columns)
+
+
+def _without_directions(structures: list[Structure], chosen: list[PropertyFamily]) -> np.ndarray:
+    """Whose edges have no direction, bool [S]; an error where a family needs directions for all it says."""
+    named = {name for name in FAMILIES if FAMILIES[name].undirected}
+    without = np.array([structure.family in named for structure in structures])
+    needing = [family.name for family in chosen if not family.undirected]
+    if without.any() and needing:
+        able = [name for name in PROPERTY_FAMILIES if PROPERTY_FAMILIES[name].undirected]
+        rule = f"be among {', '.join(able)} for graphs without directions ({', '.join(sorted(named))})"
+        raise InvalidInputError("families", rule, needing, "The others count along the edges' directions.")
+    return without
+
+
+def _undirected(family: PropertyFamily, block: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """A family's rows with NaN for what needs directions, where there are none."""
+    directed = np.array([name not in family.undirected for name in family.measures])
+    return np.where(without[:, None] & directed, np.nan, block)
 
 
 def _computed(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:

@@ -157,14 +157,14 @@ def checks_of(expected: ExpectedSection, evaluation: Evaluation, name: str, firs
     -------
     tuple of Check
     """
-    table = evaluation.table
+    by_case = {at: dict(row) for at, row in evaluation.table.iterrows()}
     if not evaluation.train_sizes:
-        scores = table.loc[name]
+        scores = by_case[name]
         return tuple(Check(m, float(scores[m]), low, high) for m, (low, high) in expected.bounds().items())
     found = []
     for size in sorted(map(int, expected.sizes)):
         for protocol, bounds in expected.sizes[str(size)].by_protocol(first).items():
-            scores = table.loc[(name, size, protocol)]
+            scores = by_case[name, size, protocol]
             found += [
                 Check(m, float(scores[m]), low, high, size, protocol) for m, (low, high) in bounds.items()
             ]

@@ -277,7 +277,7 @@ def run_predictor_recipe(
             if bench.bounds is not None:
                 predictor.set_bounds(*bench.bounds)
             fit_with_noise(predictor, bench.structures, bench.y, bench.label_noise)
-        r2 = {} if sizes else {"r2": float(evaluation.table.loc[name, "r2"])}
+        r2 = {} if sizes else {"r2": float(evaluation.table["r2"].iloc[0])}
         about = describe(bench) | {"recipe": file.name, **r2}
         folder = predictor.save(target, metadata=about, overwrite=True)
     scores = save_evaluation(evaluation, target.with_name(f"{target.name}-scores"))

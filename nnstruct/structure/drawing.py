@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.structure.families import FAMILIES
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -18,7 +20,7 @@ _SMALLEST, _LARGEST = 4.0, 110.0  # marker areas, square points
 
 
 def positions(structure: Structure) -> np.ndarray:
-    """Coordinates for a layered drawing.
+    """Coordinates for a layered drawing; a graph without directions lies on a circle.
 
     Layers are ordered by the barycentre of their neighbours, in sweeps from the inputs to the
     outputs and back (Sugiyama et al., 1981).
@@ -33,6 +35,9 @@ def positions(structure: Structure) -> np.ndarray:
         x is the layer, y the place within it, one apart and centred on 0.
     """
     n = structure.num_units
+    if FAMILIES[structure.family].undirected:
+        angle = 2 * np.pi * np.arange(n) / n
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
     xy = np.stack([structure.layer, np.zeros(n)], axis=1).astype(float)
     source, target = structure.forward_edges
     members = [np.flatnonzero(structure.layer == layer) for layer in range(structure.num_layers)]
@@ -56,7 +61,7 @@ def plot_structure(
     title: str | None = None,
     unit_size: float | None = None,
 ) -> Axes:
-    """Draw a structure, layers from left to right.
+    """Draw a structure, layers from left to right; a graph without directions on a circle.
 
     Edges to the next layer are blue and straight; skip edges are red and bent; recurrent ones,
     if asked for, are teal, a self-loop as a ring. Input units are green, output units orange,
@@ -92,7 +97,9 @@ def plot_structure(
         _, ax = plt.subplots(figsize=(7, 4))
     xy = positions(structure)
     size = _unit_size(structure, ax) if unit_size is None else unit_size
-    forward, delayed = structure.forward_edges, structure.recurrent_edges
+    undirected = FAMILIES[structure.family].undirected
+    forward = structure.graph_edges
+    delayed = structure.recurrent_edges[:, :0] if undirected else structure.recurrent_edges
     skips = structure.layer[forward[1]] - structure.layer[forward[0]] > 1
     drawn = forward.shape[1] + recurrent * delayed.shape[1]
     faint = float(np.clip(1.2 - 0.1 * np.log2(max(1, drawn)), 0.15, 0.6))
@@ -118,7 +125,7 @@ def plot_structure(
             zorder=2,
         )
     _draw_units(structure, ax, xy, size)
-    units, edges = structure.num_units, structure.num_edges
+    units, edges = structure.num_units, forward.shape[1] if undirected else structure.num_edges
     ax.set_title(title if title is not None else f"{structure.family}, {units} units, {edges} edges")
     ax.set_axis_off()
     ax.margins(0.05)
@@ -130,6 +137,8 @@ def _unit_size(structure: Structure, ax: Axes) -> float:
     """A marker area that keeps neighbours apart on these axes."""
     inches = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
     width, height = 72 * inches.width, 72 * inches.height
+    if FAMILIES[structure.family].undirected:
+        return float(np.clip((1.5 * min(width, height) / structure.num_units) ** 2, _SMALLEST, _LARGEST))
     gap = min(width / (structure.num_layers + 1), height / (int(structure.layer_sizes.max()) + 1))
     return float(np.clip((0.6 * gap) ** 2, _SMALLEST, _LARGEST))
 

@@ -26,7 +26,8 @@ class Family:
         Biases that each unit carries: as ``gates``, but 4 for GRU, whose candidate has one
         bias inside and one outside the reset gate.
     undirected : bool
-        Whether edges have no direction: each stands for a delayed edge both ways, and there are no others.
+        Whether edges have no direction: each stands as a delayed edge both ways, and there are no others;
+        see :mod:`nnstruct.structure.undirected`.
     """
 
     name: str
@@ -46,7 +47,10 @@ for _family in (
     Family("rnn_relu", recurrent=True, keeps_state=True, gates=1, biases=1),
     Family("gru", recurrent=True, keeps_state=True, gates=3, biases=4),
     Family("lstm", recurrent=True, keeps_state=True, gates=4, biases=4),
+    Family("relational", recurrent=True, keeps_state=False, gates=1, biases=1, undirected=True),
 ):
     FAMILIES.register(_family.name)(_family)
 
+# Of networks: a relational graph is what many networks can be made of, and is none itself.
+DIRECTED_FAMILIES = tuple(name for name in FAMILIES if not FAMILIES[name].undirected)
 RNN_FAMILIES = ("rnn_tanh", "rnn_relu", "gru", "lstm")

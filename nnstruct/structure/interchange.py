@@ -1,4 +1,4 @@
-"""Structures to and from layers, networkx, PyG and Arrow."""
+"""Structures to and from layers, PyG and Arrow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import numpy as np
 from nnstruct.checks import is_integer
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
-from nnstruct.structure.fields import UNIT_ATTRIBUTES
 from nnstruct.structure.structure import Structure
 
 if TYPE_CHECKING:
-    import networkx as nx
     import pyarrow as pa
     from torch_geometric.data import Data
 
@@ -61,136 +59,6 @@ def structure_from_layers(
     origin = {"kind": "layers", "sizes": sizes}
     structure = Structure(edges, int(starts[-1]), family=family, origin=origin)
     return structure.with_recurrence(recurrence) if FAMILIES[family].keeps_state else structure
-
-
-def from_networkx(
-    graph: nx.Graph, *, family: str = "mlp", recurrence: str = "layer", seed: int = 0
-) -> Structure:
-    """A Structure from a networkx graph.
-
-    Nodes become units in the graph's own node order. A directed graph is taken as it is; an
-    undirected one is oriented along ``graph.edges`` (from the node that comes first in node
-    order to the later one), which always gives a directed acyclic graph. An edge attribute
-    ``recurrent=True`` marks a delayed edge; node attributes ``input``, ``output`` (bool) and
-    ``operator``, ``activation``, ``stage``, ``channels``, ``join`` are read where every node has them.
-
-    Parameters
-    ----------
-    graph : networkx.Graph or any of its subclasses
-    family : str
-    recurrence : str
-        Recurrent edges for a recurrent family whose graph marks none itself; see
-        :mod:`nnstruct.structure.recurrence`.
-    seed : int
-        Used by ``recurrence="random"`` only.
-
-    Returns
-    -------
-    Structure
-        Its origin says no more than that it came from networkx.
-
-    Raises
-    ------
-    StructureError
-        If the graph is empty, has a cycle of forward edges, parallel edges, or an isolated node
-        beside connected ones (unless every node says by ``input`` and ``output`` what it is).
-
-    Examples
-    --------
-    >>> import networkx as nx
-    >>> from nnstruct import Structure
-    >>> Structure.from_networkx(nx.barabasi_albert_graph(30, 3, seed=0)).num_units
-    30
-    """
-    unit = {node: index for index, node in enumerate(graph.nodes)}
-    if not unit:
-        raise StructureError("graph", "have at least one node", "an empty graph")
-    delayed: list[tuple[int, int]] = []
-    forward: list[tuple[int, int]] = []
-    marked = False
-    for source, target, data in graph.edges(data=True):
-        if "recurrent" in data:
-            marked = True
-        pair = (unit[source], unit[target])
-        if not graph.is_directed():
-            pair = min(pair), max(pair)
-        (delayed if data.get("recurrent") else forward).append(pair)
-    touched = {u for pair in forward + delayed for u in pair}
-    isolated = [node for node, index in unit.items() if index not in touched]
-    inputs, outputs = _node_flags(graph, "input"), _node_flags(graph, "output")
-    # Where the graph says itself which nodes are inputs and outputs, a lone node is meant.
-    if forward and isolated and (inputs is None or outputs is None):
-        raise StructureError(
-            "graph",
-            "have no isolated node beside connected ones",
-            isolated[0],
-            "Remove it first: graph.remove_nodes_from(list(networkx.isolates(graph))).",
-        )
-    structure = Structure(
-        np.array(forward + delayed, dtype=np.int64).reshape(-1, 2).T,
-        len(unit),
-        recurrent=np.repeat([False, True], [len(forward), len(delayed)]),
-        family=family,
-        inputs=inputs,
-        outputs=outputs,
-        attributes={
-            name: tuple(data[name] for _, data in graph.nodes(data=True))
-            for name in UNIT_ATTRIBUTES
-            if all(name in data for _, data in graph.nodes(data=True))
-        },
-        origin={"kind": "networkx"},
-    )
-    if FAMILIES[family].keeps_state and not marked:
-        return structure.with_recurrence(recurrence, seed=seed)
-    return structure
-
-
-def _node_flags(graph: nx.Graph, name: str) -> Any:
-    flags = [data.get(name) for _, data in graph.nodes(data=True)]
-    return None if any(flag is None for flag in flags) else np.array(flags, dtype=bool)
-
-
-def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.DiGraph:
-    """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
-
-    Nodes also have those of ``operator``, ``activation``, ``stage``, ``channels`` and ``join`` that the
-    structure has; :func:`from_networkx` brings everything but the origin back.
-
-    Parameters
-    ----------
-    structure : Structure
-    recurrent : bool
-        Whether to include the delayed edges.
-
-    Returns
-    -------
-    networkx.DiGraph or networkx.MultiDiGraph
-        The latter where it holds delayed edges, since a pair of units can have a forward and a
-        delayed edge at once.
-
-    Examples
-    --------
-    >>> from nnstruct import Structure
-    >>> graph = to_networkx(Structure.from_layers([2, 1]))
-    >>> graph.nodes[2]
-    {'layer': 1, 'input': False, 'output': True}
-    """
-    import networkx as nx
-
-    delayed = structure.recurrent_edges if recurrent else np.zeros((2, 0), dtype=np.int64)
-    graph = nx.MultiDiGraph() if delayed.shape[1] else nx.DiGraph()
-    graph.graph["family"] = structure.family
-    for unit in range(structure.num_units):
-        graph.add_node(
-            unit,
-            layer=int(structure.layer[unit]),
-            input=bool(structure.inputs[unit]),
-            output=bool(structure.outputs[unit]),
-            **{name: values[unit] for name, values in structure.attributes.items()},
-        )
-    graph.add_edges_from(structure.forward_edges.T.tolist(), recurrent=False)
-    graph.add_edges_from(delayed.T.tolist(), recurrent=True)
-    return graph
 
 
 def to_pyg(structure: Structure) -> Data:

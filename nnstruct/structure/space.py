@@ -86,7 +86,9 @@ class Space:
     joins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        FAMILIES[self.family]
+        if FAMILIES[self.family].undirected:
+            hint = "A prior draws one: prior.sample(seed, family=...)."
+            raise InvalidInputError("family", "have directions to make a space", self.family, hint)
         RECURRENCES[self.recurrence]
         units = _as_range("units", self.units, 2, ("fewest", "most"))
         object.__setattr__(self, "units", units)

@@ -22,6 +22,7 @@ from nnstruct.structure.fields import (
 )
 from nnstruct.structure.layered import LayeredGraph
 from nnstruct.structure.topology import find_cycle, longest_path_layers
+from nnstruct.structure.undirected import check_undirected
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -51,7 +52,8 @@ class Structure(LayeredGraph):
     recurrent : array of bool, shape [E], optional
         True where an edge is delayed by one step. No edge is, by default.
     family : str
-        One of ``mlp``, ``cnn``, ``module``, ``rnn_tanh``, ``rnn_relu``, ``gru``, ``lstm``.
+        One of ``mlp``, ``cnn``, ``module``, ``rnn_tanh``, ``rnn_relu``, ``gru``, ``lstm``; ``relational``
+        of graphs without directions (:mod:`nnstruct.structure.undirected`).
     inputs : array of bool, shape [N], optional
         Units that see the network's input; by default those without an incoming forward edge.
     outputs : array of bool, shape [N], optional
@@ -113,6 +115,8 @@ class Structure(LayeredGraph):
         has_outgoing[forward[0]], has_incoming[forward[1]] = True, True
         inputs = as_flags("inputs", self.inputs, self.num_units, default=~has_incoming)
         outputs = as_flags("outputs", self.outputs, self.num_units, default=~has_outgoing)
+        if family.undirected:
+            check_undirected(edges, recurrent, inputs, outputs, self.family)
 
         set_field = object.__setattr__
         set_field(self, "num_units", int(self.num_units))
@@ -146,6 +150,17 @@ class Structure(LayeredGraph):
 
         return fingerprint(self)
 
+    @property
+    def graph_edges(self) -> np.ndarray:
+        """What measures of the graph count, int64 [2, F]: forward edges, sorted by source, then target.
+
+        Of an undirected family each edge once, from the lower to the higher unit.
+        """
+        delayed = np.count_nonzero(self.recurrent)
+        if delayed and FAMILIES[self.family].undirected:
+            return self.edge_index[:, self.edge_index[0] < self.edge_index[1]]
+        return self.edge_index[:, : self.num_edges - delayed]  # forward edges come first
+
     # ---- new structures from this one
 
     def with_recurrence(self, recurrence: str, *, seed: int = 0, density: float = 0.1) -> Structure:
@@ -162,9 +177,16 @@ class Structure(LayeredGraph):
         Returns
         -------
         Structure
+
+        Raises
+        ------
+        StructureError
+            If the family has no directions, or no state.
         """
         from nnstruct.structure.recurrence import recurrent_edges
 
+        if FAMILIES[self.family].undirected:
+            raise StructureError("family", "have directions to be given recurrent edges", self.family)
         delayed = recurrent_edges(recurrence, self.forward_edges, self.layer, seed=seed, density=density)
         return replace(
             self,
@@ -232,28 +254,37 @@ class Structure(LayeredGraph):
 
     @classmethod
     def from_networkx(
-        cls, graph: nx.Graph, *, family: str = "mlp", recurrence: str = "layer", seed: int = 0
+        cls,
+        graph: nx.Graph,
+        *,
+        family: str | None = None,
+        recurrence: str = "layer",
+        seed: int = 0,
+        undirected: bool = False,
     ) -> Structure:
-        """A Structure from any networkx graph; see :func:`nnstruct.structure.interchange.from_networkx`.
+        """A Structure from any networkx graph; see :func:`nnstruct.structure.networkx_graphs.from_networkx`.
 
         Parameters
         ----------
         graph : networkx.Graph
             Or of a subclass; an undirected graph is oriented along its order of nodes.
-        family : str
+        family : str, optional
+            ``mlp`` by default, ``relational`` with ``undirected=True``.
         recurrence, seed
             Recurrent edges of a recurrent family whose graph marks none itself.
+        undirected : bool
+            Whether edges have no direction; then the order of the nodes does not count.
 
         Returns
         -------
         Structure
         """
-        from nnstruct.structure.interchange import from_networkx
+        from nnstruct.structure.networkx_graphs import from_networkx
 
-        return from_networkx(graph, family=family, recurrence=recurrence, seed=seed)
+        return from_networkx(graph, family=family, recurrence=recurrence, seed=seed, undirected=undirected)
 
-    def to_networkx(self, *, recurrent: bool = True) -> nx.DiGraph:
-        """A networkx graph; see :func:`nnstruct.structure.interchange.to_networkx`.
+    def to_networkx(self, *, recurrent: bool = True) -> nx.Graph:
+        """A networkx graph; see :func:`nnstruct.structure.networkx_graphs.to_networkx`.
 
         Parameters
         ----------
@@ -263,9 +294,9 @@ class Structure(LayeredGraph):
         Returns
         -------
         networkx.DiGraph
-            A ``MultiDiGraph`` where it holds delayed edges.
+            A ``MultiDiGraph`` where it holds delayed edges, a ``Graph`` of an undirected family.
         """
-        from nnstruct.structure.interchange import to_networkx
+        from nnstruct.structure.networkx_graphs import to_networkx
 
         return to_networkx(self, recurrent=recurrent)
 

@@ -11,6 +11,7 @@ import numpy as np
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.structure import Structure
+from nnstruct.structure.undirected import both_ways
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import mean_and_std
 
@@ -34,9 +35,10 @@ def read_graph2nn(path: Path) -> Rows:
     top-1 error in per cent is column 3.
 
     The graphs themselves are not in the files: each is drawn again, as the authors' generator of
-    Watts-Strogatz-flex graphs draws it from its seed. A Structure (family ``mlp``) has its nodes as units and
-    its edges from lower to higher ones; the relational graph has no direction, and each node also talks to
-    itself. Twins have equal fingerprints.
+    Watts-Strogatz-flex graphs draws it from its seed. A Structure (family ``relational``) has its nodes as
+    units; its edges have no direction, and each node also talks to itself
+    (:mod:`nnstruct.structure.undirected`). Twins have equal fingerprints: graphs that differ in the order of
+    their nodes alone are one.
 
     Parameters
     ----------
@@ -162,7 +164,9 @@ def _structure(name: np.ndarray, task: str) -> Structure:
     except ValueError as error:
         raise InvalidInputError("names", "hold nodes, sparsity, p and seed", name.tolist()) from error
     origin = {"kind": "table", "table": "graph2nn", "task": task, "sparsity": sparsity, "p": p, "seed": seed}
-    return Structure(np.array(ws_flex_edges(nodes, sparsity, p, seed)).T, nodes, origin=origin)
+    edges = np.array(both_ways(ws_flex_edges(nodes, sparsity, p, seed))).T
+    delayed = np.ones(edges.shape[1], dtype=bool)
+    return Structure(edges, nodes, recurrent=delayed, family="relational", origin=origin)
 
 
 def _last(folder: Path, kind: str) -> Path:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.priors import PRIORS, Prior, load_prior
 from nnstruct.random import generator
-from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.space import Space
 from nnstruct.testing.laws import Suite, hold, other_global_state, refused, registered_once
@@ -173,7 +173,7 @@ def every_family_and_recurrence_is_served(prior: type[Prior]) -> None:
     """The family and its recurrent edges are those asked for; the forward edges hang on neither."""
     one, label = drawn(prior, count=1)[0], _label(prior)
     plain = one.sample(5, family="mlp").forward_edges
-    for family in FAMILIES:
+    for family in DIRECTED_FAMILIES:
         for recurrence in RECURRENCES:
             structure = one.sample(5, family=family, recurrence=recurrence)
             where = f"family {family!r} and recurrence {recurrence!r}"
@@ -188,6 +188,9 @@ def every_family_and_recurrence_is_served(prior: type[Prior]) -> None:
                 loops = [list(range(structure.num_units))] * 2
                 rule = "give each unit an edge to itself for the recurrence 'self'"
                 hold(structure.recurrent_edges.tolist() == loops, label, rule, where)
+    undirected = one.sample(5, family="relational")
+    rule = "give the same edges, without directions, in the family 'relational'"
+    hold(np.array_equal(undirected.graph_edges, plain), label, rule, "others")
 
 
 @_SUITE.law

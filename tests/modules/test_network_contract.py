@@ -11,7 +11,7 @@ from nnstruct.extract import extract
 from nnstruct.modules import build_module, initial_parameters, module_from_network, parameter_shapes
 from nnstruct.modules.parameters import check_trainable, count_parameters
 from nnstruct.population import train_network
-from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
 from nnstruct.structure.units import ATTRIBUTES_OF, JOINS, UNIT_ACTIVATIONS, UNIT_OPERATORS
 from nnstruct.tasks import Task
 
@@ -32,7 +32,7 @@ def fits(structure: Structure, task: Task) -> bool:
 
 TASKS = {
     family: task
-    for family in FAMILIES
+    for family in DIRECTED_FAMILIES
     for task in (STRINGS, IMAGES)
     if fits(Structure.from_layers([2, 2], family=family), task)
 }

@@ -18,15 +18,8 @@ from torch_geometric.data import Batch, Data
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError, UnknownNameError
 from nnstruct.structure import UNIT_ATTRIBUTES, Structure
-from nnstruct.structure.interchange import (
-    arrow_schema,
-    from_arrow,
-    from_networkx,
-    from_pyg,
-    to_arrow,
-    to_networkx,
-    to_pyg,
-)
+from nnstruct.structure.interchange import arrow_schema, from_arrow, from_pyg, to_arrow, to_pyg
+from nnstruct.structure.networkx_graphs import from_networkx, to_networkx
 
 SAMPLE = [
     Structure.from_layers([2, 3, 1], family="lstm"),

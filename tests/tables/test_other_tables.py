@@ -196,8 +196,10 @@ def test_relational_graphs(results):
     np.testing.assert_allclose(bench.y_std, [0.01, 0.0], atol=1e-12)
     assert bench.y_count.tolist() == [3, 3]
     first, complete = bench.structures
-    assert (first.num_units, first.num_edges) == (16, 16 * 4 // 2)
-    assert complete.num_edges == 16 * 15 // 2
+    assert first.family == "relational"
+    assert (first.num_units, first.graph_edges.shape[1]) == (16, 16 * 4 // 2)
+    assert complete.graph_edges.shape[1] == 16 * 15 // 2
+    assert first.graph_edges.T.tolist() == [list(edge) for edge in ws_flex_edges(16, 0.25, 0.3, 1)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import time
 
+import networkx as nx
 import numpy as np
 import pytest
 from scipy import stats
@@ -13,7 +14,6 @@ from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.predictors import SourceModels
 from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.label_transform import LabelTransform
-from nnstruct.predictors.sources import models as sources
 from nnstruct.predictors.sources import shipped_sources
 from nnstruct.predictors.sources.columns import Scale, source_table
 from nnstruct.predictors.sources.packing import pack, unpack
@@ -104,9 +104,8 @@ def test_one_structure_alone_is_told_as_among_many(models):
     np.testing.assert_allclose(alone, together, rtol=1e-12)
 
 
-def test_of_undirected_graphs_nothing_is_said(models, monkeypatch):
-    graph = FIRST[0]
-    monkeypatch.setattr(sources, "_directed", lambda family: False)
+def test_of_undirected_graphs_nothing_is_said(models):
+    graph = ns.Structure.from_networkx(nx.cycle_graph(6), undirected=True)
     assert models.predict([graph])[0].tolist() == [0.0, 0.0]
     assert models.scale([graph]).centre.tolist() == [0.0] * source_table(FIRST).shape[1]
 
