@@ -60,11 +60,13 @@ def to_table(
 
 def _rounded(values: np.ndarray) -> np.ndarray:
     finite = np.where(np.isfinite(values), values, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exponent = np.floor(np.log10(np.abs(finite)))
-    exponent = np.where(np.isfinite(exponent), exponent, 0.0)
+    # Most are counts, which rounding leaves as they are; NaN differs from itself.
+    places = np.nonzero((finite != np.rint(finite)) & ~np.isnan(finite))
+    broken = finite[places]
+    exponent = np.floor(np.log10(np.abs(broken)))
     scale = 10.0 ** np.clip(SIGNIFICANT_DIGITS - 1 - exponent, -300, ABSOLUTE_DECIMALS)
-    return np.round(finite * scale) / scale
+    finite[places] = np.round(broken * scale) / scale
+    return finite
 
 
 class FeatureTable(TransformerMixin, BaseEstimator):
@@ -139,6 +141,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         blind = check_choice(self.blind, "blind", ("error", "allow"))
         self.learned_ = learn_columns(checked) if self._is_auto() else None
         names, groups, values = self._columns(checked)  # [n, all columns]
+        values = values if self.learned_ is None else _rounded(values)
         if self.learned_ is None and blind == "error":
             check_shown(checked, self.families)
         known = np.isfinite(values)
@@ -187,13 +190,14 @@ class FeatureTable(TransformerMixin, BaseEstimator):
                 "Fit again with this version of nnstruct.",
             )
         values = found[:, [place[name] for name in self.columns_]]  # [n, c]
+        values = values if self.learned_ is None else _rounded(values)
         return np.where(np.isfinite(values), values, self.median_)
 
     def _is_auto(self) -> bool:
         return isinstance(self.families, str) and self.families == AUTO
 
     def _columns(self, structures: list[Structure]) -> tuple[list[str], list[str], np.ndarray]:
-        """Name and group of each column, and float64 [n, columns] with gaps."""
+        """Name and group of each column, and float64 [n, columns] with gaps, those of ``auto`` not rounded."""
         if self.learned_ is None:
             table = to_table(structures, self.families)
             names = list(table.columns)
@@ -201,7 +205,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         blocks = column_blocks(structures, self.learned_)
         names = [name for block in blocks for name in block.names]
         groups = [block.group for block in blocks for _ in block.names]
-        return names, groups, _rounded(np.concatenate([block.values for block in blocks], axis=1))
+        return names, groups, np.concatenate([block.values for block in blocks], axis=1)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that :meth:`transform` returns.
