@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         testing,
     )
     from nnstruct.benchmark import Benchmark, build
-    from nnstruct.extract import extract_onnx
+    from nnstruct.extract import extract_onnx, extract_pt2
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor, load_pretrained
     from nnstruct.properties import features
@@ -63,6 +63,7 @@ _LAZY = {
     "Benchmark": "nnstruct.benchmark",
     "build": "nnstruct.benchmark",
     "extract_onnx": "nnstruct.extract",
+    "extract_pt2": "nnstruct.extract",
     "train": "nnstruct.population",
     "evaluate": "nnstruct.predictors",
     "load_predictor": "nnstruct.predictors",

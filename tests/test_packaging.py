@@ -38,6 +38,8 @@ DISTRIBUTIONS = {
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 GROUPS = ("dependencies", *PROJECT["optional-dependencies"])
+# A loader that has no weights_only, where the file's pickles are read with it before; its tests run none.
+CHECKED_BEFORE = {"extract/exported.py": " torch.export.load "}
 TOOLS = {"test", "docs"}  # extras for work on the package, not for the package
 
 
@@ -78,7 +80,7 @@ def faults(source: str) -> list[str]:
             keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
             if called.split(".")[0] == "torch" and called.split(".")[-1] == "load":
                 if keywords.get("weights_only") != "True":
-                    found.append(f"line {node.lineno}: torch.load without weights_only=True")
+                    found.append(f"line {node.lineno}: {called} without weights_only=True")
             elif called == "torch.save":
                 found.append(f"line {node.lineno}: torch.save")
             if keywords.get("allow_pickle") == "True":
@@ -107,7 +109,8 @@ def test_files_are_short(path: Path) -> None:
 @each_source
 def test_nothing_unsafe_or_unfinished(path: Path) -> None:
     source = path.read_text()
-    assert faults(source) == []
+    allowed = CHECKED_BEFORE.get(path.relative_to(PACKAGE).as_posix(), "nothing")
+    assert [fault for fault in faults(source) if allowed not in fault] == []
     assert [word for word in UNFINISHED if word in source] == []
 
 

@@ -10,14 +10,17 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_example_runs(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(code.splitlines()) <= 30
+    first, second = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(first.splitlines()) <= 30
+    assert len(second.splitlines()) == 5
+    code = first + second
     (tmp_path / "runs").mkdir()
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "noise ceiling" in done.stdout
     assert "Structure(family='rnn_tanh'" in done.stdout
     assert (tmp_path / "runs" / "structure.png").stat().st_size > 5_000
+    assert (tmp_path / "runs" / "module.png").stat().st_size > 5_000
     assert (tmp_path / "runs" / "reber-tanh" / "data" / "records.parquet").exists()
 
 

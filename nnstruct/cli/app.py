@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from nnstruct import __version__
 from nnstruct.cli.evaluate import evaluate
+from nnstruct.cli.extract import extract
 from nnstruct.cli.features import features
 from nnstruct.cli.leaderboard import leaderboard
 from nnstruct.cli.make import build, quickstart, train
@@ -60,7 +61,9 @@ app = typer.Typer(
     help="Predict a neural network's performance from its structure.\n\n"
     "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
 )
-for _command in (quickstart, build, train, evaluate, leaderboard, features, score, search, prune, show):
+_MAKE = (quickstart, build, train, evaluate, leaderboard)
+_USE = (extract, features, score, search, prune, show)
+for _command in (*_MAKE, *_USE):
     app.command()(_command)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import Config, Debug, Quiet, Target
+from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape, Target
 from nnstruct.errors import InvalidInputError
 from nnstruct.files import write_atomically
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def features(
     benchmark: Annotated[
-        Path, typer.Argument(help="A benchmark's folder, or a Parquet, GraphML or JSON file of structures.")
+        Path,
+        typer.Argument(
+            help=f"A benchmark's folder, a Parquet, GraphML or JSON file of structures, or {MODEL}."
+        ),
     ],
     families: Annotated[
         str | None,
@@ -42,11 +45,14 @@ def features(
     family: Annotated[
         str | None, typer.Option(help="Family of graphs that do not say their own.", show_default="mlp")
     ] = None,
+    shape: Shape = None,
+    resolution: Resolution = "unit",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Measure structures; for a benchmark, tell which measures and families go with its label."""
     from nnstruct.cli.inputs import STRUCTURES, kind_of, load_benchmark, read_structures
+    from nnstruct.cli.models import ModelReading, shapes_of
     from nnstruct.cli.tables import console
     from nnstruct.properties import PROPERTY_FAMILIES
     from nnstruct.properties import features as measure
@@ -60,7 +66,8 @@ def features(
     if bare and (importance or picture is not None):
         raise InvalidInputError("--importance and --picture", "be given with a benchmark", str(benchmark))
     bench = None if bare else load_benchmark(benchmark, target, config)
-    structures = read_structures(benchmark, family) if bench is None else bench.structures
+    how = ModelReading(resolution, shapes_of(shape))
+    structures = read_structures(benchmark, family, how) if bench is None else bench.structures
     table = measure(structures, names)
     screen = console(quiet=quiet)
     if bench is not None:
@@ -76,6 +83,8 @@ def features(
             screen.print(f"Drawn to {picture}.")
     else:
         screen.print(f"{len(structures)} structures, {len(table.columns)} measures of {len(names)} families")
+        if len(structures) == 1:
+            _print_one(screen, table)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         labelled = table.copy()
@@ -96,6 +105,13 @@ def _print(screen: Console, top: pd.DataFrame, losses: pd.DataFrame | None, stru
         shown = ((str(n), float(r["loss"]), float(r["sd"]), int(r["columns"])) for n, r in losses.iterrows())
         title = f"R2 lost by shuffling a family on held-out folds (forest, R2 {losses.attrs['r2']:.3f})"
         screen.print(table(("family", "R2 lost", "sd", "columns"), shown, title=title))
+
+
+def _print_one(screen: Console, measured: pd.DataFrame) -> None:
+    from nnstruct.cli.tables import table
+
+    rows = ((str(name), float(value)) for name, value in measured.iloc[0].items())
+    screen.print(table(("measure", "value"), rows))
 
 
 def draw(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnstruct.cli.models import FILES, ModelReading, is_model, names_function, read_model
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ def kind_of(path: Path) -> str:
     InvalidInputError
         If it is nothing that nnstruct reads.
     """
-    if not path.exists():
+    if not path.exists() and not names_function(path):
         raise MissingDataError(f"There is no {path}.")
+    if is_model(path):
+        return STRUCTURES
     if path.is_dir():
         marks = (
             (PREDICTOR, "predictor.json"),
@@ -46,7 +49,7 @@ def kind_of(path: Path) -> str:
         )
     if path.suffix.lower() not in _READERS:
         hint = "Pickle files are never read." if path.suffix.lower() in (".pkl", ".pickle", ".joblib") else ""
-        raise InvalidInputError("the file", f"end with {', '.join(_READERS)}", str(path), hint)
+        raise InvalidInputError("the file", f"end with {', '.join([*_READERS, *FILES])}", str(path), hint)
     return STRUCTURES
 
 
@@ -66,22 +69,29 @@ def load_benchmark(path: Path, target: str | None = None, config: str | None = N
     return bench
 
 
-def read_structures(path: Path, family: str | None = None) -> list[Structure]:
+def read_structures(
+    path: Path, family: str | None = None, reading: ModelReading | None = None
+) -> list[Structure]:
     """Structures from a file.
 
     Parameters
     ----------
     path : Path
         Parquet with the columns of :func:`nnstruct.structure.interchange.arrow_schema`, GraphML, or JSON in
-        networkx' node-link form (one graph or a list of them).
+        networkx' node-link form (one graph or a list of them); or what
+        :func:`nnstruct.cli.models.read_model` reads.
     family : str, optional
         Of graphs that do not say their own.
+    reading : ModelReading, optional
+        How a model is read.
 
     Raises
     ------
-    MissingDataError, InvalidInputError, CorruptFileError
+    MissingDataError, InvalidInputError, CorruptFileError, UnsupportedOperationError
     """
     kind_of(path)
+    if is_model(path):
+        return [read_model(path, reading).structure]
     structures = _READERS[path.suffix.lower()](path, family)
     if not structures:
         raise InvalidInputError(str(path), "hold at least one structure", 0)

@@ -52,6 +52,19 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and er
 Debug = Annotated[
     bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")
 ]
+MODEL = (
+    "a trained model: a .onnx file, a .pt2 file of torch.export.save, or FILE.py:FUNCTION, which returns a "
+    "module and an example input"
+)
+Shape = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        help="Of a model's input: 1,3,32,32, or NAME=1,3,32,32; repeat for several.",
+        show_default="that of the file",
+    ),
+]
+Resolution = Annotated[str, typer.Option(help="Of models: unit, weight or layer.")]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", "-w", min=1, show_default="one a CPU", help="Processes that train."),

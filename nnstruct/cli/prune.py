@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnstruct.cli.models import FILES, function_of, is_model, names_function, read_model, takes_seed
 from nnstruct.cli.options import Data, Debug, Quiet, keeps
 from nnstruct.cli.prune_recipe import run_recipe
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
@@ -30,7 +30,8 @@ def prune(
         typer.Argument(
             help="A recipe, NAME.toml, which says all else; or lenet-300-100, mlp:SIZES, cnn:SIZES, "
             "rnn_tanh:SIZES, rnn_relu, gru or lstm:SIZES (as in mlp:300-100), or FILE.py:FUNCTION, a "
-            "function of a seed that returns a torch module."
+            "function of a seed that returns a torch module; or a trained model, a .onnx or .pt2 file, "
+            "which is pruned as it is."
         ),
     ],
     task: Annotated[
@@ -119,7 +120,7 @@ def prune(
     chosen_task = _task(task)
     settings: dict[str, Any] = {"part": part} if part else {}
     shared: dict[str, Any] = {"retrain": retrain, "patience": patience, "retrain_rate": retrain_rate}
-    pretrain = 0 if fresh else None
+    pretrain = 0 if fresh or network.lower().endswith(FILES) else None
     runs = run_trajectories(
         _network(network),
         chosen_task,
@@ -165,15 +166,27 @@ def _fitting(schedule: str, method: str) -> str:
     return "one-shot" if PRUNERS[method].trains and schedule in ("gradual", "rewind") else schedule
 
 
-def _network(text: str) -> str | Callable[[int], Any]:
-    return _function(text) if ".py:" in text else text
+def _network(text: str) -> Any:
+    """A name, a function of a seed, or a trained module or Network."""
+    from nnstruct.pruning.trajectories.starting import KINDS
+
+    path = Path(text)
+    if text.partition(":")[0] in KINDS or not is_model(path):
+        return text
+    if not names_function(path):
+        return read_model(path)
+    function = function_of(text)
+    if takes_seed(function):
+        return function
+    made = function()
+    return made[0] if isinstance(made, tuple) else made
 
 
 def _task(text: str) -> Task:
     from nnstruct.tasks import Task, load_task
 
     if ".py:" in text:
-        made = _function(text)()
+        made = function_of(text)()
         if not isinstance(made, Task):
             raise InvalidInputError(text, "return a Task", type(made).__name__)
         return made
@@ -199,28 +212,6 @@ def _from_arrays(path: Path) -> Task:
     if not {"inputs", "targets"} <= set(arrays):
         raise InvalidInputError(str(path), "hold the arrays inputs and targets", sorted(arrays))
     return Task.from_arrays(path.stem, arrays["inputs"], arrays["targets"])
-
-
-def _function(text: str) -> Callable[..., Any]:
-    """The function that FILE.py:NAME names; the file is run."""
-    import importlib.util
-    import sys
-
-    place, _, name = text.rpartition(":")
-    path = Path(place)
-    if not path.exists():
-        raise MissingDataError(f"There is no {path}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise InvalidInputError(text, "name a Python file", place)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not callable(found):
-        rule = f"name a function in {path}"
-        raise InvalidInputError(text, rule, name)
-    return found
 
 
 def _print(table: pd.DataFrame, limits: pd.DataFrame, screen: Console) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Debug, Quiet
+from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape
 from nnstruct.errors import InvalidInputError
 from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnstruct.cli.models import ModelReading
     from nnstruct.predictors import Predictor
     from nnstruct.structure import Structure
 
@@ -25,7 +26,9 @@ def score(
     ],
     structures: Annotated[
         Path,
-        typer.Argument(help="A benchmark's folder, a Parquet, GraphML or JSON (networkx node-link) file."),
+        typer.Argument(
+            help=f"A benchmark's folder, a Parquet, GraphML or JSON (networkx node-link) file, or {MODEL}."
+        ),
     ],
     family: Annotated[
         str | None,
@@ -41,14 +44,17 @@ def score(
             "--out", "-o", help="Write all rows, in the order given, to this CSV file.", show_default=False
         ),
     ] = None,
+    shape: Shape = None,
+    resolution: Resolution = "unit",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Predict the performance of structures, with an uncertainty; the best come first."""
+    from nnstruct.cli.models import ModelReading, shapes_of
     from nnstruct.cli.tables import Cell, console, table
 
     predictor, known = _predictor(model, config)
-    nets, labels = _read(structures, family, config, known)
+    nets, labels = _read(structures, family, config, known, ModelReading(resolution, shapes_of(shape)))
     strange = sorted(
         {net.family for net in nets} - set(known.get("families") or [net.family for net in nets])
     )
@@ -94,7 +100,7 @@ def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any
 
 
 def _read(
-    path: Path, family: str | None, config: str | None, known: dict[str, Any]
+    path: Path, family: str | None, config: str | None, known: dict[str, Any], how: ModelReading
 ) -> tuple[list[Structure], Any]:
     """Structures, and their labels where they come from a benchmark."""
     from nnstruct.cli.inputs import PREDICTOR, STRUCTURES, kind_of, load_benchmark, read_structures
@@ -104,7 +110,7 @@ def _read(
         raise InvalidInputError("STRUCTURES", "be a benchmark or a file of structures", str(path))
     if kind == STRUCTURES:
         families = known.get("families") or []
-        return read_structures(path, family or (families[0] if len(families) == 1 else None)), None
+        return read_structures(path, family or (families[0] if len(families) == 1 else None), how), None
     bench = load_benchmark(path, known.get("target"), config)
     return bench.structures, bench.y
 

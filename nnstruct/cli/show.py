@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Debug, Target
+from nnstruct.cli.options import MODEL, Config, Debug, Resolution, Shape, Target
 from nnstruct.errors import InvalidInputError
 from nnstruct.files import write_atomically
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nnstruct.benchmark import Benchmark, ScoredBenchmark
+    from nnstruct.network import Network
     from nnstruct.structure import Structure
 
 DRAWN = 6
@@ -23,7 +24,10 @@ DRAWN = 6
 
 def show(
     path: Annotated[
-        Path, typer.Argument(help="A benchmark, a quickstart's folder, a saved predictor, a structure file.")
+        Path,
+        typer.Argument(
+            help=f"A benchmark, a quickstart's folder, a saved predictor, a structure file, or {MODEL}."
+        ),
     ],
     target: Target = None,
     config: Config = None,
@@ -40,9 +44,11 @@ def show(
     family: Annotated[
         str | None, typer.Option(help="Family of graphs that do not say their own.", show_default="mlp")
     ] = None,
+    shape: Shape = None,
+    resolution: Resolution = "unit",
     debug: Debug = False,
 ) -> None:
-    """Summarise a benchmark, a saved predictor or a file of structures."""
+    """Summarise a benchmark, a saved predictor, a file of structures or a trained model."""
     from nnstruct.cli.inputs import (
         PREDICTOR,
         QUICKSTART,
@@ -51,6 +57,7 @@ def show(
         load_benchmark,
         read_structures,
     )
+    from nnstruct.cli.models import ModelReading, is_model, read_model, shapes_of
     from nnstruct.cli.tables import console
 
     screen = console()
@@ -61,9 +68,14 @@ def show(
         _show_predictor(path, screen)
         return
     if kind == STRUCTURES:
-        structures = read_structures(path, family)
+        if is_model(path):
+            network = read_model(path, ModelReading(resolution, shapes_of(shape)))
+            structures = [network.structure]
+            show_network(network, screen)
+        else:
+            structures = read_structures(path, family)
+            _show_structures(structures, screen)
         titles = [f"{s.num_units} units, {s.forward_edges.shape[1]} edges" for s in structures]
-        _show_structures(structures, screen)
     else:
         bench = load_benchmark(path, target, config)
         order = sorted(range(len(bench)), key=lambda i: -bench.y[i])
@@ -226,6 +238,38 @@ def _show_structures(structures: Sequence[Structure], screen: Console) -> None:
     screen.print(table(columns, rows, title=f"{len(structures)} structures"))
     if len(shown) < len(structures):
         screen.print(f"{len(structures) - len(shown)} more.")
+
+
+def show_network(network: Network, screen: Console) -> None:
+    """What a trained network is made of: units, edges, parameters by layer, and what is dead."""
+    from nnstruct.cli.tables import facts, table
+
+    structure = network.structure
+    delayed = int(structure.recurrent.sum())
+    rows = [
+        ("family", structure.family),
+        ("fingerprint", structure.fingerprint[:12]),
+        ("units", f"{structure.num_units} in {structure.num_layers} layers, {len(network.dead_units)} dead"),
+        ("edges", f"{structure.num_edges - delayed} forward, {delayed} recurrent"),
+        ("effective depth", str(network.effective_depth)),
+        ("not known", "; ".join(network.opaque) or "nothing"),
+    ]
+    screen.print(facts(rows, title="Network"))
+    try:
+        layers = network.layers()
+    except InvalidInputError:  # at layer resolution edges have no weights
+        return
+    counts, shares = ["weights", "nonzero"], ["density", "effective_density"]
+    cells = (
+        (
+            f"{row['name']} {row['operator']}".strip(),
+            row["role"].removeprefix("weight_"),
+            *(int(row[name]) for name in counts),
+            *(float(row[name]) for name in shares),
+        )
+        for row in layers.to_dict("records")
+    )
+    screen.print(table(("layer", "role", *counts, "density", "on a path"), cells))
 
 
 def _sizes(structure: Structure) -> tuple[int, int, int]:

@@ -71,10 +71,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from nnstruct.extract.exported import extract_pt2
 from nnstruct.extract.extract import extract
 from nnstruct.extract.onnx import extract_onnx
 
-__all__ = ["extract", "extract_onnx"]
+__all__ = ["extract", "extract_onnx", "extract_pt2"]
 
 
 class _Callable(ModuleType):

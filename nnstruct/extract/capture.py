@@ -92,6 +92,7 @@ def shadow_of(module: nn.Module, *, copy_buffers: bool = False) -> nn.Module:
         state = {
             name: value.copy() if isinstance(value, list | dict | set) else value
             for name, value in part.__dict__.items()
+            if name not in ("eval", "train")  # what torch.export unlifts refuses them; its mode is fixed
         }
         state["_modules"] = {
             name: None if child is None else shadow(child) for name, child in part._modules.items()

@@ -193,6 +193,7 @@ def _start(network: Source, task: Task, config: TrainConfig, seed: int) -> nn.Mo
         return build_module(network, task, config, seed=seed)
     if callable(network) and not isinstance(network, nn.Module):
         made = network(seed)
+        made = made[0] if isinstance(made, tuple) else made  # with an example input
         if not isinstance(made, nn.Module):
             raise InvalidInputError("network(seed)", "return a torch.nn.Module", type(made).__name__)
         return made
