@@ -114,12 +114,15 @@ def module_from_network(network: Network) -> nn.Module:
     return _MODULES[network.structure.family](network.structure, parameters)
 
 
-def learning_rates(structure: Structure, task: Task, config: TrainConfig) -> list[Tensor] | None:
-    """Factors on the learning rate for each parameter of :func:`build_module`'s module, in its order.
+def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[Tensor] | None:
+    """Factors on the learning rate for each parameter of a module, in its order, where it is.
+
+    A module that was pruned keeps the rates of the Structure that it was built from.
 
     Parameters
     ----------
-    structure : Structure
+    module : torch.nn.Module
+        For another parametrization than the standard one of nnstruct, masked or not.
     task : Task
     config : TrainConfig
         Its parametrization decides.
@@ -127,18 +130,40 @@ def learning_rates(structure: Structure, task: Task, config: TrainConfig) -> lis
     Returns
     -------
     list of Tensor, or None
-        Each of its parameter's shape, zero where a mask is; None where all factors are 1.
+        Each of its parameter's shape, zero where the module's Structure has no edge; None where all factors
+        are 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If a module that nnstruct has not built is to be trained by another parametrization than the standard.
 
     Examples
     --------
     >>> from nnstruct import Structure, TrainConfig, load_task
-    >>> config = TrainConfig(parametrization="mup", base_width=2)
-    >>> task = load_task("shapes", train=64, val=8, test=8)
-    >>> rates = learning_rates(Structure.from_layers([4, 4], family="cnn"), task, config)
-    >>> sorted({float(rate.max()) for rate in rates})  # of hidden weights and the read-out; of the others
-    [0.5, 1.0]
+    >>> task, config = load_task("digits"), TrainConfig(parametrization="mup", base_width=2)
+    >>> module = build_module(Structure.from_layers([4, 4]), task, config)
+    >>> [float(rate.max()) for rate in learning_rates(module, task, config)]
+    [0.5, 1.0, 1.0, 0.5, 1.0]
     """
     if config.parametrization == "standard":
         return None
-    factors = parameter_rates(structure, task, config)
-    return [parameter.detach() for parameter in _MODULES[structure.family](structure, factors).parameters()]
+    structure = getattr(module, "structure", None)
+    if not isinstance(structure, Structure):
+        raise InvalidInputError(
+            "config.parametrization",
+            f"be 'standard' for a module that nnstruct has not built ({type(module).__name__})",
+            config.parametrization,
+            "Its learning rates follow from a Structure; see build_module.",
+        )
+    kind = _MODULES[structure.family]
+    factors = dict(kind(structure, parameter_rates(structure, task, config)).named_parameters())
+    return [
+        factors[_plain_name(name)].detach().to(parameter.device)
+        for name, parameter in module.named_parameters()
+    ]
+
+
+def _plain_name(name: str) -> str:
+    """A parameter's name without the parts that a mask puts around it."""
+    return name.replace("parametrizations.", "").removesuffix(".original")

@@ -100,7 +100,7 @@ def rate_at(config: TrainConfig, step: int, steps: int) -> float:
 
 
 class Updates:
-    """One update of a module's parameters after another.
+    """One update of a module's parameters after another: what all that train share.
 
     Parameters
     ----------
@@ -110,6 +110,9 @@ class Updates:
         How many there will be.
     rates : sequence of Tensor, optional
         For each parameter factors on its learning rate, one for each of its values.
+    optimizer : torch.optim.Optimizer, optional
+        Of the module's parameters; by default that of the configuration. The learning rates that its groups
+        have now follow the configuration's schedule.
 
     Examples
     --------
@@ -125,19 +128,28 @@ class Updates:
     """
 
     def __init__(
-        self, module: nn.Module, config: TrainConfig, steps: int, rates: Sequence[Tensor] | None = None
+        self,
+        module: nn.Module,
+        config: TrainConfig,
+        steps: int,
+        rates: Sequence[Tensor] | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
         self.config, self.steps, self.done = config, steps, 0
         self.parameters, self.rates = list(module.parameters()), rates
-        self.optimizer = make_optimizer(module, config)
+        self.trained = [parameter for parameter in self.parameters if parameter.requires_grad]
+        self.optimizer = optimizer or make_optimizer(module, config)
+        self._first = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:
         """Clip the gradient and move along it; gradients are cleared."""
         import torch
 
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.config, self.done, self.steps)
+        torch.nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
+        rate = rate_at(self.config, self.done, self.steps)
+        for group, first in zip(self.optimizer.param_groups, self._first, strict=True):
+            same = first == self.config.learning_rate
+            group["lr"] = rate if same else first * (rate / self.config.learning_rate)
         if self.rates is None:
             self.optimizer.step()
         else:

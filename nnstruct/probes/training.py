@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nnstruct.population.batches import epoch_batches
-from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON
+from nnstruct.population.module_training import ModuleTraining
 from nnstruct.probes.simplicity import MEASURES, probe_simplicity
 from nnstruct.probes.subject import subject_of
 from nnstruct.random import check_seed
@@ -56,24 +55,13 @@ def simplicity_over_training(
     ([0, 1, 2], True)
     """
     config, seed = config or TrainConfig(), check_seed(seed)
-    trained = copy.deepcopy(module).train()
-    optimiser = torch.optim.Adam(
-        trained.parameters(), lr=config.learning_rate, betas=ADAM_BETAS, eps=ADAM_EPSILON
-    )
+    trained = copy.deepcopy(module)
+    training = ModuleTraining(trained, task, config, seed)
     rows = [probe_simplicity(subject_of(trained, task), task, seed)]
-    split = task.train
-    inputs, targets = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
-    lengths = None if split.lengths is None else torch.from_numpy(split.lengths)
     for epoch in range(config.epochs):
-        for batch in epoch_batches(split, config, seed, epoch):
-            optimiser.zero_grad()
-            scores = _scores(trained, inputs[batch], None if lengths is None else lengths[batch])
-            loss = nn.functional.cross_entropy(scores, targets[batch])
-            if not torch.isfinite(loss):
+        for _, loss in training.epoch(epoch):
+            if not math.isfinite(loss):
                 return _table(rows)
-            loss.backward()
-            nn.utils.clip_grad_norm_(trained.parameters(), config.clip_norm)
-            optimiser.step()
         rows.append(probe_simplicity(subject_of(trained, task), task, seed))
     return _table(rows)
 
@@ -82,7 +70,3 @@ def _table(rows: list[list[float]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(MEASURES))
     table.insert(0, "epoch", range(len(table)))
     return table
-
-
-def _scores(module: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    return module(inputs) if lengths is None else module(inputs, lengths)

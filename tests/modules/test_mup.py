@@ -75,12 +75,13 @@ def test_the_first_step_of_adam_moves_each_weight_by_its_rate():
 
 
 def test_rates_stand_in_the_order_of_the_parameters_and_are_none_by_default():
-    module, rates = build_module(CELLS, IMAGES), learning_rates(CELLS, IMAGES, mup("adam"))
+    module = build_module(CELLS, IMAGES)
+    rates = learning_rates(module, IMAGES, mup("adam"))
     assert [rate.shape for rate in rates] == [parameter.shape for parameter in module.parameters()]
-    assert learning_rates(CELLS, IMAGES, TrainConfig()) is None
+    assert learning_rates(build_module(CELLS, IMAGES), IMAGES, TrainConfig()) is None
     # Where a mask is, there is no rate.
     channels = Structure([[0, 1], [2, 3]], 4, family="cnn")
-    rates = learning_rates(channels, IMAGES, mup("adam"))
+    rates = learning_rates(build_module(channels, IMAGES), IMAGES, mup("adam"))
     masked = [
         rate for rate in rates if torch.is_tensor(rate) and rate.shape == (2, 2, 3, 3) and (rate == 0).any()
     ]

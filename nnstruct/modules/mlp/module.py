@@ -118,7 +118,8 @@ class MaskedMLP(nn.Module):
         """
         values = inputs.flatten(1) @ self.input_weight.T  # [B, I]
         sums = self.bias.repeat(len(inputs), 1)  # [B, N]
-        sums = sums.index_add(1, torch.as_tensor(self._input_places, device=sums.device), values)
+        places = torch.as_tensor(self._input_places, device=sums.device)
+        sums = sums.index_add(1, places, values.to(sums.dtype))
         weight = self.weight * self.mask
         now = sums[:, :0]
         start = 0

@@ -11,6 +11,7 @@ import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
+from nnstruct.population.module_training import scores_and_loss
 from nnstruct.pruning.slots import Slot
 from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.random import derive_seed, generator
@@ -200,15 +201,11 @@ def backward(
     float
         The mean loss of the batch, without penalties.
     """
-    device = batch.inputs.device
     with parametrize.cached():
         for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
             tensor.retain_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            scores = batch.scores(module)
-        loss = nn.functional.cross_entropy(
-            scores.float(), batch.targets, label_smoothing=config.label_smoothing
-        )
+        inputs = (batch.inputs,) if batch.lengths is None else (batch.inputs, batch.lengths)
+        _, loss = scores_and_loss(module, inputs, batch.targets, config)
         total = loss
         for hook in hooks:
             term = hook.penalty()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
+from nnstruct.errors import InvalidInputError
+from nnstruct.modules.build import learning_rates
 from nnstruct.population.augmentation import augmented
 from nnstruct.population.batches import epoch_batches
-from nnstruct.population.optimisers import make_optimizer, rate_at
+from nnstruct.population.module_training import num_updates
+from nnstruct.population.optimisers import Updates, make_optimizer
 from nnstruct.pruning.training.choice import compiled_module
 from nnstruct.pruning.training.compiled_epochs import CompiledEpochs
 from nnstruct.pruning.training.epochs import Epochs
@@ -40,16 +42,20 @@ class PlainEpochs(Epochs):
     make_own: MakeOptimizer | None = None
 
     def __post_init__(self) -> None:
-        self.trained = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        rates = learning_rates(self.module, self.task, self.config)
         if self.make_own is not None:
-            self.optimizer = self.make_own(self.trained)
+            if rates is not None:
+                rule = f"be left out, as the rates of {self.config.parametrization!r} go with the optimiser"
+                raise InvalidInputError("optimizer", rule, self.make_own)
+            optimizer = self.make_own(p for p in self.module.parameters() if p.requires_grad)
         else:
-            self.optimizer = make_optimizer(self.module, self.config, fused=True)
+            optimizer = make_optimizer(self.module, self.config, fused=True)
         for hook in self.hooks:
             for group in hook.parameter_groups():
-                self.optimizer.add_param_group(group)
-        self.first_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.memory = OptimizerMemory(self.optimizer)
+                optimizer.add_param_group({"weight_decay": 0.0} | group)
+        steps = num_updates(self.task, self.config)
+        self.updates = Updates(self.module, self.config, steps, rates, optimizer)
+        self.memory = OptimizerMemory(optimizer)
 
     def epoch(self, number: int) -> float:
         """Every update in PyTorch, with augmented inputs where the configuration says so."""
@@ -61,9 +67,6 @@ class PlainEpochs(Epochs):
             batch = self.data.part(chosen)
             if self.config.augmentation != "none":
                 batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
-            share = rate_at(self.config, progress.step, progress.steps) / self.config.learning_rate
-            for group, rate in zip(self.optimizer.param_groups, self.first_rates, strict=True):
-                group["lr"] = rate * share
             total += len(chosen) * self._update(batch, progress)
             if not math.isfinite(total):
                 break
@@ -73,7 +76,7 @@ class PlainEpochs(Epochs):
         """What goes on with the training in a compiled loop; None while that cannot be."""
         if self.make_own or any(hook.needs_pytorch and not hook.is_over for hook in self.hooks):
             return None
-        learned = self.memory if self.optimizer.state else None
+        learned = self.memory if self.updates.optimizer.state else None
         compiled = compiled_module(self.module, self.task, self.config, learned)
         if compiled is None:
             return None
@@ -87,10 +90,8 @@ class PlainEpochs(Epochs):
         hooks = [hook for hook in self.hooks if hook.takes_part(progress)]
         for hook in hooks:
             hook.before(progress)
-        self.optimizer.zero_grad()
         loss = backward(self.module, batch, self.config, hooks, progress)
-        nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
-        self.optimizer.step()
+        self.updates.step()
         for hook in hooks:
             hook.after(progress, self.memory)
         return loss

@@ -1,0 +1,169 @@
+"""Training of any module on a task: the core of the plain engine, of pruning and of the probes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nnstruct.population.augmentation import augmented, check_augmentation
+from nnstruct.population.batches import epoch_batches, evaluation_batches
+from nnstruct.population.optimisers import Updates
+from nnstruct.random import generator
+from nnstruct.record import TrainConfig
+from nnstruct.tasks import Split, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+def num_updates(task: Task, config: TrainConfig) -> int:
+    """Updates in a whole training."""
+    return config.epochs * math.ceil(len(task.train) / config.batch_size)
+
+
+def scores_and_loss(
+    module: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, config: TrainConfig
+) -> tuple[Tensor, Tensor]:
+    """Class scores, and the loss that a training makes small.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    inputs : tuple of Tensor
+        What the module takes.
+    targets : int64 Tensor [B]
+    config : TrainConfig
+        Says the precision and the label smoothing.
+
+    Returns
+    -------
+    scores : float32 Tensor [B, C]
+    loss : Tensor []
+        Mean cross-entropy, label smoothing included.
+    """
+    import torch
+
+    half = config.precision == "bfloat16"
+    with torch.autocast(targets.device.type, torch.bfloat16, enabled=half):
+        scores = module(*inputs)
+    scores = scores.float() if half else scores
+    loss = torch.nn.functional.cross_entropy(scores, targets, label_smoothing=config.label_smoothing)
+    return scores, loss
+
+
+class ModuleTraining:
+    """A module with its data and its optimiser, one batch at a time; the module itself is trained.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes inputs [B, ...], or symbols [B, T] and lengths [B], and gives class scores [B, C]. Trained where
+        its parameters are.
+    task : Task
+    config : TrainConfig
+        Kept in all that concerns training: optimiser, decay, schedule, clipping, smoothing, augmentation,
+        precision and the learning rates of the parametrization.
+    seed : int
+        Decides batches and augmentation.
+
+    Raises
+    ------
+    InvalidInputError
+        If the augmentation does not fit the task, or the parametrization the module.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.modules import build_module
+    >>> task, config = load_task("digits"), TrainConfig(epochs=1)
+    >>> training = ModuleTraining(build_module(Structure.from_layers([8]), task), task, config, seed=0)
+    >>> losses = [loss for size, loss in training.epoch(0)]
+    >>> losses[-1] < losses[0]
+    True
+    """
+
+    def __init__(self, module: nn.Module, task: Task, config: TrainConfig, seed: int) -> None:
+        import torch
+
+        from nnstruct.modules.build import learning_rates
+
+        check_augmentation(task, config)
+        self.module, self.task, self.config, self.seed = module, task, config, seed
+        self.device = next((p.device for p in module.parameters()), torch.device("cpu"))
+        steps = num_updates(task, config)
+        self.updates = Updates(module, config, steps, rates=learning_rates(module, task, config))
+
+    @cached_property
+    def data(self) -> dict[str, tuple[tuple[Tensor, ...], Tensor]]:
+        """What the module takes, and the targets, for each split."""
+        return {name: _tensors(getattr(self.task, name), self.device) for name in ("train", "val", "test")}
+
+    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
+        """Train on every batch of an epoch, one batch each time the iterator is advanced.
+
+        Parameters
+        ----------
+        number : int
+            Of the epoch, from 0 on. With the seed it decides batches and augmentation.
+
+        Yields
+        ------
+        size : int
+            Examples in the batch.
+        loss : float
+            Their mean cross-entropy before the update, label smoothing included. Where it is not finite,
+            nothing was updated.
+        """
+        (inputs, targets), config = self.data["train"], self.config
+        rng = generator(self.seed, "augmentation", number)
+        self.module.train()
+        for batch in epoch_batches(self.task.train, config, self.seed, number):
+            chosen = [array[batch] for array in inputs]
+            if config.augmentation != "none":
+                chosen[0] = augmented(chosen[0], config.augmentation, rng)
+            _, loss = scores_and_loss(self.module, tuple(chosen), targets[batch], config)
+            value = float(loss.detach())
+            if math.isfinite(value):
+                loss.backward()
+                self.updates.step()
+            yield len(batch), value
+
+    def evaluate(self, name: str) -> tuple[float, float]:
+        """Mean loss, without label smoothing, and accuracy on a split.
+
+        Parameters
+        ----------
+        name : {"train", "val", "test"}
+
+        Returns
+        -------
+        loss : float
+            Mean cross-entropy.
+        accuracy : float
+            From 0 to 1.
+        """
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        inputs, targets = self.data[name]
+        loss = correct = 0.0
+        self.module.eval()
+        with torch.no_grad():
+            for batch in evaluation_batches(getattr(self.task, name), self.config):
+                chosen = tuple(array[batch] for array in inputs)
+                scores, _ = scores_and_loss(self.module, chosen, targets[batch], self.config)
+                loss += float(cross_entropy(scores, targets[batch], reduction="sum"))
+                correct += float((scores.argmax(1) == targets[batch]).sum())
+        return loss / len(targets), correct / len(targets)
+
+
+def _tensors(split: Split, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
+    import torch
+
+    arrays = (split.inputs,) if split.lengths is None else (split.inputs, split.lengths)
+    # Workers share their arrays read-only, which torch does not know; it gets a copy of its own.
+    inputs = tuple(torch.tensor(array, device=device) for array in arrays)
+    return inputs, torch.tensor(split.targets, device=device)
