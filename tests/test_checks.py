@@ -341,7 +341,6 @@ ALLOWED = {
     "checks.py": "the rule itself",
     "benchmark/manifest.py": "the version in a file that may be newer",
     "cli/tables.py": "integers are printed without decimals",
-    "encode/pyg.py": "attributes that are text are encoded otherwise",
     "predictors/persistence.py": "the version in a file that may be newer",
     "properties/units.py": "attributes that are text have no value",
     "recipes/reading.py": "the path of a key: places in lists and names",

@@ -1,21 +1,18 @@
-"""Structures as standardised PyG graphs."""
+"""Structures as standardised graphs, packed or in the form of PyG."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nnstruct.encode.graph import (
-    EDGE_FEATURES,
-    GRAPH_FEATURES,
-    NODE_FEATURES,
-    EncodedGraph,
-    encode_graph,
-)
+from nnstruct.checks import is_integer
+from nnstruct.encode.graph import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, edge_lists
+from nnstruct.encode.packed import PackedGraphs, pack_graphs, starts, unit_column
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -30,11 +27,17 @@ _TINY = 1e-6
 
 
 class GraphEncoder(TransformerMixin, BaseEstimator):
-    """A transformer from structures to PyG graphs, with everything learned learned in ``fit``.
+    """A transformer from structures to graphs, with everything learned learned in ``fit``.
 
     It learns means and standard deviations of the node, edge and graph features and of per-unit
     attributes that are numbers (their logarithm), which families occur, and which values the other
     attributes take. A value or family not seen in ``fit`` has zeros in its place.
+
+    Parameters
+    ----------
+    contract : bool
+        Leave out dead units and put edges in the place of skips; see
+        :func:`nnstruct.encode.packed.pack_graphs`. A graph has fewer units than its structure then.
 
     Attributes
     ----------
@@ -57,6 +60,9 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
     (5, 12)
     """
 
+    def __init__(self, contract: bool = False) -> None:
+        self.contract = contract
+
     def fit(self, structures: Sequence[Structure | Network], y: Any = None) -> GraphEncoder:
         """Learn means, standard deviations and vocabularies.
 
@@ -74,23 +80,55 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         InvalidInputError
             If ``structures`` is a single Structure, is empty, or holds anything else.
         """
-        graphs = [encode_graph(structure) for structure in check_structures(structures, empty=False)]
-        self.families_ = sorted({graph.family for graph in graphs})
+        checked = check_structures(structures, empty=False)
+        packed = pack_graphs(checked, contract=self.contract)
+        self.families_ = sorted({structure.family for structure in checked})
         seen: dict[str, set] = {}
-        for graph in graphs:
-            for name, values in graph.attributes.items():
+        for structure in checked:
+            for name, values in structure.attributes.items():
                 seen.setdefault(name, set()).update(values)
         numbers = [name for name in sorted(seen) if all(_is_number(value) for value in seen[name])]
         self.attribute_values_ = {
             name: sorted(seen[name], key=_typed) for name in sorted(seen) if name not in numbers
         }
         self.attribute_moments_ = {
-            name: _log_moments([v for g in graphs for v in g.attributes.get(name, ())]) for name in numbers
+            name: _log_moments([v for s in checked for v in s.attributes.get(name, ())]) for name in numbers
         }
-        self.node_mean_, self.node_std_ = _moments(np.concatenate([g.nodes for g in graphs]))
-        self.edge_mean_, self.edge_std_ = _moments(np.concatenate([g.edges for g in graphs]))
-        self.graph_mean_, self.graph_std_ = _moments(np.stack([g.graph for g in graphs]))
+        self.node_mean_, self.node_std_ = _moments(packed.nodes)
+        self.edge_mean_, self.edge_std_ = _moments(edge_lists(packed)[1])
+        self.graph_mean_, self.graph_std_ = _moments(packed.graph)
         return self
+
+    def pack(self, structures: Sequence[Structure]) -> PackedGraphs:
+        """Standardised graphs as flat arrays; see :class:`nnstruct.encode.packed.PackedGraphs`.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        PackedGraphs
+            ``nodes`` float32 [N, F'] has the attributes behind the features of units, ``graph`` float32
+            [n, G'] the families behind those of graphs.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+        """
+        check_is_fitted(self)
+        packed = pack_graphs(structures, contract=self.contract)
+        overall = np.zeros((len(structures), self.widths[2]), dtype=np.float32)  # [n, G']
+        overall[:, : len(GRAPH_FEATURES)] = _standard(packed.graph, self.graph_mean_, self.graph_std_)
+        place = {name: column for column, name in enumerate(self.families_, len(GRAPH_FEATURES))}
+        for row, structure in enumerate(structures):
+            if structure.family in place:
+                overall[row, place[structure.family]] = 1.0
+        nodes = np.empty((len(packed.nodes), self.widths[0]), dtype=np.float32)  # [N, F']
+        nodes[:, : len(NODE_FEATURES)] = _standard(packed.nodes, self.node_mean_, self.node_std_)
+        self._write_attributes(structures, packed, nodes[:, len(NODE_FEATURES) :])
+        return replace(packed, nodes=nodes, graph=overall)
 
     def transform(self, structures: Sequence[Structure | Network]) -> list[Data]:
         """PyG graphs, one a structure.
@@ -113,29 +151,20 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         import torch
         from torch_geometric.data import Data
 
-        check_is_fitted(self)
+        packed = self.pack(check_structures(structures))
+        edge_index, edges = edge_lists(packed)
+        edges = _standard(edges, self.edge_mean_, self.edge_std_)
+        bounds = packed.first[4 * packed.unit_start]  # [n + 1], where the messages of each graph begin
         data = []
-        for graph in map(encode_graph, check_structures(structures)):
-            nodes = np.concatenate(
-                [
-                    _standard(graph.nodes, self.node_mean_, self.node_std_),
-                    self._one_hot(graph),
-                    self._numbers(graph),
-                ],
-                axis=1,
-            )  # [N, F']
-            overall = np.concatenate(
-                [
-                    _standard(graph.graph, self.graph_mean_, self.graph_std_),
-                    [float(graph.family == name) for name in self.families_],
-                ]
-            )  # [G']
+        for row in range(len(packed)):
+            units = slice(*packed.unit_start[row : row + 2])
+            messages = slice(*bounds[row : row + 2])
             data.append(
                 Data(
-                    x=torch.from_numpy(nodes.astype(np.float32)),
-                    edge_index=torch.from_numpy(graph.edge_index.copy()),
-                    edge_attr=torch.from_numpy(_standard(graph.edges, self.edge_mean_, self.edge_std_)),
-                    graph_attr=torch.from_numpy(overall.astype(np.float32))[None],
+                    x=torch.from_numpy(packed.nodes[units]),
+                    edge_index=torch.from_numpy(edge_index[:, messages] - units.start),
+                    edge_attr=torch.from_numpy(edges[messages]),
+                    graph_attr=torch.from_numpy(packed.graph[row : row + 1]),
                 )
             )
         return data
@@ -168,6 +197,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = {
+            "contract": bool(self.contract),
             "families": self.families_,
             "attribute_values": self.attribute_values_,
             "attribute_moments": {name: list(pair) for name, pair in self.attribute_moments_.items()},
@@ -195,7 +225,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         InvalidInputError
             If an array has another length than this version's features.
         """
-        encoder = cls()
+        encoder = cls(contract=bool(values.get("contract", False)))
         encoder.families_ = [str(name) for name in values["families"]]
         encoder.attribute_values_ = {name: list(v) for name, v in values["attribute_values"].items()}
         moments = values.get("attribute_moments", {})
@@ -212,26 +242,29 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             setattr(encoder, f"{name}_", array)
         return encoder
 
-    def _one_hot(self, graph: EncodedGraph) -> np.ndarray:
-        n = len(graph.nodes)
-        parts = [np.zeros((n, 0), dtype=np.float32)]
+    def _write_attributes(
+        self, structures: Sequence[Structure], packed: PackedGraphs, columns: np.ndarray
+    ) -> None:
+        """One-hot values and logarithms of numbers, into float32 [N, attribute columns]."""
+        columns[:] = 0.0
+        if not columns.shape[1]:
+            return
+        offset = starts(s.num_units for s in structures)[:-1]
+        units = np.repeat(offset, np.diff(packed.unit_start)) + packed.unit  # [N]
+        column = 0
         for name, values in self.attribute_values_.items():
-            block = np.zeros((n, len(values)), dtype=np.float32)
-            position = {_typed(value): index for index, value in enumerate(values)}
-            for unit, value in enumerate(graph.attributes.get(name, ())):
-                if _typed(value) in position:
-                    block[unit, position[_typed(value)]] = 1.0
-            parts.append(block)
-        return np.concatenate(parts, axis=1)  # [N, attribute values]
-
-    def _numbers(self, graph: EncodedGraph) -> np.ndarray:
-        columns = np.zeros((len(graph.nodes), len(self.attribute_moments_)), dtype=np.float32)
-        for column, (name, (mean, std)) in enumerate(self.attribute_moments_.items()):
-            values = graph.attributes.get(name, ())
-            known = [unit for unit, value in enumerate(values) if _is_number(value)]
-            logs = np.log1p([values[unit] for unit in known])
-            columns[known, column] = _standard(logs, np.asarray(mean), np.asarray(std))
-        return columns  # [N, attributes that are numbers]
+            places = {value: float(place) for place, value in enumerate(values, column)}
+            place = unit_column(structures, name, places, -1.0)[units].astype(np.int64)
+            known = np.flatnonzero(place >= 0)
+            columns[known, place[known]] = 1.0
+            column += len(values)
+        for name, (mean, std) in self.attribute_moments_.items():
+            found = {value for s in structures for value in s.attributes.get(name, ()) if _is_number(value)}
+            logs = {value: (np.log1p(value) - mean) / std for value in found}
+            columns[:, column] = np.clip(
+                unit_column(structures, name, logs, 0.0)[units], -_FARTHEST, _FARTHEST
+            )
+            column += 1
 
 
 _WIDTHS = {"node": len(NODE_FEATURES), "edge": len(EDGE_FEATURES), "graph": len(GRAPH_FEATURES)}
@@ -239,7 +272,7 @@ _ARRAYS = ("node_mean", "node_std", "edge_mean", "edge_std", "graph_mean", "grap
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and value >= 0
+    return is_integer(value) and value >= 0
 
 
 def _log_moments(values: list[int]) -> tuple[float, float]:
@@ -261,4 +294,6 @@ def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _standard(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    return np.clip((values - mean) / std, -_FARTHEST, _FARTHEST).astype(np.float32)
+    scaled = values - mean
+    scaled /= std
+    return np.clip(scaled, -_FARTHEST, _FARTHEST, out=scaled)

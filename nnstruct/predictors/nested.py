@@ -41,7 +41,18 @@ def with_params(predictor: Predictor, params: dict[str, Any]) -> Predictor:
     -------
     Predictor
         The same one.
+
+    Raises
+    ------
+    ValueError
+        If it has no such parameter.
     """
+    unknown = sorted(set(params) - set(predictor.get_params(deep=False)))
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} is no parameter of {predictor.name}. "
+            "If another version of nnstruct wrote it, fit it again"
+        )
     return predictor.set_params(**{name: _value(value) for name, value in params.items()})
 
 

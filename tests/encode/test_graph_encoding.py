@@ -11,9 +11,10 @@ from sklearn.exceptions import NotFittedError
 from strategies import any_structures, with_permutation
 
 from nnstruct.encode import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, GraphEncoder, encode_graph
-from nnstruct.encode.positions import path_counts, unit_flow
+from nnstruct.encode.packed import pack_graphs
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+from nnstruct.structure.reduction import contract
 
 
 def column(structure: Structure, name: str) -> np.ndarray:
@@ -81,7 +82,7 @@ def test_a_diamond_by_hand():
     skip = encode_graph(diamond).edges[
         [list(map(int, e)) for e in encode_graph(diamond).edge_index.T].index([0, 3])
     ]
-    np.testing.assert_allclose(skip, [1, 0, 0, 0, np.log(3), 1.0], rtol=1e-6)
+    np.testing.assert_allclose(skip, [1, 0, 0, 0, np.log(3), 1.0, 0.0], rtol=1e-6)
 
 
 def test_path_counts_equal_networkx():
@@ -91,23 +92,20 @@ def test_path_counts_equal_networkx():
     structure = Structure.from_networkx(dag)
     sources = [u for u in dag if dag.in_degree(u) == 0]
     expected = [sum(1 if s == u else len(list(nx.all_simple_paths(dag, s, u))) for s in sources) for u in dag]
-    found = np.exp(path_counts(structure.forward_edges, structure.layer))
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(np.exp(column(structure, "log_paths_in")), expected, rtol=1e-5)
 
 
 def test_paths_beyond_the_range_of_floats_are_counted():
     deep = Structure.from_layers([20] * 300)
-    counts = path_counts(deep.forward_edges, deep.layer)
-    assert counts.max() == pytest.approx(299 * np.log(20))
-    flow = unit_flow(deep.forward_edges, deep.layer)
-    np.testing.assert_allclose(flow, np.log(300), rtol=1e-9)
+    assert column(deep, "log_paths_in").max() == pytest.approx(299 * np.log(20))
+    np.testing.assert_allclose(column(deep, "log_flow"), np.log(300), rtol=1e-6)
 
 
 @given(any_structures)
 def test_flow_that_leaves_the_sources_arrives_at_the_sinks(structure):
-    flow = np.exp(unit_flow(structure.forward_edges, structure.layer)) / structure.num_units
+    flow = np.exp(column(structure, "log_flow").astype(np.float64)) / structure.num_units
     sinks = np.bincount(structure.forward_edges[0], minlength=structure.num_units) == 0
-    assert flow[sinks].sum() == pytest.approx(1.0)
+    assert flow[sinks].sum() == pytest.approx(1.0, rel=1e-4)
 
 
 def test_nodes_are_standardised_by_what_fit_saw():
@@ -211,3 +209,46 @@ def test_attributes_that_are_numbers_become_one_column_of_their_logarithm():
     copy = GraphEncoder.from_state(*encoder.state())
     assert torch.equal(copy.transform(structures)[0].x, encoder.transform(structures)[0].x)
     assert copy.widths == encoder.widths
+
+
+def test_contraction_is_that_of_the_structure():
+    rng = np.random.default_rng(0)
+    names = ["conv3x3", "skip_connect", "none", "conv1x1"]
+    for trial in range(40):
+        graph = nx.gnp_random_graph(9, 0.4, seed=trial, directed=True)
+        edges = np.array([(u, v) for u, v in graph.edges if u < v]).reshape(-1, 2).T
+        operators = ["input", *rng.choice(names, 7).tolist(), "output"]
+        structure = Structure(edges, 9, family="module", attributes={"operator": operators})
+        reduced, packed = contract(structure), pack_graphs([structure], contract=True)
+        trimmed = structure.trim()
+        kept = [trimmed.attributes["operator"][unit] for unit in reduced.units]
+        assert kept == [operators[unit] for unit in packed.unit]
+        counts = np.diff(packed.first)
+        receiver, kind = np.divmod(np.repeat(np.arange(len(counts)), counts), 4)
+        found = {
+            (int(s), int(r)): float(c)
+            for s, r, k, c in zip(packed.sender, receiver, kind, packed.copies, strict=True)
+            if k == 0
+        }
+        pairs = zip(reduced.edge_index.T.tolist(), reduced.multiplicity.tolist(), strict=True)
+        assert found == {(s, t): min(16.0, copies) for (s, t), copies in pairs}
+        expected = np.zeros(len(kept))
+        np.add.at(expected, reduced.edge_index[1], reduced.multiplicity)
+        log_in = packed.nodes[:, NODE_FEATURES.index("log_in")]
+        np.testing.assert_allclose(log_in, np.log1p(expected), rtol=1e-6)
+
+
+def test_many_structures_packed_together_are_those_packed_alone():
+    structures = [Structure.from_layers([2, width, 2], family="rnn_tanh").with_recurrence("self")
+                  for width in (1, 4)]  # fmt: skip
+    structures += [Structure([[0, 0, 1], [1, 2, 2]], 3), Structure(np.zeros((2, 0), np.int64), 2)]
+    together = pack_graphs(structures)
+    for place, structure in enumerate(structures):
+        alone = pack_graphs([structure])
+        units = slice(*together.unit_start[place : place + 2])
+        np.testing.assert_array_equal(together.nodes[units], alone.nodes)
+        np.testing.assert_array_equal(together.graph[place], alone.graph[0])
+        first = together.first[4 * units.start : 4 * units.stop + 1]
+        np.testing.assert_array_equal(first - first[0], alone.first)
+        np.testing.assert_array_equal(together.sender[first[0] : first[-1]] - units.start, alone.sender)
+    assert len(pack_graphs([])) == 0

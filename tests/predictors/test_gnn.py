@@ -8,13 +8,13 @@ import warnings
 import networkx as nx
 import numpy as np
 import pytest
-import torch
+from lightning.pytorch import Callback
 
-from nnstruct.encode import GraphEncoder
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import GNN
-from nnstruct.predictors.gnn.network import StructureNet
-from nnstruct.predictors.gnn.training import predict_member
+from nnstruct.predictors.gnn.layers import LAYERS
+from nnstruct.predictors.gnn.losses import LOSSES
+from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings
 from nnstruct.structure import Structure
 
 
@@ -30,29 +30,43 @@ def test_training_writes_no_file_and_says_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_levels_of_lightnings_loggers_are_left_as_they_were(structures, labels, make):
+def test_lightning_changes_nothing_but_tells_its_callbacks(structures, labels, make, unseen):
+    class Watch(Callback):
+        def __init__(self):
+            self.losses = []
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            self.losses.append(float(trainer.callback_metrics["labels_loss"]))
+
     logger = logging.getLogger("lightning.pytorch")
-    before = logger.level
-    make("gnn", members=1, max_epochs=1).fit(structures, labels)
+    before, watch = logger.level, Watch()
+    watched = make("gnn", callbacks=[watch]).fit(structures, labels)
     assert logger.level == before
+    assert len(watch.losses) == 3 * 2  # epochs, batches of 32 of 40
+    assert watch.losses[0] != watch.losses[-1]
+    plain = make("gnn").fit(structures, labels)
+    np.testing.assert_array_equal(watched.predict(unseen), plain.predict(unseen))
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_training(structures, labels):
-    # A rate this high ruins the weights; the epoch before the ruin has to be the one kept.
-    wild = GNN(hidden=8, layers=2, members=1, max_epochs=30, patience=3, learning_rate=3.0)
-    mean = wild.fit(structures, labels).predict(structures)
-    assert np.isfinite(mean).all()
-    assert np.abs(mean - labels.mean()).max() < 20 * labels.std()
-
-
-def test_members_differ_and_the_prediction_is_their_mean(structures, labels, fitted, unseen):
+def test_the_prediction_is_the_mean_of_members_brought_back(structures, labels, fitted, unseen):
     model = fitted("gnn")
-    graphs = model.encoder_.transform(unseen)
-    means = np.stack([predict_member(net, graphs, 4)[0].numpy() for net in model.members_])
+    means, variances = model.members_.predict(unseen)
     assert len(means) == 2
     assert np.abs(means[0] - means[1]).max() > 1e-4
-    expected = model.label_mean_ + model.label_std_ * means.mean(axis=0)
-    np.testing.assert_allclose(model.predict(unseen), expected, rtol=0, atol=1e-6)
+    variance = model.variance_scale_ * variances.mean(axis=0) + means.var(axis=0)
+    mean, std = model.predict(unseen, return_std=True)
+    expected = model.transform_.moments(means.mean(axis=0), np.sqrt(variance))
+    np.testing.assert_allclose((mean, std), expected, rtol=0, atol=1e-12)
+
+
+def test_a_member_does_not_learn_from_labels_of_no_weight(structures, labels):
+    weight = np.ones((2, len(labels)))
+    weight[1, ::2] = 0.0
+    other = np.where(weight[1] > 0, labels, labels[::-1] + 3.0)
+    settings = MemberSettings(hidden=8, layers=2, max_epochs=4)
+    said = [GraphMembers(settings).fit(structures, y, weight).predict(structures)[0] for y in (labels, other)]
+    np.testing.assert_array_equal(said[0][1], said[1][1])
+    assert np.abs(said[0][0] - said[1][0]).max() > 0.1
 
 
 def test_it_tells_apart_what_degrees_and_layers_of_plain_edges_do_not():
@@ -61,20 +75,27 @@ def test_it_tells_apart_what_degrees_and_layers_of_plain_edges_do_not():
               for width in (2, 3, 4) for depth in (1, 2, 3)]  # fmt: skip
     variants = [shape.with_recurrence(kind) for shape in shapes for kind in ("none", "self", "reverse")]
     y = np.tile([0.0, 1.0, 2.0], len(shapes))
-    model = GNN(hidden=16, layers=2, members=1, max_epochs=40, batch_size=8).fit(variants, y)
-    assert np.abs(model.predict(variants) - y).mean() < 0.3
+    model = GNN(hidden=16, layers=2, members=1, max_epochs=40, batch_size=8, learning_rate=1e-2)
+    assert np.abs(model.fit(variants, y).predict(variants) - y).mean() < 0.3
 
 
-def test_directions_of_edges_matter():
+@pytest.mark.parametrize("layer", LAYERS)
+def test_directions_of_edges_matter(layer):
     fan_in = nx.DiGraph([(0, 3), (1, 3), (2, 3), (3, 4)])
     fan_out = nx.DiGraph([(0, 1), (1, 2), (1, 3), (1, 4)])
     both = [Structure.from_networkx(graph) for graph in (fan_in, fan_out)]
-    encoder = GraphEncoder().fit(both)
-    torch.manual_seed(0)
-    net = StructureNet(*encoder.widths, hidden=8, layers=2, dropout=0.0, mean_units=5.0)
-    torch.nn.init.normal_(net.head[-1].weight)
-    mean, _ = predict_member(net.eval(), encoder.transform(both), 2)
-    assert abs(float(mean[0] - mean[1])) > 1e-3
+    settings = MemberSettings(hidden=8, layers=2, layer=layer, max_epochs=60, learning_rate=1e-2)
+    members = GraphMembers(settings).fit(both * 4, np.tile([0.0, 1.0], 4), np.ones((1, 8)))
+    low, high = members.predict(both)[0][0]
+    assert high - low > 0.8
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_finds_the_order_and_the_scale(loss, structures, labels):
+    model = GNN(hidden=16, layers=2, members=1, loss=loss, max_epochs=60, learning_rate=1e-2)
+    predicted = model.fit(structures, labels).predict(structures)
+    assert np.corrcoef(predicted, labels)[0, 1] > 0.8
+    assert np.abs(predicted - labels).mean() < 0.6 * np.abs(labels - labels.mean()).mean()
 
 
 def test_a_structure_without_edges_and_a_family_never_seen_are_predicted(fitted):
@@ -90,8 +111,8 @@ def test_unit_attributes_are_used():
         return Structure(edges, length, attributes={"activation": ["relu", kind] + ["relu"] * (length - 2)})
 
     structures = [chain(length, kind) for length in range(3, 23) for kind in ("relu", "tanh")]
-    model = GNN(hidden=8, layers=2, members=1, max_epochs=30, batch_size=8).fit(structures, [0.0, 1.0] * 20)
-    predicted = model.predict(structures)
+    model = GNN(hidden=8, layers=2, members=1, max_epochs=30, batch_size=8, learning_rate=1e-2)
+    predicted = model.fit(structures, [0.0, 1.0] * 20).predict(structures)
     assert (predicted[1::2] - predicted[::2]).min() > 0.5
 
 
@@ -99,9 +120,9 @@ def test_noisier_structures_get_a_wider_interval(draw):
     structures = draw(80, seed=3)
     units = np.array([s.num_units for s in structures])
     big = units > np.median(units)
-    noise = np.random.default_rng(0).normal(size=80) * np.where(big, 1.0, 0.05)
-    model = GNN(hidden=8, layers=2, members=1, max_epochs=30).fit(structures, noise)
-    _, std = model.predict(structures, return_std=True)
+    noise = np.random.default_rng(0).normal(size=80) * np.where(big, 1.0, 0.2)
+    model = GNN(hidden=8, layers=2, members=3, max_epochs=10, learning_rate=1e-2)
+    _, std = model.fit(structures, noise).predict(structures, return_std=True)
     assert std[big].mean() > 1.3 * std[~big].mean()
 
 
@@ -113,6 +134,9 @@ def test_noisier_structures_get_a_wider_interval(draw):
         ("members", 1.5),
         ("dropout", 1.0),
         ("validation", 0.9),
+        ("layer", "gcn"),
+        ("loss", "absolute"),
+        ("label", "log"),
         ("n_jobs", 0),
     ],
 )

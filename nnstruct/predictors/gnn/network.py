@@ -1,102 +1,188 @@
-"""The network that reads a structure's graph."""
+"""The network that reads structures' graphs: all members of an ensemble in one pass."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch_geometric.nn import GINEConv, global_add_pool, global_max_pool, global_mean_pool
+from torch import Tensor
+from torch.nn import functional
 
-# The logarithm of the variance, in units of the labels' variance, stays within these.
-_LOG_VARIANCE = (-8.0, 4.0)
+from nnstruct.predictors.gnn.batches import GraphBatch
+from nnstruct.predictors.gnn.layers import apply_layer, layer_shapes, read_out
 
 
-class StructureNet(nn.Module):
-    """Message passing with edge features, then a mean and a variance for the whole graph.
+@dataclass(frozen=True)
+class NetworkShape:
+    """What decides the arrays of a network.
 
-    Layers are those of Hu et al. (2020), ``x'_i = MLP((1 + eps) x_i + sum_j relu(x_j + W e_ji))``,
-    each behind a normalisation and beside a shortcut. The graph is read out as mean, sum and
-    maximum over its units, next to features of the whole graph.
+    Attributes
+    ----------
+    nodes, graph : int
+        Columns of units and of whole graphs.
+    hidden, layers, members : int
+    layer : str
+        One of :data:`nnstruct.predictors.gnn.layers.LAYERS`.
+    delayed : bool
+        Whether messages along delayed edges are read.
+    outputs : int
+        2 for a mean and the logarithm of a variance, otherwise 1.
+    """
+
+    nodes: int
+    graph: int
+    hidden: int
+    layers: int
+    members: int
+    layer: str = "bidirectional"
+    delayed: bool = False
+    outputs: int = 1
+
+    def arrays(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array by name, the members left out."""
+        width = self.hidden
+        shapes: dict[str, tuple[int, ...]] = {"embed": (self.nodes, width), "embed_shift": (1, width)}
+        for index in range(self.layers):
+            parts = layer_shapes(self.layer, width, 4 if self.delayed else 2)
+            shapes |= {f"layer{index}.{name}": shape for name, shape in parts.items()}
+        return shapes | {
+            "head": (3 * width + self.graph, width), "head_shift": (1, width),
+            "last": (width, self.outputs), "last_shift": (1, self.outputs),
+        }  # fmt: skip
+
+
+class StructureNet:
+    """Members that embed units, pass messages, read out graphs and end in a two-layer head.
 
     Parameters
     ----------
-    node_width, edge_width, graph_width : int
-        Columns of ``x``, ``edge_attr`` and ``graph_attr``.
-    hidden : int
-    layers : int
-    dropout : float
-    mean_units : float
+    shape : NetworkShape
+    weights : dict of str to float32 Tensor
+        As :meth:`NetworkShape.arrays` says, with the members in front.
+    typical : float
         Units of a typical graph; sums over units are divided by it.
-
-    Shapes
-    ------
-    x [N, node_width], edge_index [2, M], edge_attr [M, edge_width], graph_attr [B, graph_width],
-    batch [N] -> mean [B], log-variance [B]
     """
 
-    def __init__(
-        self,
-        node_width: int,
-        edge_width: int,
-        graph_width: int,
-        *,
-        hidden: int,
-        layers: int,
-        dropout: float,
-        mean_units: float,
-    ) -> None:
-        super().__init__()
-        self.mean_units = mean_units
-        self.embed = nn.Linear(node_width, hidden)
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(layers))
-        self.convolutions = nn.ModuleList(
-            GINEConv(_two_layers(hidden, hidden), train_eps=True, edge_dim=edge_width) for _ in range(layers)
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.head_norm = nn.LayerNorm(3 * hidden)
-        last = nn.Linear(hidden, 2)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.head = nn.Sequential(
-            nn.Linear(3 * hidden + graph_width, hidden), nn.SiLU(), nn.Dropout(dropout), last
-        )
+    def __init__(self, shape: NetworkShape, weights: dict[str, Tensor], typical: float) -> None:
+        self.shape = shape
+        self.weights = weights
+        self.typical = typical
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, graph_attr: Tensor, batch: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """A mean and a variance for each of B graphs, in units of the labels' spread.
+    @classmethod
+    def drawn(cls, shape: NetworkShape, typical: float, generator: torch.Generator) -> StructureNet:
+        """With uniform weights within 1 / sqrt(inputs), the last layer zero.
 
         Parameters
         ----------
-        x : float32 Tensor [N, node_width]
-            The units of all graphs, one graph after the other.
-        edge_index : int64 Tensor [2, M]
-            Sends messages from its first row to its second.
-        edge_attr : float32 Tensor [M, edge_width]
-        graph_attr : float32 Tensor [B, graph_width]
-        batch : int64 Tensor [N]
-            The graph of each unit.
+        shape : NetworkShape
+        typical : float
+        generator : torch.Generator
+            On the CPU.
 
         Returns
         -------
-        mean : Tensor [B]
-        log_variance : Tensor [B]
-            The logarithm of the variance, from -8 to 4.
+        StructureNet
         """
-        x = self.embed(x)  # [N, H]
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            x = x + self.dropout(convolution(norm(x), edge_index, edge_attr))
-        size = len(graph_attr)
-        pooled = torch.cat(
-            [
-                global_mean_pool(x, batch, size),
-                global_add_pool(x, batch, size) / self.mean_units,
-                global_max_pool(x, batch, size),
-            ],
-            dim=1,
-        )  # [B, 3H]
-        out = self.head(torch.cat([self.head_norm(pooled), graph_attr], dim=1))  # [B, 2]
-        return out[:, 0], out[:, 1].clamp(*_LOG_VARIANCE)
+        weights = {}
+        fan = 1
+        for name, dims in shape.arrays().items():
+            fan = dims[0] if dims[0] > 1 else fan
+            drawn = torch.rand((shape.members, *dims), generator=generator) * 2.0 - 1.0
+            weights[name] = drawn * (0.0 if name.startswith("last") or name.endswith("eps") else fan**-0.5)
+        return cls(shape, weights, typical)
+
+    @classmethod
+    def from_arrays(
+        cls, shape: NetworkShape, arrays: Mapping[str, np.ndarray], typical: float
+    ) -> StructureNet:
+        """With stored weights.
+
+        Parameters
+        ----------
+        shape : NetworkShape
+        arrays : mapping of str to float32 array
+        typical : float
+
+        Returns
+        -------
+        StructureNet
+
+        Raises
+        ------
+        ValueError
+            If an array is missing or of another shape.
+        """
+        weights = {}
+        for name, dims in shape.arrays().items():
+            array = arrays.get(name)
+            if array is None or array.shape != (shape.members, *dims):
+                found = "none" if array is None else list(array.shape)
+                raise ValueError(f"{name} must have shape {[shape.members, *dims]}, found {found}")
+            weights[name] = torch.from_numpy(np.array(array, dtype=np.float32))
+        return cls(shape, weights, typical)
+
+    def to(self, device: torch.device | str) -> StructureNet:
+        """The same on another device.
+
+        Parameters
+        ----------
+        device : torch.device or str
+
+        Returns
+        -------
+        StructureNet
+        """
+        moved = {name: tensor.detach().to(device) for name, tensor in self.weights.items()}
+        return StructureNet(self.shape, moved, self.typical)
+
+    def __call__(self, batch: GraphBatch, dropout: Dropout | None = None) -> Tensor:
+        """What each member says of each of B graphs: float32 [members, B, outputs]."""
+        w, members, width = self.weights, self.shape.members, self.shape.hidden
+        nodes = batch.nodes.expand(members, -1, -1)
+        h = torch.baddbmm(w["embed_shift"], nodes, w["embed"])  # [members, N, width]
+        for index in range(self.shape.layers):
+            prefix = f"layer{index}."
+            own = {name.removeprefix(prefix): one for name, one in w.items() if name.startswith(prefix)}
+            mask = dropout((members, batch.num_units, width)) if dropout else None
+            h = apply_layer(self.shape.layer, h, own, batch, mask)
+        overall = batch.graph.expand(members, -1, -1)
+        pooled = torch.cat([read_out(h, batch, self.typical), overall], dim=2)
+        a = functional.gelu(torch.baddbmm(w["head_shift"], pooled, w["head"]), approximate="tanh")
+        if dropout:
+            a = a * dropout((members, len(batch), width))
+        return torch.baddbmm(w["last_shift"], a, w["last"])
 
 
-def _two_layers(width: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
+class Dropout:
+    """Masks from a generator of one's own: 0 with probability ``rate``, else 1 / (1 - rate).
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    seed : int
+    device : torch.device or str
+    """
+
+    def __init__(self, rate: float, seed: int, device: torch.device | str = "cpu") -> None:
+        self.rate = rate
+        self.device = device
+        self.generator = torch.Generator(device=device).manual_seed(seed)
+
+    def __bool__(self) -> bool:
+        return self.rate > 0.0
+
+    def __call__(self, shape: tuple[int, ...]) -> Tensor:
+        """A new mask, float32 of the given shape."""
+        count = math.prod(shape)
+        if self.device == "cpu":
+            # Eight bits a place, taken from 64-bit draws: the masks would cost more than the layers.
+            words = torch.randint(-(2**63), 2**63 - 1, (count // 8 + 1,), generator=self.generator)
+            bits = words.view(torch.uint8)[:count]
+            kept = bits >= round(256 * self.rate)
+            return kept.to(torch.float32).mul_(256.0 / (256 - round(256 * self.rate))).view(shape)
+        kept = torch.rand(shape, generator=self.generator, device=self.device) >= self.rate
+        return kept.to(torch.float32) / (1.0 - self.rate)

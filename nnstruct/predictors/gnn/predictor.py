@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_number
-from nnstruct.encode import GraphEncoder
-from nnstruct.errors import InvalidInputError
+from nnstruct.checks import check_choice, check_integer, check_number
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
+from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings, Shell
+from nnstruct.predictors.label_transform import KINDS, LabelTransform
+from nnstruct.processes import torch_threads
 from nnstruct.structure import Structure
 
-if TYPE_CHECKING:
-    from torch_geometric.data import Data
-
-    from nnstruct.predictors.gnn.network import StructureNet
-    from nnstruct.predictors.gnn.training import TrainingOptions
-
-_PREDICT_BATCH = 128
-# Weight, in structures, of the belief that the variance heads are right as they are.
+# Weight, in structures, of the belief that predicted variances are right as they are.
 _PRIOR_COUNT = 5.0
-_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "auto": "auto"}
+_DEVICES = ("cpu", "cuda", "auto")
 
 
 @PREDICTORS.register("gnn")
 class GNN(Predictor):
     """An ensemble of graph neural networks that read units, edges and layers themselves.
 
-    Each member has layers of GINE (Hu et al., 2020) and predicts a mean and a variance; it is
-    stopped early on its own part of the training structures. The ensemble's mean is the mean of
-    means, its variance the mean of variances plus the variance of means (Lakshminarayanan et
-    al., 2017), where variances are scaled to the errors on the parts held out.
+    Messages run along and against edges, in a feed-forward block with a bidirectional graph convolution
+    (Xu et al., 2025, arXiv 2507.00880), on structures without dead units and with edges in the place of
+    identities. Members learn together, in one pass; each holds out its own part of the training
+    structures. The ensemble's mean is the mean of means, its variance the mean of variances plus the
+    variance of means (Lakshminarayanan et al., 2017), where variances are scaled to the errors on the
+    parts held out. All of this happens to labels brought near to a normal distribution.
 
     Parameters
     ----------
@@ -42,13 +39,21 @@ class GNN(Predictor):
         Rounds of message passing.
     members : int
         Networks in the ensemble.
-    max_epochs : int
-    patience : int
-        Epochs without a better validation loss after which a member stops.
+    layer : {"bidirectional", "gine", "pna", "attention"}
+        What a round does; see :mod:`nnstruct.predictors.gnn.layers`.
+    loss : {"gaussian", "squared", "pairwise", "listmle"}
+        What training makes small; see :mod:`nnstruct.predictors.gnn.losses`. With ``gaussian`` members
+        predict a variance for each structure.
+    label : {"yeo-johnson", "identity"}
+        How labels are transformed; see :class:`nnstruct.predictors.label_transform.LabelTransform`.
+    contract : bool
+        Whether dead units are left out and identities become edges.
+    max_epochs : int, optional
+        Passes over the training structures; None for as many as 500 steps take, at least 20.
     batch_size : int
         Graphs.
     learning_rate : float
-        Its peak; it rises over the first 15% of the steps and falls to zero over the rest.
+        At the start; it falls to zero as a half cosine.
     weight_decay : float
     dropout : float
         In [0, 0.9].
@@ -59,15 +64,21 @@ class GNN(Predictor):
     n_jobs : int
         Processor threads. Results can differ in the last digits between counts.
     progress : bool
-        Whether to show a progress bar for each member.
+        Whether Lightning shows a progress bar.
+    callbacks : sequence of lightning.pytorch.Callback
+        Called as in any training with Lightning; each step logs ``lessons_loss`` or ``labels_loss``, the
+        mean over members. Not saved.
+    logger : lightning.pytorch.loggers.Logger, optional
+        Not saved.
     random_state : int
         Decides everything random; the global random state is neither read nor changed.
 
     Attributes
     ----------
-    encoder_ : GraphEncoder
-    members_ : list of torch.nn.Module
-    label_mean_, label_std_, variance_scale_ : float
+    members_ : GraphMembers
+    transform_ : LabelTransform
+    variance_, variance_scale_ : float
+        Variance of members that predict none, and what all variances are multiplied by.
 
     Examples
     --------
@@ -86,26 +97,34 @@ class GNN(Predictor):
 
     def __init__(
         self,
-        hidden: int = 32,
+        hidden: int = 64,
         layers: int = 4,
         members: int = 3,
-        max_epochs: int = 40,
-        patience: int = 15,
+        layer: str = "bidirectional",
+        loss: str = "gaussian",
+        label: str = "yeo-johnson",
+        contract: bool = True,
+        max_epochs: int | None = None,
         batch_size: int = 32,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 1e-4,
-        dropout: float = 0.0,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
+        dropout: float = 0.1,
         validation: float = 0.15,
         device: str = "cpu",
         n_jobs: int = 1,
         progress: bool = False,
+        callbacks: Sequence[Any] = (),
+        logger: Any = None,
         random_state: int = 0,
     ) -> None:
         self.hidden = hidden
         self.layers = layers
         self.members = members
+        self.layer = layer
+        self.loss = loss
+        self.label = label
+        self.contract = contract
         self.max_epochs = max_epochs
-        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -114,142 +133,95 @@ class GNN(Predictor):
         self.device = device
         self.n_jobs = n_jobs
         self.progress = progress
+        self.callbacks = callbacks
+        self.logger = logger
         self.random_state = random_state
 
     def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
-        from nnstruct.predictors.gnn.training import isolated, predict_member, train_member
-
-        options = self._options()
-        self._check_network()
-        share = np.ones(len(y)) if weight is None else weight / weight.mean()
-        self.label_mean_ = float(np.average(y, weights=share))
-        spread = float(np.sqrt(np.average((y - self.label_mean_) ** 2, weights=share)))
-        self.label_std_ = spread if spread > 1e-12 * max(1.0, abs(self.label_mean_)) else 1.0
-        target = (y - self.label_mean_) / self.label_std_
-        self.encoder_ = GraphEncoder().fit(structures)
-        self.mean_units_ = float(np.mean([s.num_units for s in structures]))
-        graphs = _labelled(self.encoder_.transform(structures), target, share)
-        fold = self._validation_folds(structures)
-
-        self.members_, squares, counted = [], 0.0, 0.0
-        for member in range(self.members):
-            inside, outside = _parts(fold, member, share)
-            with isolated(self._seed("member", member), self.n_jobs):
-                net = train_member(
-                    self._network(),
-                    [graphs[i] for i in inside],
-                    [graphs[i] for i in outside],
-                    options,
-                    self._seed("shuffle", member),
-                )
-                mean, variance = predict_member(net, [graphs[i] for i in outside], _PREDICT_BATCH)
-            self.members_.append(net)
-            score = (target[outside] - mean.double().numpy()) ** 2 / variance.double().numpy()
-            squares += float(share[outside] @ score)
-            counted += float(share[outside].sum())
-        self.variance_scale_ = (squares + _PRIOR_COUNT) / (counted + _PRIOR_COUNT)
+        settings, members = self._settings(), check_integer(self.members, "members")
+        check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
+        transform = LabelTransform(check_choice(self.label, "label", KINDS))
+        with torch_threads(check_integer(self.n_jobs, "n_jobs")):
+            share = np.ones(len(y)) if weight is None else weight / weight.mean()
+            if (share == 0).any():
+                kept = np.flatnonzero(share > 0)
+                structures, y, share = [structures[i] for i in kept], y[kept], share[kept]
+            self.transform_ = transform.fit(y)
+            target = self.transform_.transform(y)
+            held_out = self._held_out(structures, members)  # [members, n]
+            weights = np.where(held_out & ~held_out.all(axis=1, keepdims=True), 0.0, share)
+            self.members_ = GraphMembers(settings).fit(structures, target, weights, shell=self._shell())
+            mean, variance = self.members_.predict(structures)
+            self._calibrate(mean, variance, target, np.where(held_out, share, 0.0))
 
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        from nnstruct.predictors.gnn.training import isolated, predict_member
-
-        graphs = self.encoder_.transform(structures)
-        with isolated(0, self.n_jobs):
-            outputs = [predict_member(net, graphs, _PREDICT_BATCH) for net in self.members_]
-        means = np.stack([mean.double().numpy() for mean, _ in outputs])  # [members, n]
-        mean = self.label_mean_ + self.label_std_ * means.mean(axis=0)
-        if not return_std:
-            return mean, None
-        variances = np.stack([variance.double().numpy() for _, variance in outputs])  # [members, n]
+        with torch_threads(check_integer(self.n_jobs, "n_jobs")):
+            means, variances = self.members_.predict(structures)  # [members, n]
+        variances = np.where(np.isnan(variances), self.variance_, variances)
         variance = self.variance_scale_ * variances.mean(axis=0) + means.var(axis=0)
-        return mean, self.label_std_ * np.sqrt(variance)
+        mean, std = self.transform_.moments(means.mean(axis=0), np.sqrt(variance))
+        return mean, std if return_std else None
 
-    def _options(self) -> TrainingOptions:
-        from nnstruct.predictors.gnn.training import TrainingOptions
+    def _settings(self) -> MemberSettings:
+        from nnstruct.predictors.gnn.layers import LAYERS
+        from nnstruct.predictors.gnn.losses import LOSSES
 
-        if self.device not in _ACCELERATORS:
-            raise InvalidInputError("device", f"be one of {', '.join(_ACCELERATORS)}", self.device)
-        return TrainingOptions(
-            max_epochs=check_integer(self.max_epochs, "max_epochs"),
-            patience=check_integer(self.patience, "patience"),
+        return MemberSettings(
+            hidden=check_integer(self.hidden, "hidden"),
+            layers=check_integer(self.layers, "layers"),
+            layer=check_choice(self.layer, "layer", LAYERS),
+            loss=check_choice(self.loss, "loss", LOSSES),
+            contract=bool(self.contract),
+            max_epochs=None if self.max_epochs is None else check_integer(self.max_epochs, "max_epochs"),
             batch_size=check_integer(self.batch_size, "batch_size"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             weight_decay=check_number(self.weight_decay, "weight_decay", low=0.0),
-            accelerator=_ACCELERATORS[self.device],
-            progress=bool(self.progress),
+            dropout=check_number(self.dropout, "dropout", low=0.0, high=0.9),
+            device=check_choice(self.device, "device", _DEVICES),
+            seed=self._seed("members"),
         )
 
-    def _check_network(self) -> None:
-        for field in ("hidden", "layers", "members", "n_jobs"):
-            check_integer(getattr(self, field), field)
-        check_number(self.dropout, "dropout", low=0.0, high=0.9)
-        check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
-
-    def _network(self) -> StructureNet:
-        from nnstruct.predictors.gnn.network import StructureNet
-
-        return StructureNet(
-            *self.encoder_.widths,
-            hidden=self.hidden,
-            layers=self.layers,
-            dropout=self.dropout,
-            mean_units=self.mean_units_,
-        )
-
-    def _validation_folds(self, structures: list[Structure]) -> np.ndarray:
+    def _held_out(self, structures: list[Structure], members: int) -> np.ndarray:
+        """What each member holds out, bool [members, n]; everything where there is one structure."""
         fingerprints = [structure.fingerprint for structure in structures]
         folds = min(max(2, round(1 / self.validation)), len(set(fingerprints)))
         if folds < 2:
-            return np.zeros(len(structures), dtype=np.int64)
-        return grouped_folds(fingerprints, folds, self._seed("validation"))
+            return np.ones((members, len(structures)), dtype=bool)
+        fold = grouped_folds(fingerprints, folds, self._seed("validation"))
+        return fold[None] == (np.arange(members) % folds)[:, None]
+
+    def _calibrate(
+        self, mean: np.ndarray, variance: np.ndarray, target: np.ndarray, share: np.ndarray
+    ) -> None:
+        """Choose the scale of variances by errors on labels held out; all arrays are [members, n] or [n]."""
+        squares = (mean - target) ** 2
+        self.variance_ = max(float((share * squares).sum() / share.sum()), 1e-12)
+        score = squares / np.where(np.isnan(variance), self.variance_, variance)
+        total = float(share.sum()) + _PRIOR_COUNT
+        self.variance_scale_ = (float((share * score).sum()) + _PRIOR_COUNT) / total
+
+    def _shell(self) -> Shell | None:
+        """Lightning where it has something to do."""
+        if not (self.progress or self.callbacks or self.logger):
+            return None
+        from nnstruct.predictors.gnn.shell import LightningShell
+
+        return LightningShell(self.callbacks, self.logger, bool(self.progress))
+
+    def _stored_params(self) -> dict[str, Any]:
+        return {**super()._stored_params(), "callbacks": (), "logger": None}
 
     def _get_state(self) -> FittedState:
-        encoder_values, encoder_arrays = self.encoder_.state()
-        arrays = {f"encoder.{name}": array for name, array in encoder_arrays.items()}
-        for index, net in enumerate(self.members_):
-            for name, tensor in net.state_dict().items():
-                arrays[f"member{index}.{name}"] = tensor.detach().cpu().numpy()
-        values: dict[str, Any] = {name: getattr(self, f"{name}_") for name in _NUMBERS}
-        return FittedState(values | {"encoder": encoder_values}, arrays)
+        told = self.members_.state()
+        values = {
+            "transform": self.transform_.state(),
+            "variance": self.variance_,
+            "variance_scale": self.variance_scale_,
+        }
+        return FittedState({**values, "members": dict(told.values)}, told.arrays)
 
     def _set_state(self, state: FittedState) -> None:
-        import torch
-
-        from nnstruct.predictors.gnn.training import isolated
-
-        for name in _NUMBERS:
-            setattr(self, f"{name}_", float(state.values[name]))
-        self.encoder_ = GraphEncoder.from_state(
-            state.values["encoder"], _with_prefix(state.arrays, "encoder.")
-        )
-        self.members_ = []
-        for index in range(self.members):
-            with isolated(0, self.n_jobs):
-                net = self._network()
-            weights = _with_prefix(state.arrays, f"member{index}.")
-            net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-            self.members_.append(net.eval())
-
-
-_NUMBERS = ("label_mean", "label_std", "variance_scale", "mean_units")
-
-
-def _with_prefix(arrays: Any, prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _labelled(graphs: list[Data], target: np.ndarray, weight: np.ndarray) -> list[Data]:
-    import torch
-
-    for graph, label, share in zip(graphs, target, weight, strict=True):
-        graph.y = torch.tensor([label], dtype=torch.float32)
-        graph.weight = torch.tensor([share], dtype=torch.float32)
-    return graphs
-
-
-def _parts(fold: np.ndarray, member: int, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to train on and to validate on; all of them for both where a part would be empty."""
-    everything = np.arange(len(fold))
-    held_out = fold == member % (fold.max() + 1)
-    if not (weight[held_out].sum() > 0 and weight[~held_out].sum() > 0):
-        return everything, everything
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        values = state.values
+        self.transform_ = LabelTransform.from_state(values["transform"])
+        self.variance_, self.variance_scale_ = float(values["variance"]), float(values["variance_scale"])
+        self.members_ = GraphMembers(self._settings()).restore(values["members"], state.arrays)

@@ -1,199 +1,188 @@
-"""One member of the ensemble, trained with Lightning."""
+"""How all members of an ensemble are trained and asked together."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+import math
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
-from torch_geometric.data import Batch, Data
-from torch_geometric.loader import DataLoader
 
-from nnstruct.predictors.gnn.network import StructureNet
-from nnstruct.processes import torch_threads
+from nnstruct.encode.packed import PackedGraphs
+from nnstruct.encode.packed_kernel import KINDS
+from nnstruct.predictors.gnn.batches import GraphBatch, spans
+from nnstruct.predictors.gnn.inference import PassRoom, run
+from nnstruct.predictors.gnn.losses import batch_loss
+from nnstruct.predictors.gnn.network import Dropout, StructureNet
+from nnstruct.random import derive_seed, generator
 
-CLIP_NORM = 1.0
-BETA = 0.5
-_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+# Float32 numbers that one pass may hold beside the weights, and units that fit into a processor's caches.
+_MOST_NUMBERS = 2**27
+_CACHED_UNITS = 768
+_PREDICT_GRAPHS = 512
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """How a member is trained; see :class:`nnstruct.predictors.GNN` for the meaning of each."""
+class LearningCourse:
+    """A course of training.
 
-    max_epochs: int
-    patience: int
+    Attributes
+    ----------
+    steps : int
+        Of the optimiser, AdamW (Loshchilov and Hutter, 2019); the rate falls to zero as a half cosine.
+    batch_size : int
+        Graphs a step.
+    learning_rate, weight_decay, dropout : float
+    loss : str
+        One of :data:`nnstruct.predictors.gnn.losses.LOSSES`.
+    seed : int
+        Decides the batches and the dropout.
+    """
+
+    steps: int
     batch_size: int
     learning_rate: float
     weight_decay: float
-    accelerator: str
-    progress: bool
+    dropout: float
+    loss: str
+    seed: int
 
 
-class _LitNet(LightningModule):
-    def __init__(self, net: StructureNet, options: TrainingOptions, steps: int) -> None:
-        super().__init__()
-        self.net = net
-        self.options = options
-        self.steps = steps
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        return _loss(self.net, batch)
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        # The likelihood under the best common scale of the variances, since they are scaled to
-        # the errors afterwards: plain overconfidence of a late epoch must not hide its better mean.
-        mean, log_variance = self.net(
-            batch.x, batch.edge_index, batch.edge_attr, batch.graph_attr, batch.batch
-        )
-        share = batch.weight / batch.weight.sum()
-        scale = (share * (batch.y - mean) ** 2 * torch.exp(-log_variance)).sum().clamp_min(1e-12)
-        loss = 0.5 * ((share * log_variance).sum() + torch.log(scale))
-        self.log("val_loss", loss, batch_size=batch.num_graphs, prog_bar=True)
-
-    def configure_optimizers(self) -> Any:
-        options = self.options
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, options.learning_rate, total_steps=self.steps, pct_start=0.15
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _loss(net: StructureNet, batch: Batch) -> Tensor:
-    # Weighted by variance ** BETA, so that a large variance does not excuse a bad mean
-    # (Seitzer et al., 2022, "On the pitfalls of heteroscedastic uncertainty estimation").
-    mean, log_variance = net(batch.x, batch.edge_index, batch.edge_attr, batch.graph_attr, batch.batch)
-    nll = 0.5 * (log_variance + (batch.y - mean) ** 2 * torch.exp(-log_variance))
-    loss = nll * torch.exp(BETA * log_variance).detach()
-    return (batch.weight * loss).sum() / batch.weight.sum().clamp_min(1e-12)
-
-
-class _KeepBest(Callback):
-    """Remembers the weights of the epoch with the least validation loss, in memory."""
-
-    def __init__(self, net: StructureNet) -> None:
-        self.net = net
-        self.loss = float("inf")
-        self.weights: dict[str, Tensor] = {}
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        loss = float(trainer.callback_metrics["val_loss"])
-        if loss < self.loss:
-            self.loss, self.weights = loss, deepcopy(self.net.state_dict())
-
-
-def train_member(
-    net: StructureNet, train: list[Data], validation: list[Data], options: TrainingOptions, seed: int
-) -> StructureNet:
-    """Train a network and bring back its best epoch on the validation graphs.
-
-    The global random state is left as it was, and no file is written.
+class Learner:
+    """Members that learn from labelled graphs, all in one pass; each batch serves every member.
 
     Parameters
     ----------
     net : StructureNet
-        Changed in place.
-    train : list of torch_geometric.data.Data
-        With the standardised label ``y`` and the ``weight`` of each graph.
-    validation : list of torch_geometric.data.Data
-        Likewise.
-    options : TrainingOptions
-    seed : int
-        Decides the order of the batches.
-
-    Returns
-    -------
-    StructureNet
-        The same, on the CPU and in evaluation mode.
+        Its weights are the start, and stay as they are.
+    graphs : PackedGraphs
+        Of n graphs.
+    target : float64 [members, n]
+    weight : float64 [members, n]
+        Zero where a member does not learn from a graph.
+    course : LearningCourse
     """
-    shuffle = torch.Generator().manual_seed(seed)
-    batches = DataLoader(train, batch_size=options.batch_size, shuffle=True, generator=shuffle)
-    held_out = DataLoader(validation, batch_size=max(1, len(validation)))
-    best = _KeepBest(net)
-    module = _LitNet(net, options, steps=len(batches) * options.max_epochs)
-    with _quiet():
-        trainer = Trainer(
-            max_epochs=options.max_epochs,
-            accelerator=options.accelerator,
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=options.progress,
-            num_sanity_val_steps=0,
-            gradient_clip_val=CLIP_NORM,
-            callbacks=[best, EarlyStopping("val_loss", patience=options.patience, check_finite=False)],
+
+    def __init__(
+        self,
+        net: StructureNet,
+        graphs: PackedGraphs,
+        target: np.ndarray,
+        weight: np.ndarray,
+        course: LearningCourse,
+    ) -> None:
+        self.graphs, self.course, self.steps_done = graphs, course, 0
+        self.device = next(iter(net.weights.values())).device
+        weights = {name: one.detach().clone().requires_grad_() for name, one in net.weights.items()}
+        self._learner = StructureNet(net.shape, weights, net.typical)
+        self._parameters = list(weights.values())
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=course.learning_rate, weight_decay=course.weight_decay, fused=True
         )
-        trainer.fit(module, batches, held_out)
-    if best.weights:
-        net.load_state_dict(best.weights)
-    return net.cpu().eval()
+        seed = derive_seed(course.seed, "dropout") % 2**63
+        self._dropout = Dropout(course.dropout, seed, str(self.device))
+        self._rng = generator(course.seed, "batches")
+        self._targets = torch.from_numpy(target.astype(np.float32)).to(self.device)
+        self._shares = torch.from_numpy(weight.astype(np.float32)).to(self.device)
+        self._useful = np.flatnonzero(weight.any(axis=0))
+        self._waiting = np.zeros(0, dtype=np.int64)
+        self._most_units = unit_budget(net)
+
+    @property
+    def net(self) -> StructureNet:
+        """What was learned, apart from the learner."""
+        weights = {name: one.detach().clone() for name, one in self._learner.weights.items()}
+        return StructureNet(self._learner.shape, weights, self._learner.typical)
+
+    def step(self) -> Tensor:
+        """Take one step.
+
+        Returns
+        -------
+        float32 Tensor [members]
+            The loss of each.
+        """
+        course = self.course
+        progress = self.steps_done / course.steps
+        for group in self._optimizer.param_groups:
+            group["lr"] = course.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+        size = min(course.batch_size, len(self._useful))
+        while len(self._waiting) < size:
+            self._waiting = np.concatenate([self._waiting, self._rng.permutation(self._useful)])
+        chosen, self._waiting = self._waiting[:size], self._waiting[size:]
+        whole = self._shares[:, chosen].sum(dim=1).clamp_min(1e-12)
+        told = torch.zeros_like(whole)
+        for parameter in self._parameters:
+            parameter.grad = None
+        for part in spans(self.graphs, chosen, self._most_units, size):
+            share = self._shares[:, part]
+            output = self._learner(GraphBatch.of(self.graphs, part, self.device), self._dropout)
+            losses = batch_loss(course.loss, output, self._targets[:, part], share)
+            losses = losses * share.sum(dim=1) / whole
+            # Members share no weight, so that the slope of the sum is the slope of each.
+            losses.sum().backward()
+            told += losses.detach()
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self._optimizer.step()
+        self.steps_done += 1
+        return told
+
+
+def run_through(stage: str, learner: Learner) -> None:
+    """Take all steps.
+
+    Parameters
+    ----------
+    stage : str
+        What is learned from, for those that tell of it.
+    learner : Learner
+    """
+    while learner.steps_done < learner.course.steps:
+        learner.step()
 
 
 @torch.no_grad()
-def predict_member(net: StructureNet, graphs: list[Data], batch_size: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each graph's standardised label.
+def ask(net: StructureNet, graphs: PackedGraphs) -> np.ndarray:
+    """What each member says of each graph.
 
     Parameters
     ----------
     net : StructureNet
-    graphs : list of n torch_geometric.data.Data
-    batch_size : int
-        Graphs at a time.
+    graphs : PackedGraphs
+        Of n graphs.
 
     Returns
     -------
-    mean, variance : float32 Tensor [n]
+    float64 [members, n, outputs]
     """
-    outputs = [
-        net(batch.x, batch.edge_index, batch.edge_attr, batch.graph_attr, batch.batch)
-        for batch in DataLoader(graphs, batch_size=batch_size, generator=torch.Generator().manual_seed(0))
-    ]
-    mean, log_variance = (torch.cat([output[part] for output in outputs]) for part in (0, 1))
-    return mean, log_variance.exp()
+    device = next(iter(net.weights.values())).device
+    # Graphs of like size side by side make passes of like size.
+    order = np.argsort(np.diff(graphs.unit_start), kind="stable")
+    most_units = min(_CACHED_UNITS, unit_budget(net)) if device.type == "cpu" else unit_budget(net)
+    compiled = device.type == "cpu" and net.shape.layer == "bidirectional"
+    said = np.empty((net.shape.members, len(graphs), net.shape.outputs))
+    room = PassRoom()
+    for part in spans(graphs, order, most_units, _PREDICT_GRAPHS):
+        batch = GraphBatch.of(graphs, part, device)
+        said[:, part] = (run(net, batch, room) if compiled else net(batch)).cpu().numpy()
+    return said
 
 
-@contextmanager
-def isolated(seed: int, threads: int) -> Iterator[None]:
-    """A context in which torch is seeded and limited in its threads; outside all is as it was before.
+def unit_budget(net: StructureNet) -> int:
+    """Units that one pass may hold, so that memory stays bounded: what is larger comes alone.
 
     Parameters
     ----------
-    seed : int
-    threads : int
+    net : StructureNet
 
-    Yields
-    ------
-    None
+    Returns
+    -------
+    int
+        At least 1.
     """
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices), torch_threads(threads):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # Lightning reports devices and advises workers at each fit; neither helps here.
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    shape = net.shape
+    a_unit = shape.members * shape.hidden * (KINDS + 6) * shape.layers
+    return max(1, _MOST_NUMBERS // a_unit)
