@@ -55,10 +55,20 @@ def to_table(
     1
     """
     table = features(structures, families)
-    return pd.DataFrame(_rounded(table.to_numpy(dtype=np.float64)), columns=table.columns)
+    return pd.DataFrame(rounded(table.to_numpy(dtype=np.float64)), columns=table.columns)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Values with ten significant digits, NaN where they are not finite.
+
+    Parameters
+    ----------
+    values : float64 array
+
+    Returns
+    -------
+    float64 array
+    """
     finite = np.where(np.isfinite(values), values, np.nan)
     # Most are counts, which rounding leaves as they are; NaN differs from itself.
     places = np.nonzero((finite != np.rint(finite)) & ~np.isnan(finite))
@@ -141,7 +151,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         blind = check_choice(self.blind, "blind", ("error", "allow"))
         self.learned_ = learn_columns(checked) if self._is_auto() else None
         names, groups, values = self._columns(checked)  # [n, all columns]
-        values = values if self.learned_ is None else _rounded(values)
+        values = values if self.learned_ is None else rounded(values)
         if self.learned_ is None and blind == "error":
             check_shown(checked, self.families)
         known = np.isfinite(values)
@@ -190,14 +200,14 @@ class FeatureTable(TransformerMixin, BaseEstimator):
                 "Fit again with this version of nnstruct.",
             )
         values = found[:, [place[name] for name in self.columns_]]  # [n, c]
-        values = values if self.learned_ is None else _rounded(values)
+        values = values if self.learned_ is None else rounded(values)
         return np.where(np.isfinite(values), values, self.median_)
 
     def _is_auto(self) -> bool:
         return isinstance(self.families, str) and self.families == AUTO
 
     def _columns(self, structures: list[Structure]) -> tuple[list[str], list[str], np.ndarray]:
-        """Name and group of each column, and float64 [n, columns] with gaps, those of ``auto`` not rounded."""
+        """Name and group of each column, and float64 [n, columns] with gaps, not rounded for ``auto``."""
         if self.learned_ is None:
             table = to_table(structures, self.families)
             names = list(table.columns)

@@ -18,6 +18,7 @@ from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
 from nnstruct.predictors.sources import SourceModels, build_sources
 from nnstruct.predictors.twins import twin_groups
+from nnstruct.predictors.weights import WeightStatistics
 
 __all__ = [
     "GNN",
@@ -37,6 +38,7 @@ __all__ = [
     "Predictor",
     "RandomForest",
     "SourceModels",
+    "WeightStatistics",
     "build_sources",
     "evaluate",
     "grouped_folds",

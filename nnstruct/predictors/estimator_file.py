@@ -17,6 +17,7 @@ from nnstruct.errors import CorruptFileError
 
 _EXTRA_TRUST = (
     "nnstruct.encode.table.FeatureTable",
+    "nnstruct.encode.weight_table.WeightTable",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.gaussian_process.kernels.ConstantKernel",
     "sklearn.gaussian_process.kernels.Matern",
@@ -46,6 +47,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "ObjectNode": frozenset(
         {
             "nnstruct.encode.table.FeatureTable",
+            "nnstruct.encode.weight_table.WeightTable",
             "sklearn._loss.link.IdentityLink",
             "sklearn._loss.link.Interval",
             "sklearn._loss.loss.HalfSquaredError",

@@ -17,6 +17,7 @@ from nnstruct.predictors.base import FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 CALIBRATION_FOLDS = 5
 
@@ -32,13 +33,15 @@ class TabularPredictor(Predictor):
     families: str | Sequence[str]
     n_jobs: int = 1
     _standardised = True
+    _other_table: Any = None  # what stands in the place of the feature table, where something does
 
     @abstractmethod
     def _regressor(self) -> Any:
         """The scikit-learn regressor, not fitted, with this predictor's parameters."""
 
     def _pipeline(self) -> Pipeline:
-        steps: list[tuple[str, Any]] = [("table", FeatureTable(self.families))]
+        table = FeatureTable(self.families) if self._other_table is None else clone(self._other_table)
+        steps: list[tuple[str, Any]] = [("table", table)]
         if self._standardised:
             steps.append(("scale", StandardScaler()))
         return Pipeline([*steps, ("regressor", self._regressor())])
@@ -112,7 +115,7 @@ class EnsemblePredictor(TabularPredictor):
         self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Squared error and spread of predictions of unseen structures, and where there is one."""
-        fingerprints = [structure.fingerprint for structure in structures]
+        fingerprints = [structure.fingerprint for structure in check_structures(structures)]
         folds = min(CALIBRATION_FOLDS, len(set(fingerprints)))
         error, spread = np.zeros(len(y)), np.zeros(len(y))
         if folds < 2:

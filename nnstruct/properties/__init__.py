@@ -15,6 +15,7 @@ from nnstruct.properties import (
     paper,
     paths,
     spectra,
+    statnn,
     units,
     weights,
 )
@@ -25,5 +26,5 @@ from nnstruct.properties.table import features
 __all__ = [
     "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "MeasureFamily", "PropertyFamily", "capacity", "centrality",
     "compressibility", "feature_names", "features", "layered", "motifs", "network_features", "operators",
-    "paper", "paths", "spectra", "units", "weights",
+    "paper", "paths", "spectra", "statnn", "units", "weights",
 ]  # fmt: skip

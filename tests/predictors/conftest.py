@@ -20,6 +20,7 @@ SMALL: dict[str, dict] = {
     "adaboost": {"n_estimators": 10},
     "hist-gradient-boosting": {"members": 3, "max_iter": 15},
     "gaussian-process": {"restarts": 0},
+    "weight-statistics": {"predictor": "bayesian-ridge"},
     "conformal": {"predictor": "bayesian-ridge", "folds": 3},
 }
 # Float32 sums over units change in the last digits with their order, and learning only comes near a constant.

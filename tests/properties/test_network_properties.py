@@ -204,3 +204,52 @@ def test_bad_share(share):
         layer_compressibility(network, share)
     with pytest.raises(InvalidInputError, match=r"share must be in \(0, 1\)"):
         greedy_cp(np.ones((2, 2, 2)), share)
+
+
+@given(network=networks())
+@settings(max_examples=15, deadline=None)
+def test_statnn_equals_numpy(network):
+    row = network_features([network], ["statnn"]).iloc[0].rename(lambda name: name.removeprefix("statnn."))
+    structure, entered = network.structure, network.structure.layer[network.structure.edge_index[1]]
+    deepest, forward = structure.num_layers - 1, ~structure.recurrent
+    between = (entered > 1) & (entered < deepest) & forward
+    inside = (structure.layer > 1) & (structure.layer < deepest)
+    expected = {
+        "input_kernel": network.tensors.get("input_weight", np.zeros(0)),
+        "input_bias": network.bias[structure.layer == 0],
+        "first_kernel": network.weight[(entered == 1) & forward],
+        "first_bias": network.bias[structure.layer == 1],
+        "middle_kernel": network.weight[between],
+        "middle_bias": network.bias[inside],
+        "last_kernel": network.weight[(entered == deepest) & forward],
+        "last_bias": network.bias[structure.layer == deepest] if deepest else np.zeros(0),
+        "recurrent_kernel": network.weight[structure.recurrent],
+        "readout_kernel": network.tensors.get("readout_weight", np.zeros(0)),
+        "readout_bias": network.tensors.get("readout_bias", np.zeros(0)),
+    }
+    for group, values in expected.items():
+        found = row[[name for name in row.index if name.startswith(f"{group}_")]].tolist()
+        wanted = [math.nan] * 7
+        if values.size:
+            flat = values.astype(float).ravel()
+            wanted = [flat.mean(), flat.var(), *np.quantile(flat, [0, 0.25, 0.5, 0.75, 1])]
+        assert found == pytest.approx(wanted, nan_ok=True, abs=1e-9)
+    assert row.filter(like="norm_").isna().all()
+    assert row.filter(like="_scale_").isna().all()
+
+
+def test_statnn_of_normalised_networks():
+    structure = Structure.from_layers([2, 1, 1, 1])
+    scale = np.array([[1.0], [3.0], [5.0], [7.0], [9.0]])
+    tensors = {
+        "norm_scale": scale,
+        "norm_mean": -scale,
+        "norm_var": scale**2,
+        "input_weight.1": np.full((1, 4), 2.0),
+    }
+    row = network_features([Network(structure, np.ones((4, 1)), scale, tensors)], ["statnn"]).iloc[0]
+    groups = ("input", "first", "middle", "last")
+    assert [row[f"statnn.{group}_scale_mean"] for group in groups] == [2, 5, 7, 9]
+    assert [row[f"statnn.{group}_bias_max"] for group in groups] == [3, 5, 7, 9]
+    assert (row["statnn.norm_mean_min"], row["statnn.norm_var_median"]) == (-9, 25)
+    assert row["statnn.input_kernel_mean"] == 2

@@ -1,0 +1,5 @@
+"""Predictors that read the trained weights of Networks."""
+
+from nnstruct.predictors.weights.statistics import WeightStatistics
+
+__all__ = ["WeightStatistics"]
