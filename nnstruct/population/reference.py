@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Any, cast
 
 from nnstruct.population.augmentation import check_augmentation
 from nnstruct.population.module_training import ModuleTraining
@@ -45,7 +46,7 @@ def train_one(
 
 
 def _outcome(training: Training, task: Task, config: TrainConfig, keep: Collection[int]) -> Outcome:
-    outcome = Outcome()
+    outcome, module = Outcome(), cast(Any, training.module)
     for epoch in range(config.epochs):
         total = 0.0
         for size, loss in training.epoch(epoch):
@@ -57,10 +58,10 @@ def _outcome(training: Training, task: Task, config: TrainConfig, keep: Collecti
         ):
             break
         if epoch + 1 in keep:
-            outcome.kept[epoch + 1] = training.module.parameters_by_name()
+            outcome.kept[epoch + 1] = module.parameters_by_name()
     else:
         outcome.test_loss, outcome.test = training.evaluate("test")
-    outcome.parameters = training.module.parameters_by_name()
+    outcome.parameters = module.parameters_by_name()
     return outcome
 
 
