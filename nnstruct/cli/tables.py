@@ -76,13 +76,13 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     if evaluation.train_sizes:
         return _curve_table(evaluation, scores)
     places = [scores.columns.index(name) for name in _NARROW]
+    how = f"{evaluation.repeats} x {evaluation.folds}-fold cross-validation on"
+    if evaluation.folds == 1:
+        how = "learned from another benchmark, asked about"
     made = table(
         ("predictor", f"R2 [{evaluation.confidence:.0%} interval]", *_NARROW.values()),
         ((name, str(row[0]), *(row[place].value for place in places)) for name, row in scores.rows.items()),
-        title=(
-            f"{evaluation.repeats} x {evaluation.folds}-fold cross-validation on "
-            f"{evaluation.num_structures} structures"
-        ),
+        title=f"{how} {evaluation.num_structures} structures",
     )
     made.add_section()
     made.add_row("noise ceiling", str(scores.ceiling), style="yellow")

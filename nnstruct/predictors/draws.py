@@ -100,6 +100,30 @@ def fold_splits(classes: Sequence, folds: int, repeats: int, seed: int) -> list[
     return splits
 
 
+def held_out_split(classes: Sequence, learned: int) -> TrainTestSplit:
+    """The first rows are learned from; of the others those are scored whose class is none of theirs.
+
+    Parameters
+    ----------
+    classes : sequence, length n
+    learned : int
+
+    Returns
+    -------
+    TrainTestSplit
+
+    Raises
+    ------
+    InvalidInputError
+        If fewer than two rows are left to score.
+    """
+    known = set(classes[:learned])
+    others = [row for row in range(learned, len(classes)) if classes[row] not in known]
+    if len(others) < 2:
+        raise InvalidInputError("test", "hold two structures or more that are not learned from", len(others))
+    return TrainTestSplit(0, 0, np.arange(learned), np.array(others))
+
+
 def drawn_splits(
     fingerprints: Sequence[str], sizes: Sequence[int], draws: int, seed: int, *, everything: bool
 ) -> list[TrainTestSplit]:

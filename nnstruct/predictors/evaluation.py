@@ -19,6 +19,7 @@ from nnstruct.predictors.draws import (
     check_train_sizes,
     drawn_splits,
     fold_splits,
+    held_out_split,
 )  # fmt: skip
 from nnstruct.predictors.ensemble import Ensemble
 from nnstruct.predictors.metrics import TOP_K
@@ -70,6 +71,7 @@ def evaluate(
     train_sizes: Sequence[int | float] | None = None,
     protocol: str | Sequence[str] = UNSEEN,
     draws: int = 10,
+    test: BenchmarkLike | None = None,
     groups: Any = None,
     k: int = TOP_K,
     higher_is_better: bool = True,
@@ -99,6 +101,11 @@ def evaluate(
     ``no-twins``, those of them without a twin in the training set; ``all-rows``, every row, trained
     ones included, as many papers do. Each is scored from the same fits.
 
+    **With** ``test``: each predictor learns from all of ``bench`` and is asked about another benchmark, be it
+    of another cell, space or task. Copies of structures that were learned from are not scored, and with
+    ``no-twins`` no twins either. The ceiling is that of ``test``, and intervals are a bootstrap's over its
+    structures. Labels of other tasks lie elsewhere: look at ranks then, not at R2.
+
     Every predictor sees the same folds or draws, and its ``fit`` is handed the benchmark's ``label_noise``
     if it has a parameter ``y_std``. Where the benchmark has ``bounds``, predictors keep to them.
 
@@ -119,6 +126,8 @@ def evaluate(
     protocol : {"unseen", "no-twins", "all-rows"} or several of them
         In cross-validation ``unseen`` or ``no-twins``, where twins share a fold as copies do.
     draws : int
+    test : Benchmark, optional
+        What is scored in place of folds.
     groups : array-like [n], optional
         Classes of rows that count as twins beside those that :func:`nnstruct.predictors.twin_groups`
         finds, with ``no-twins``; the benchmark's ``groups`` by default, where it has them.
@@ -179,9 +188,22 @@ def evaluate(
     protocols = check_protocols(protocol)
     if groups is not None and NO_TWINS not in protocols:
         raise InvalidInputError("groups", f"be given with the protocol {NO_TWINS!r} only", protocol)
-    groups = getattr(bench, "groups", None) if groups is None else groups
+    if test is not None:
+        for field, value in (("train_sizes", train_sizes), ("groups", groups)):
+            if value is not None:
+                raise InvalidInputError(field, "be left out where test is given", value)
+        name = name or f"{_name(bench)} to {_name(test)}"
+        learned, given = len(given.y), given.and_of(test, label_noise)
+    else:
+        groups = getattr(bench, "groups", None) if groups is None else groups
     twins = twin_groups(given.structures, groups) if NO_TWINS in protocols else None
-    if train_sizes is None:
+    if test is not None:
+        split = held_out_split(_fold_classes(given, protocols, twins), learned)
+        predictions = all_predictions(named, given, [split], "Held out", progress)
+        bench, given, folds, repeats = test, given.part(split.outside), 1, 1
+        rows = fold_rows(named, predictions, given, protocols[0], scoring)
+        predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
+    elif train_sizes is None:
         splits = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)
         predictions = all_predictions(named, given, splits, "Cross-validation", progress)
         rows = fold_rows(named, predictions, given, protocols[0], scoring)
@@ -222,19 +244,25 @@ def _fold_classes(given: LabelledRows, protocols: tuple[str, ...], twins: np.nda
     return [first[number] for number in family.tolist()]
 
 
+def _task(bench: Any) -> str:
+    table = getattr(bench, "table", None)
+    if table is not None and len(table) and "task" in table:
+        return str(table["task"].iloc[0])
+    return str(getattr(bench, "task", "") or "")
+
+
+def _name(bench: Any) -> str:
+    return str(getattr(bench, "name", "") or _task(bench))
+
+
 def _about(bench: Any, given: LabelledRows, name: str | None, scoring: ScoringRule) -> dict[str, Any]:
     from nnstruct import __version__
 
-    table = getattr(bench, "table", None)
-    if table is not None and len(table) and "task" in table:
-        task = str(table["task"].iloc[0])
-    else:
-        task = str(getattr(bench, "task", "") or "")
     labels = sorted(zip(given.fingerprints, given.y.tolist(), strict=True))
     return {
-        "benchmark": str(name or getattr(bench, "name", "") or task),
+        "benchmark": str(name or _name(bench)),
         "data": hashlib.blake2b(repr(labels).encode(), digest_size=8).hexdigest(),
-        "task": task,
+        "task": _task(bench),
         "target": str(getattr(bench, "target", "") or ""),
         "structures": len(given.y),
         "k": scoring.k,

@@ -169,6 +169,8 @@ def _columns() -> list[str]:
 
 
 def _case_title(row: pd.Series) -> str:
+    if row["folds"] == 1:
+        return f"learned from another benchmark, {row['protocol']}"
     if pd.isna(row["train_size"]):
         return f"{row['repeats']} x {row['folds']}-fold cross-validation, {row['protocol']}"
     return f"{row['train_size']} labels, {row['protocol']}, {row['repeats']} draws"

@@ -90,7 +90,7 @@ class Evaluation:
     noise_ceiling : (float, float, float)
         Value, low, high.
     folds, repeats, num_structures : int
-        ``folds`` is 0 with training sizes, and ``repeats`` the number of draws.
+        ``folds`` is 0 with training sizes, and ``repeats`` the number of draws; both are 1 with ``test``.
     confidence : float
         Level of the intervals.
     results : pandas.DataFrame
@@ -248,10 +248,11 @@ class Evaluation:
                 f"{self.num_structures} structures, {self.repeats} random training sets of each size, "
                 f"mean ± standard deviation over them, k = {k}"
             )
-        return (
-            f"{self.num_structures} structures, {self.repeats} x {self.folds}-fold cross-validation by "
-            f"fingerprint, {100 * self.confidence:g}% intervals (bootstrap over structures)"
-        )
+        how = f"{self.repeats} x {self.folds}-fold cross-validation by fingerprint"
+        if self.folds == 1:
+            how = "learned from another benchmark"
+        intervals = f"{100 * self.confidence:g}% intervals (bootstrap over structures)"
+        return f"{self.num_structures} structures, {how}, {intervals}"
 
     def __str__(self) -> str:
         scores = self.scores

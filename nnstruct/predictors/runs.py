@@ -69,6 +69,48 @@ class LabelledRows:
             fingerprints=[structure.fingerprint for structure in structures],
         )
 
+    def and_of(self, bench: Any, label_noise: bool) -> LabelledRows:
+        """These rows and those of another benchmark after them; bounds are those of these.
+
+        Parameters
+        ----------
+        bench : Benchmark
+        label_noise : bool
+
+        Returns
+        -------
+        LabelledRows
+        """
+        more = LabelledRows.of(bench, label_noise)
+        return LabelledRows(
+            rows=self.rows + more.rows,
+            structures=self.structures + more.structures,
+            y=np.concatenate([self.y, more.y]),
+            noise=None if self.noise is None else np.concatenate([self.noise, np.zeros(len(more.y))]),
+            bounds=self.bounds,
+            fingerprints=self.fingerprints + more.fingerprints,
+        )
+
+    def part(self, places: np.ndarray) -> LabelledRows:
+        """Some of the rows.
+
+        Parameters
+        ----------
+        places : int64 [m]
+
+        Returns
+        -------
+        LabelledRows
+        """
+        return LabelledRows(
+            rows=[self.rows[i] for i in places],
+            structures=[self.structures[i] for i in places],
+            y=self.y[places],
+            noise=None if self.noise is None else self.noise[places],
+            bounds=self.bounds,
+            fingerprints=[self.fingerprints[i] for i in places],
+        )
+
 
 def named_predictors(predictors: Any, seed: int) -> dict[str, BaseEstimator]:
     """Predictors by a label each; equal labels are numbered."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class PredictorSection(Section):
     """``[predictor]``: its name, the keywords of its class, and whether one fitted to everything is saved."""
 
-    name: str
+    name: str = "auto"
     params: dict[str, Any] = Field(default_factory=dict)
     save: bool = True
 
@@ -134,9 +134,21 @@ class PredictorRecipe(Section):
     """
 
     benchmark: BenchmarkSection
-    predictor: PredictorSection
+    test: BenchmarkSection | None = None
+    predictor: PredictorSection = PredictorSection()
     evaluation: EvaluationSection = EvaluationSection()
     expected: ExpectedSection = ExpectedSection()
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.test is not None and self.evaluation.train_sizes is not None:
+            raise InvalidInputError("train_sizes", "be left out with [test]", self.evaluation.train_sizes)
+        return self
+
+    @property
+    def title(self) -> str:
+        """What is done, for a reader."""
+        return self.evaluation.title if self.test is None else f"learned, then asked about {self.test.name}"
 
     def make(self) -> Predictor:
         """The predictor, not fitted; its seed is that of the evaluation unless ``params`` has another.
@@ -257,16 +269,20 @@ def run_predictor_recipe(
     recipe = read_recipe(file, PredictorRecipe)
     settings, name = recipe.evaluation, recipe.predictor.name
     bench = recipe_benchmark(recipe.benchmark, file, tables)
+    called = recipe.benchmark.name
+    test = None
+    if recipe.test is not None:
+        test, called = recipe_benchmark(recipe.test, file, tables), f"{called} to {recipe.test.name}"
     with naming(file, "evaluation"):
         sizes = settings.counts(len(bench.structures))
     with naming(file, "expected"):
         check_expected(recipe.expected, sizes, tuple(settings.protocol))
     with naming(file, "predictor"):
         predictor = recipe.make()
-    say(f"{name} on {bench!r}: {settings.title}")
+    say(f"{name} on {bench!r}: {recipe.title}")
     with naming(file, "predictor"):
         evaluation = evaluate(
-            {name: predictor}, bench, name=recipe.benchmark.name, progress=progress, **settings.options()
+            {name: predictor}, bench, test=test, name=called, progress=progress, **settings.options()
         )
     target = RUNS / file.stem if out is None else Path(out)
     checks = checks_of(recipe.expected, evaluation, name, settings.protocol[0])

@@ -281,6 +281,38 @@ def test_the_plot_draws_a_line_for_each_predictor_and_protocol(curve):
         curve.plot("tau")
 
 
+def test_another_benchmark_is_scored_without_what_was_learned_from():
+    learned, others = SHAPES[:20], [*SHAPES[15:], Structure.from_layers([1, 9, 1])]
+    noisy = SimpleNamespace(
+        structures=learned, y=np.arange(20.0), noise_ceiling=SimpleNamespace(value=1.0, low=1.0, high=1.0),
+        label_noise=np.ones(20), name="small",
+    )  # fmt: skip
+    other = SimpleNamespace(
+        structures=others, y=np.array([2.0 * s.num_units for s in others]), name="large",
+        noise_ceiling=SimpleNamespace(value=0.7, low=0.6, high=0.8),
+    )  # fmt: skip
+    Told.handed.clear()
+    found = evaluate({"told": Told(), "mean": Mean()}, noisy, test=other, resamples=20)
+    ((count, noise),) = Told.handed
+    assert count == 20
+    np.testing.assert_array_equal(noise, np.ones(20))
+    assert found.predictions["fingerprint"].nunique() == found.num_structures == 11
+    assert not {s.fingerprint for s in learned} & set(found.predictions["fingerprint"])
+    unseen = np.array([s.num_units for s in SHAPES[20:]] + [11.0])
+    assert found.table.loc["told", "mae"] == pytest.approx(unseen.mean())
+    assert found.table.loc["told", "kendall"] == pytest.approx(1.0)
+    assert found.table.loc["told", "ceiling"] == 0.7
+    means = found.predictions.loc[found.predictions["predictor"] == "mean", "y_pred"]
+    assert set(means) == {9.5}
+    assert "learned from another benchmark" in str(found)
+    assert set(found.results["benchmark"]) == {"small to large"}
+    for options in ({"train_sizes": [5]}, {"groups": np.zeros(20), "protocol": "no-twins"}):
+        with pytest.raises(InvalidInputError, match="be left out where test is given"):
+            evaluate("mean", noisy, test=other, **options)
+    with pytest.raises(InvalidInputError, match="two structures or more that are not learned from"):
+        evaluate("mean", noisy, test=noisy)
+
+
 def test_a_cross_validation_is_drawn_with_its_intervals(twice):
     found = evaluate(["mean", Told()], twice, folds=2, repeats=1, resamples=20)
     ax = found.plot("r2", Figure().subplots())

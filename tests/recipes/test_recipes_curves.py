@@ -179,7 +179,27 @@ def test_a_written_recipe_reads_back(tmp_path):
     assert read_recipe(tmp_path / "again.toml", PredictorRecipe).expected == recipe.expected
 
 
-@pytest.mark.parametrize("path", sorted(TRAIN.glob("auto-*.toml")), ids=lambda path: path.stem)
+def test_another_benchmark_may_be_asked_about(tables, tmp_path):
+    (tables / "other.csv").write_text("arch,acc1\n00000000,1.0\n11111111,2.0\n22222222,3.0\n01201201,2.5\n")
+    test = '[test]\ntable = "macro"\nfile = "other.csv"\n'
+    text = RECIPE[: RECIPE.index("[evaluation]")] + test + "[expected]\nmae = [0, 99]\n"
+    run = run_predictor_recipe(write(tmp_path, text), tmp_path / "out", tables=tables)
+    assert run.as_expected
+    assert run.evaluation.num_structures == 4
+    assert set(run.evaluation.results["benchmark"]) == {"macro to macro"}
+    with pytest.raises(RecipeError, match=r"train_sizes must be left out with \[test\]"):
+        run_predictor_recipe(write(tmp_path, RECIPE + test), tmp_path / "out", tables=tables)
+
+
+@pytest.mark.parametrize("path", sorted(TRAIN.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_here_can_be_read_and_their_benchmarks_are_here(path):
+    if not path.stem.startswith("prune-"):
+        recipe = read_recipe(path, PredictorRecipe)
+        for wanted in filter(None, (recipe.benchmark, recipe.test)):
+            assert wanted.table or (path.parent / wanted.path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("path", sorted(TRAIN.glob("auto-nasbench*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_of_published_tables_can_be_read(path):
     recipe = read_recipe(path, PredictorRecipe)
     assert recipe.benchmark.table in path.stem.replace("nasbench-", "")

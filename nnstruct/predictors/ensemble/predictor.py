@@ -126,9 +126,8 @@ class Ensemble(Predictor):
             self.level_ = NoiseLevel().fit(y, np.zeros(len(y)) if y_std is None else y_std)
             self.columns_ = self._members(names)
             self.columns_.fit(table, groups, y, trusted, y_std, weight)
-            self._blend(
-                table, y, trusted, y_std, weight, _folds(structures, table, folds, self._seed("folds"))
-            )
+            fold = _folds(structures, table, folds, self._seed("folds"))
+            self._blend(table, y, trusted, shares, y_std, weight, fold)
             self._forget_unused_prior()
 
     def _members(self, names: tuple[str, ...]) -> ColumnMembers | MixedMembers:
@@ -153,30 +152,32 @@ class Ensemble(Predictor):
         table: np.ndarray,
         y: np.ndarray,
         trusted: np.ndarray,
+        shares: np.ndarray,
         y_std: np.ndarray | None,
         weight: np.ndarray | None,
         fold: np.ndarray | None,
     ) -> None:
+        """Weigh the members by all labels alike, the noisy ones too: those they are judged by later."""
         names = self.columns_.names
         clipped = np.clip(y, self.low_, self.high_)
         if fold is None:
             self.weights_ = dict.fromkeys(names, 1.0 / len(names))
             self.scores_ = dict.fromkeys(names, float("nan"))
             variance = np.full(len(y), clipped.var())
-            self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), trusted)
+            self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), shares)
             return
         means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
         said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
-        found = blend_weights(said, clipped, trusted)
+        found = blend_weights(said, clipped, shares)
         self.weights_ = dict(zip(names, found.tolist(), strict=True))
-        total = float(np.average((clipped - np.average(clipped, weights=trusted)) ** 2, weights=trusted))
-        errors = np.average((said - clipped[:, None]) ** 2, weights=trusted, axis=0)
+        total = float(np.average((clipped - np.average(clipped, weights=shares)) ** 2, weights=shares))
+        errors = np.average((said - clipped[:, None]) ** 2, weights=shares, axis=0)
         scores = 1.0 - errors / total if total > 0 else np.full(len(names), np.nan)
         self.scores_ = dict(zip(names, scores.tolist(), strict=True))
         mean, spread = self._mixed(said)
         error = (self._fenced(mean, means) - y) ** 2
         process = np.where(np.isfinite(process), process, error.mean())
-        self.calibration_ = Calibration().fit(error, process, spread, trusted)
+        self.calibration_ = Calibration().fit(error, process, spread, shares)
 
     def _mixed(self, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The blend and the variance between members, float64 [m] each, from [m, M]."""
