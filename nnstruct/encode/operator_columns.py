@@ -15,6 +15,7 @@ import numpy as np
 
 from nnstruct.properties.packing import pack, starts
 from nnstruct.structure import Structure
+from nnstruct.structure.fields import SIZES, size_of
 from nnstruct.structure.operator_kinds import is_identity
 from nnstruct.structure.reduction import ContractedGraph, contract
 from nnstruct.structure.units import ATTRIBUTES_OF, UNIT_DEFAULTS
@@ -39,10 +40,12 @@ class ColumnBlock(NamedTuple):
 
 
 def values_of(structure: Structure, name: str) -> tuple[Any, ...]:
-    """An attribute of each unit; where the structure has none, its family's default or ``(none)``."""
+    """An attribute of each unit; where there is none, 1 for a size, the family's default or ``(none)``."""
     values = structure.attributes.get(name)
     if values is not None:
         return values
+    if name in SIZES:
+        return (1,) * structure.num_units
     known = name in ATTRIBUTES_OF.get(structure.family, ())
     return (UNIT_DEFAULTS[name] if known else ABSENT,) * structure.num_units
 
@@ -61,13 +64,13 @@ def learn(structures: Sequence[Structure]) -> dict[str, Any]:
         Lists of str and int and arrays of int64 by name, for :func:`blocks`.
     """
     names = sorted({name for structure in structures for name in structure.attributes})
-    numeric = [name for name in names if all(_is_numeric(s, name) for s in structures)]
+    numeric = [name for name in names if name in SIZES or all(_is_numeric(s, name) for s in structures)]
     labels = {name: _frequent(_labels(s, name) for s in structures) for name in names if name not in numeric}
-    few: dict[str, list[int]] = {}
+    few: dict[str, list[Any]] = {}
     for name in numeric:
         found = {value for s in structures for value in values_of(s, name) if value != ABSENT}
         if len(found) <= MOST_VALUES:
-            few[name] = sorted(found)
+            few[name] = sorted(found, key=_by_size)
     learned: dict[str, Any] = {"labels": labels, "few": few, "numeric": numeric}
     grams = {}
     for name in _in_grams(learned):
@@ -118,6 +121,11 @@ def _is_numeric(structure: Structure, name: str) -> bool:
     return all(not isinstance(value, str) or value == ABSENT for value in values_of(structure, name))
 
 
+def _by_size(value: Any) -> tuple[float, str]:
+    size = size_of(value)
+    return float(value) if size is None else size, str(value)
+
+
 def _labels(structure: Structure, name: str) -> list[str]:
     return [str(value) for value in values_of(structure, name)]
 
@@ -162,7 +170,8 @@ def _count_blocks(structures: Sequence[Structure], learned: dict[str, Any]) -> l
 
 def _numbers(structure: Structure, name: str) -> np.ndarray:
     given = values_of(structure, name)
-    return np.array([np.nan if isinstance(v, str) else v for v in given], dtype=np.float64)
+    number = {v: (size_of(v) if name in SIZES else np.nan if isinstance(v, str) else v) for v in set(given)}
+    return np.array([number[v] for v in given], dtype=np.float64)
 
 
 def _summary(structure: Structure, name: str) -> list[float]:

@@ -17,6 +17,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.fields import SIZES, size_of
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -45,7 +46,8 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
     attribute_values_ : dict of str to list
         Of attributes that are text.
     attribute_moments_ : dict of str to (float, float)
-        Mean and standard deviation of log(1 + value) of attributes that are numbers from 0.
+        Mean and standard deviation of log(1 + value) of attributes that are numbers from 0, and of sizes
+        (``width``, ``kernel``, ``stride``, ``dilation``, ``groups``; a structure without one has 1).
     node_mean_, node_std_ : float32 [F]
     edge_mean_, edge_std_ : float32 [D]
     graph_mean_, graph_std_ : float32 [G]
@@ -87,12 +89,14 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         for structure in checked:
             for name, values in structure.attributes.items():
                 seen.setdefault(name, set()).update(values)
-        numbers = [name for name in sorted(seen) if all(_is_number(value) for value in seen[name])]
+        numbers = [
+            name for name in sorted(seen) if name in SIZES or all(_is_number(value) for value in seen[name])
+        ]
         self.attribute_values_ = {
             name: sorted(seen[name], key=_typed) for name in sorted(seen) if name not in numbers
         }
         self.attribute_moments_ = {
-            name: _log_moments([v for s in checked for v in s.attributes.get(name, ())]) for name in numbers
+            name: _log_moments([number for s in checked for number in _numbers(s, name)]) for name in numbers
         }
         self.node_mean_, self.node_std_ = _moments(packed.nodes)
         self.edge_mean_, self.edge_std_ = _moments(edge_lists(packed)[1])
@@ -259,11 +263,12 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             columns[known, place[known]] = 1.0
             column += len(values)
         for name, (mean, std) in self.attribute_moments_.items():
-            found = {value for s in structures for value in s.attributes.get(name, ()) if _is_number(value)}
-            logs = {value: (np.log1p(value) - mean) / std for value in found}
-            columns[:, column] = np.clip(
-                unit_column(structures, name, logs, 0.0)[units], -_FARTHEST, _FARTHEST
-            )
+            found = {value for s in structures for value in s.attributes.get(name, ())}
+            sizes = {value: size_of(value) if name in SIZES else value for value in found}
+            logs = {v: (np.log1p(size) - mean) / std for v, size in sizes.items() if _is_size(size)}
+            missing = (np.log1p(1.0) - mean) / std if name in SIZES else 0.0
+            written = unit_column(structures, name, logs, missing)[units]
+            columns[:, column] = np.clip(written, -_FARTHEST, _FARTHEST)
             column += 1
 
 
@@ -275,7 +280,19 @@ def _is_number(value: Any) -> bool:
     return is_integer(value) and value >= 0
 
 
-def _log_moments(values: list[int]) -> tuple[float, float]:
+def _is_size(value: Any) -> bool:
+    return _is_number(value) or (isinstance(value, float) and value >= 0)
+
+
+def _numbers(structure: Structure, name: str) -> Sequence[Any]:
+    """An attribute of each unit, none where there is no such; sizes as numbers, 1 where there are none."""
+    values = structure.attributes.get(name, ())
+    if name not in SIZES:
+        return values
+    return [size_of(value) for value in values] or [1.0] * structure.num_units
+
+
+def _log_moments(values: list[Any]) -> tuple[float, float]:
     logs = np.log1p(values)
     std = float(logs.std())
     return float(logs.mean()), std if std >= _TINY else 1.0

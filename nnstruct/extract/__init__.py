@@ -59,7 +59,10 @@ Biases are the rows of ``network.bias`` [N, b]: b is 1, 4 for LSTM and GRU (whos
 bias inside and one outside the reset gate). Scales and shifts of normalisations and other constants
 are in ``network.tensors``. Weights that several steps share are in ``network.tied``; each use has
 units of its own. ``structure.attributes`` names each unit's ``operator``, ``activation`` (what
-joined it, in order, with ``+`` between) and ``stage`` (its group, in the order of the program).
+joined it, in order, with ``+`` between; pools with window and stride, ``max_pool2d_3_s2``) and
+``stage`` (its group, in the order of the program). ``kernel``, ``stride``, ``dilation`` and ``groups``
+are those of its own step, 1 where it has none; of a linear unit the kernel is how many places of a
+channel it reads. At layer resolution there is ``width`` too: the neurons or channels of the operator.
 
 At ``resolution="layer"`` each input, each step that computes and each concatenation is one unit,
 with an edge for each result that is read, and a recurrent edge from a recurrent layer to itself.

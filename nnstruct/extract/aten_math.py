@@ -138,7 +138,7 @@ def _is_number(value: Any) -> bool:
 
 
 @handles("aten.add", "aten.sub", "aten.rsub", "aten.subtract")
-def _add(low: Lowering, left: Any, right: Any, *, alpha: float = 1) -> Ref:
+def add(low: Lowering, left: Any, right: Any, *, alpha: float = 1) -> Ref:
     name = str(low.node.target).split(".")[1]
     if name == "rsub":
         left, right, name = right, left, "sub"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nnstruct.extract.aten_affine import many, pad
+from nnstruct.extract.aten_math import add
 from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
 _SAME = (
@@ -200,6 +201,31 @@ def _index_select(low: Lowering, x: Any, axis: int, index: Any) -> Ref:
     if not isinstance(x, Ref) or isinstance(index, Ref):
         raise low.unsupported("take constant places of a value")
     return Ref(take(low, x.value, axis % len(low.shape(x)), index.cpu().numpy()))
+
+
+@handles("aten.index_add")
+def _index_add(low: Lowering, x: Any, axis: int, index: Any, source: Any, *, alpha: float = 1) -> Ref:
+    if isinstance(index, Ref):
+        raise low.unsupported("add at constant places")
+    b, shape = low.builder, low.shape(x)
+    axis %= len(shape)
+    places = index.cpu().numpy()
+    value = low.ref(source)
+    added = b.shape[value][axis]
+    sizes = [size if place != axis else 1 for place, size in enumerate(shape)]
+    zero = b.one("constant", [], sizes, tensors={"value": ("zeros", np.zeros(sizes, dtype=np.float32))})
+    both = b.concat([value, zero], axis)
+    total: Any = x
+    while (places >= 0).any():
+        # One turn takes each place once; what is added there again comes in the next.
+        first = [int(np.flatnonzero(places == place)[0]) for place in np.unique(places[places >= 0])]
+        order = np.full(shape[axis], added)
+        order[places[first]] = first
+        spread = b.one("take", [both], shape, options={"axis": axis, "indices": order.tolist()})
+        total = add(low, total, Ref(spread), alpha=alpha)
+        places = places.copy()
+        places[first] = -1
+    return total if isinstance(total, Ref) else Ref(low.ref(total))
 
 
 @handles("aten.index")

@@ -9,12 +9,14 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.network.module_network import EdgeBlock, ModuleNetwork
-from nnstruct.program.blocks import Block
+from nnstruct.program.blocks import Block, DenseBlock
 from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.numbering import wired
+from nnstruct.program.sizes import step_sizes
 from nnstruct.program.steps import Program
 from nnstruct.program.wiring import Wiring
 from nnstruct.structure import Structure
+from nnstruct.structure.fields import SIZES
 
 MAX_EDGES = 50_000_000
 # Edge ends, the recurrent flag and one value: 16 + 1 + 4 bytes, and as much again while it is built.
@@ -86,7 +88,7 @@ def wire(
         family="module",
         inputs=inputs,
         outputs=outputs,
-        attributes=_attributes(wiring),
+        attributes=_attributes(wiring, program),
         origin={"kind": "extract", "resolution": resolution, **(origin or {}), "program": _stored(program)},
     )
     tensors, light = _without_weights(program, _on_constants(wiring))
@@ -153,15 +155,23 @@ def _rising(edges: np.ndarray) -> bool:
     return bool((step | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))).all())
 
 
-def _attributes(wiring: Wiring) -> dict[str, tuple[Any, ...]]:
-    operator: list[str] = []
-    activation: list[str] = []
-    stage: list[int] = []
+def _attributes(wiring: Wiring, program: Program) -> dict[str, tuple[Any, ...]]:
+    values: dict[str, list[Any]] = {name: [] for name in ("operator", "activation", "stage", *SIZES)}
+    places: dict[int, int] = {}  # of a linear step, how many places of a unit it reads
+    for block in wiring.blocks:
+        if isinstance(block, DenseBlock) and program.steps[block.step].kind == "linear":
+            places[block.step] = max(places.get(block.step, 1), block.values.shape[-1])
     for number, group in enumerate(wiring.groups):
-        operator += [group.operator] * group.count
-        activation += ["+".join(group.labels) or "identity"] * group.count
-        stage += [number] * group.count
-    return {"operator": tuple(operator), "activation": tuple(activation), "stage": tuple(stage)}
+        given = {
+            "operator": group.operator,
+            "activation": "+".join(group.labels) or "identity",
+            "stage": number,
+            "kernel": places.get(group.step, 1),
+            **(step_sizes(program.steps[group.step]) if group.step >= 0 else {}),
+        }
+        for name, held in values.items():
+            held += [given.get(name, 1)] * group.count
+    return {name: tuple(held) for name, held in values.items() if name not in SIZES or set(held) != {1}}
 
 
 def _biases(wiring: Wiring) -> np.ndarray:

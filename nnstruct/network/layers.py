@@ -9,8 +9,10 @@ import numpy as np
 from nnstruct.network.network import Network
 from nnstruct.program.blocks import above
 from nnstruct.program.pointwise import label
+from nnstruct.program.sizes import step_sizes, widths
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.structure import Structure
+from nnstruct.structure.fields import SIZES
 
 _SHOWN_MOVEMENTS = frozenset({"concat"})
 
@@ -36,16 +38,19 @@ def layer_network(
     Network
         ``weight`` is 1 for each edge, ``bias`` 0. ``tensors`` holds, for each unit, ``parameters``
         (how many the operator has), ``nonzero`` (how many of them are above the threshold) and
-        ``width`` (the length of its widest axis but the first).
+        ``width`` (its neurons or channels), which is an attribute of the unit as well.
     """
     program = program.pruned()
     sources: dict[int, set[int]] = {}
-    rows: list[tuple[str, str, int, int, int]] = []  # operator, activation, parameters, nonzero, width
+    rows: list[tuple[str, int, int, int]] = []  # operator, parameters, nonzero, width
+    sizes: list[dict[str, Any]] = []
+    width = widths(program)
     edges: set[tuple[int, int]] = set()
     loops: list[int] = []
-    for value, shape in zip(program.inputs, program.input_shapes, strict=True):
+    for value in program.inputs:
         sources[value] = {len(rows)}
-        rows.append(("input", "identity", 0, 0, _width(shape)))
+        rows.append(("input", 0, 0, width[value]))
+        sizes.append({})
     for step in program.steps:
         read = set().union(*(sources[value] for value in step.inputs)) if step.inputs else set()
         if step.kind in MOVEMENTS - _SHOWN_MOVEMENTS:
@@ -57,7 +62,8 @@ def layer_network(
             if step.kind in ("rnn", "rnn_cell"):
                 loops.append(unit)
             name = label(step) if step.kind != "concat" else "concat"
-            rows.append((name, "identity", *_counts(program, step, threshold), _width(step.shape)))
+            rows.append((name, *_counts(program, step, threshold), width[step.outputs[0]]))
+            sizes.append(step_sizes(step))
         sources.update(dict.fromkeys(step.outputs, made))
     outputs = np.zeros(len(rows), dtype=bool)
     outputs[sorted(set().union(*(sources[value] for value in program.outputs)))] = True
@@ -70,20 +76,20 @@ def layer_network(
         family="module",
         inputs=inputs,
         outputs=outputs,
-        attributes={"operator": tuple(row[0] for row in rows)},
+        attributes={
+            "operator": tuple(row[0] for row in rows),
+            **{name: tuple(given.get(name, 1) for given in sizes) for name in SIZES},
+            "width": tuple(row[3] for row in rows),
+        },
         origin={"kind": "extract", "resolution": "layer", **(origin or {})},
     )
-    columns = {"parameters": 2, "nonzero": 3, "width": 4}
+    columns = {"parameters": 1, "nonzero": 2, "width": 3}
     return Network(
         structure,
         np.ones((structure.num_edges, 1)),
         np.zeros((len(rows), 1)),
         {name: np.array([row[place] for row in rows]) for name, place in columns.items()},
     )
-
-
-def _width(shape: tuple[int, ...]) -> int:
-    return max(shape[1:], default=max(shape, default=1))
 
 
 def _counts(program: Program, step: Step, threshold: float) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnstruct.program.blocks import identity_edges
 from nnstruct.program.movement import NO_UNIT, compressed
+from nnstruct.program.sizes import with_window
 from nnstruct.program.steps import Step, UnsupportedOperationError
 from nnstruct.program.unrolled import Template, adaptive_pairs, convolution_pairs, pool_edges
 from nnstruct.program.wiring import Group, Wiring, numbered, rule
@@ -67,7 +68,7 @@ def join_or_own(wiring: Wiring, index: int, step: Step, ids: np.ndarray | None =
         group = wiring.groups[-1]
         made = wiring.ids[step.outputs[0]]
     else:
-        group.labels.append(label(step))
+        group.labels.append(with_window(label(step), step))
         made = wiring.ids[value]
         wiring.open[step.outputs[0]] = wiring.open[value]
     wiring.ids[step.outputs[0]] = made if ids is None else made.reshape(ids.shape)

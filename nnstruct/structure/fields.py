@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 from nnstruct.checks import is_integer, plain
 from nnstruct.errors import InvalidInputError, StructureError
 
-UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join")
+# Numbers from 1, which a unit without that size has; those of a window that differ between its axes are text.
+SIZES = ("width", "kernel", "stride", "dilation", "groups")
+UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join", *SIZES)
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -167,8 +170,40 @@ def as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str,
         # A bool equals an integer, but the two would not share a fingerprint.
         if not all(isinstance(value, str) or is_integer(value) for value in values):
             raise StructureError(f"attributes[{name!r}]", "hold strings or integers", values)
+        if name in SIZES:
+            wrong = [value for value in dict.fromkeys(values) if size_of(value) is None]
+            if wrong:
+                rule = "hold integers from 1, or text as '1x7'"
+                raise StructureError(f"attributes[{name!r}]", rule, wrong[0])
+            if all(value == 1 for value in values):
+                continue  # so that a size that nobody has changes no fingerprint
         checked[name] = values
     return MappingProxyType(checked)
+
+
+def size_of(value: Any) -> float | None:
+    """One of :data:`SIZES` as a number: of a window, the side of a square with as many places.
+
+    Parameters
+    ----------
+    value : int or str
+
+    Returns
+    -------
+    float or None
+        None for what is no size.
+
+    Examples
+    --------
+    >>> size_of(3), size_of("2x8"), size_of("large")
+    (3.0, 4.0, None)
+    """
+    if not isinstance(value, str):
+        return float(value) if is_integer(value) and value >= 1 else None
+    sides = value.split("x")
+    if len(sides) < 2 or not all(side.isascii() and side.isdigit() and int(side) >= 1 for side in sides):
+        return None
+    return float(math.prod(int(side) for side in sides) ** (1 / len(sides)))
 
 
 def as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:

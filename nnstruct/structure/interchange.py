@@ -64,8 +64,9 @@ def structure_from_layers(
 def to_pyg(structure: Structure) -> Data:
     """PyG ``Data`` that holds a whole structure.
 
-    Its ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels`` and
-    ``join`` that the structure has, each with N values. ``family`` is text and ``origin`` JSON.
+    Its ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels``,
+    ``join``, ``width``, ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has, each with
+    N values. ``family`` is text and ``origin`` JSON.
 
     Parameters
     ----------
@@ -139,8 +140,9 @@ def from_pyg(data: Data) -> Structure:
 def arrow_schema() -> pa.Schema:
     """The columns that hold a Structure in Arrow and Parquet; one row a structure.
 
-    ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels`` and
-    ``join`` that the structure has, each with N values. ``origin`` is JSON text too; the lists of edges have
+    ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels``,
+    ``join``, ``width``, ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has, each with
+    N values. ``origin`` is JSON text too; the lists of edges have
     E items and those of units N.
 
     Returns

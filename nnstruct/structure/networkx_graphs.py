@@ -30,7 +30,8 @@ def from_networkx(
     undirected one is oriented along ``graph.edges`` (from the node that comes first in node
     order to the later one), which always gives a directed acyclic graph. An edge attribute
     ``recurrent=True`` marks a delayed edge; node attributes ``input``, ``output`` (bool) and
-    ``operator``, ``activation``, ``stage``, ``channels``, ``join`` are read where every node has them.
+    ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``, ``kernel``, ``stride``,
+    ``dilation``, ``groups`` are read where every node has them.
 
     With ``undirected=True`` edges stay without a direction (:mod:`nnstruct.structure.undirected`): the family
     is ``relational``, and graphs that differ in the order of their nodes alone have one fingerprint.
@@ -128,8 +129,9 @@ def _node_flags(graph: nx.Graph, name: str) -> Any:
 def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.Graph:
     """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
 
-    Nodes also have those of ``operator``, ``activation``, ``stage``, ``channels`` and ``join`` that the
-    structure has; :func:`from_networkx` brings everything but the origin back.
+    Nodes also have those of ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``,
+    ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has; :func:`from_networkx`
+    brings everything but the origin back.
 
     Parameters
     ----------

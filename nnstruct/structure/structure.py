@@ -59,8 +59,9 @@ class Structure(LayeredGraph):
     outputs : array of bool, shape [N], optional
         Units that the read-out sees; by default those without an outgoing forward edge.
     attributes : mapping, optional
-        ``operator``, ``activation``, ``stage``, ``channels`` or ``join``, each with a sequence of N
-        values; left out where all units have the family's default.
+        ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``, ``kernel``, ``stride``,
+        ``dilation`` or ``groups``, each with a sequence of N values; left out where all units have the
+        family's default, which is 1 for the last five. See :mod:`nnstruct.structure.units`.
     origin : mapping, optional
         Where the structure came from, as JSON values; not part of its identity.
 

@@ -8,6 +8,13 @@ In the family ``cnn`` a unit is a convolution cell, or, with one channel, a sing
 - ``channels``: its width.
 - ``join``: ``concat``: it acts on its inputs side by side; ``sum``: on their sum, each brought to the
   unit's channels and resolution first.
+
+Units of every family can have sizes (:data:`nnstruct.structure.fields.SIZES`), 1 where they are left out:
+
+- ``width``: neurons or channels of a unit that stands for a layer.
+- ``kernel``, ``stride``, ``dilation``: of its window, an integer where all axes agree, otherwise text as
+  ``1x7``. Of a linear unit the kernel is how many places of each unit it reads.
+- ``groups``: of a convolution or normalisation; the heads of an attention.
 """
 
 from __future__ import annotations
