@@ -64,6 +64,9 @@ joined it, in order, with ``+`` between; pools with window and stride, ``max_poo
 are those of its own step, 1 where it has none; of a linear unit the kernel is how many places of a
 channel it reads. At layer resolution there is ``width`` too: the neurons or channels of the operator.
 
+With ``family="auto"`` a network that a family of structures can have is read as one of that family: see
+:mod:`nnstruct.extract.family`.
+
 At ``resolution="layer"`` each input, each step that computes and each concatenation is one unit,
 with an edge for each result that is read, and a recurrent edge from a recurrent layer to itself.
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nnstruct.checks import check_integer, is_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract.faithful import is_faithful, read_faithful
+from nnstruct.extract.family import AUTO, MODULE, check_family, family_network
 from nnstruct.extract.simplify import with_attention
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES, wire
@@ -26,6 +27,7 @@ def extract(
     *,
     on_unsupported: str = "error",
     max_edges: int = MAX_EDGES,
+    family: str = MODULE,
 ) -> Network:
     """A trained module's units, edges and weights; the module stays as it is.
 
@@ -51,12 +53,21 @@ def extract(
         ``network.opaque`` lists what became opaque.
     max_edges : int
         Refuse to make more edges than this.
+    family : str
+        ``module``: units for the inputs and for all that computes. ``auto``: a perceptron, a stack of
+        recurrent layers or a plain convolutional network is read as one of the family ``mlp``,
+        ``rnn_tanh``, ``rnn_relu``, ``gru``, ``lstm`` or ``cnn``, as one could have drawn it: inputs and a
+        linear read-out are ports and no units. It can be trained, searched and scored with such. What is of
+        no family stays ``module``. One of these names: of that family, or an error.
 
     Returns
     -------
     Network
         A :class:`nnstruct.network.module_network.ModuleNetwork` of the family ``module``, or the
-        Network of a module of nnstruct; at layer resolution a plain Network.
+        Network of a module of nnstruct; at layer resolution a plain Network. One of another family holds
+        ``input_weight``, ``readout_weight`` and ``readout_bias``, batch normalisations inside its weights;
+        :func:`nnstruct.modules.module_from_network` computes it. At layer resolution the cells of a
+        convolutional network are its layers.
 
     Raises
     ------
@@ -79,8 +90,9 @@ def extract(
     if not isinstance(module, nn.Module):
         raise InvalidInputError("module", "be a torch.nn.Module", type(module).__name__)
     check_choices(resolution, threshold, on_unsupported, max_edges)
+    check_family(family)
     if callable(getattr(module, "to_network", None)):
-        return _own(module, resolution)
+        return _own(module, resolution, family)
     if callable(getattr(module, "to_program", None)):
         program = module.to_program()  # type: ignore[operator]
     elif is_faithful(module):
@@ -89,7 +101,8 @@ def extract(
         raise InvalidInputError("example_input", "be given for this module", None)
     else:
         program = read_module(module, example_input, on_unsupported)
-    return to_network(program, resolution, threshold, max_edges, {"module": type(module).__name__})
+    origin = {"module": type(module).__name__}
+    return to_network(program, resolution, threshold, max_edges, origin, family)
 
 
 def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "error") -> Program:
@@ -129,7 +142,12 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
 
 
 def to_network(
-    program: Program, resolution: str, threshold: float, max_edges: int, origin: dict[str, Any]
+    program: Program,
+    resolution: str,
+    threshold: float,
+    max_edges: int,
+    origin: dict[str, Any],
+    family: str = MODULE,
 ) -> Network:
     """The Network of a program at a resolution.
 
@@ -142,6 +160,8 @@ def to_network(
         As for :func:`extract`.
     origin : dict
         What the structure's origin shall say beside the resolution and the program.
+    family : str
+        As for :func:`extract`.
 
     Returns
     -------
@@ -150,8 +170,12 @@ def to_network(
     Raises
     ------
     InvalidInputError
-        If there would be too many edges.
+        If there would be too many edges, or the program is not of the family asked for.
     """
+    if family != MODULE and resolution != "weight":
+        found = family_network(program, family, resolution, threshold, origin)
+        if found is not None:
+            return found
     if resolution == "layer":
         return layer_network(program, threshold=threshold, origin=origin)
     return wire(program, resolution, threshold=threshold, max_edges=max_edges, origin=origin)
@@ -168,10 +192,13 @@ def check_choices(resolution: str, threshold: float, on_unsupported: str, max_ed
     check_integer(max_edges, "max_edges", rule="be at least 1")
 
 
-def _own(module: Any, resolution: str) -> Network:
-    if resolution != "unit":
+def _own(module: Any, resolution: str, family: str) -> Network:
+    # A structure that was drawn is what it is: its cells are layers already.
+    if resolution != "unit" and not (resolution == "layer" and family != MODULE):
         raise InvalidInputError("resolution", "be 'unit' for a module of nnstruct", resolution)
     network = module.to_network()
     if not isinstance(network, Network):
         raise InvalidInputError("module.to_network()", "return a Network", type(network).__name__)
+    if family not in (MODULE, AUTO, network.structure.family):
+        raise InvalidInputError("module", f"be of the family {family!r}", network.structure.family)
     return network

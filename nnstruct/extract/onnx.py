@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from nnstruct.extract.extract import check_choices, to_network
+from nnstruct.extract.family import MODULE, check_family
 from nnstruct.extract.onnx_file import MAX_BYTES, load_model, read_tensor
 from nnstruct.extract.simplify import simplified
 from nnstruct.network import Network
@@ -23,6 +24,7 @@ def extract_onnx(
     on_unsupported: str = "error",
     max_edges: int = MAX_EDGES,
     max_bytes: int = MAX_BYTES,
+    family: str = MODULE,
 ) -> Network:
     """Units, edges and weights of a network in an ONNX file.
 
@@ -34,7 +36,7 @@ def extract_onnx(
     ----------
     path : path
         Of a file, with external data, if it has any, in the same folder.
-    resolution, threshold, on_unsupported, max_edges
+    resolution, threshold, on_unsupported, max_edges, family
         As for :func:`nnstruct.extract.extract`.
     shapes : mapping of str to sequence of int, optional
         Shapes of inputs whose sizes are not all in the file; such a size is 1 otherwise.
@@ -70,8 +72,9 @@ def extract_onnx(
     True
     """
     check_choices(resolution, threshold, on_unsupported, max_edges)
+    check_family(family)
     program = read_onnx(path, shapes or {}, on_unsupported, max_bytes)
-    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name})
+    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name}, family)
 
 
 def read_onnx(

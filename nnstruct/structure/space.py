@@ -89,6 +89,9 @@ class Space:
         if FAMILIES[self.family].undirected:
             hint = "A prior draws one: prior.sample(seed, family=...)."
             raise InvalidInputError("family", "have directions to make a space", self.family, hint)
+        if FAMILIES[self.family].name == "module":
+            hint = 'Read such networks with extract(..., family="auto") to learn which family they are of.'
+            raise InvalidInputError("family", "be one whose structures can be built", self.family, hint)
         RECURRENCES[self.recurrence]
         units = _as_range("units", self.units, 2, ("fewest", "most"))
         object.__setattr__(self, "units", units)
