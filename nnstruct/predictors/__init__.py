@@ -18,7 +18,7 @@ from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
 from nnstruct.predictors.sources import SourceModels, build_sources
 from nnstruct.predictors.twins import twin_groups
-from nnstruct.predictors.weights import WeightStatistics
+from nnstruct.predictors.weights import WeightGraphNetwork, WeightStatistics
 
 __all__ = [
     "GNN",
@@ -38,6 +38,7 @@ __all__ = [
     "Predictor",
     "RandomForest",
     "SourceModels",
+    "WeightGraphNetwork",
     "WeightStatistics",
     "build_sources",
     "evaluate",

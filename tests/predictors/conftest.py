@@ -15,6 +15,7 @@ from nnstruct.testing.structures import depth_and_edges, draw_structures
 
 SMALL: dict[str, dict] = {
     "gnn": {"hidden": 8, "layers": 2, "members": 2, "max_epochs": 3},
+    "weight-gnn": {"hidden": 8, "layers": 2, "members": 2, "max_epochs": 3},
     "random-forest": {"n_estimators": 20},
     "extra-trees": {"n_estimators": 20},
     "adaboost": {"n_estimators": 10},
@@ -24,7 +25,8 @@ SMALL: dict[str, dict] = {
     "conformal": {"predictor": "bayesian-ridge", "folds": 3},
 }
 # Float32 sums over units change in the last digits with their order, and learning only comes near a constant.
-TOLERANCES: dict[str, dict[str, float]] = {"gnn": {"tolerance": 1e-5, "constant_tolerance": 0.02}}
+FLOAT32 = {"tolerance": 1e-5, "constant_tolerance": 0.02}
+TOLERANCES: dict[str, dict[str, float]] = {"gnn": FLOAT32, "weight-gnn": FLOAT32}
 
 
 def small_predictor(name: str, **parameters) -> Predictor:
