@@ -4,6 +4,8 @@ import numpy as np
 
 from nnstruct.jit import cached_njit
 
+_ROWS = 256
+
 
 @cached_njit(nogil=True)
 def walk(start, left, right, feature, threshold, value, rows, mean, variance):  # type: ignore[no-untyped-def]
@@ -18,22 +20,26 @@ def walk(start, left, right, feature, threshold, value, rows, mean, variance):  
         Written to.
     """
     trees = len(start) - 1
-    said = np.empty(trees)
-    for i in range(len(rows)):
-        total = 0.0
-        for t in range(trees):
+    said = np.empty((_ROWS, trees))
+    for begin in range(0, len(rows), _ROWS):
+        size = min(_ROWS, len(rows) - begin)
+        for t in range(trees):  # a tree serves many rows while it is at hand
             first = start[t]
-            node = 0
-            while left[first + node] >= 0:
-                if rows[i, feature[first + node]] <= threshold[first + node]:
-                    node = left[first + node]
-                else:
-                    node = right[first + node]
-            said[t] = value[first + node]
-            total += said[t]
-        centre = total / trees
-        spread = 0.0
-        for t in range(trees):
-            spread += (said[t] - centre) ** 2
-        mean[i] = centre
-        variance[i] = spread / trees
+            for i in range(size):
+                node = first
+                while left[node] >= 0:
+                    if rows[begin + i, feature[node]] <= threshold[node]:
+                        node = first + left[node]
+                    else:
+                        node = first + right[node]
+                said[i, t] = value[node]
+        for i in range(size):
+            total = 0.0
+            for t in range(trees):
+                total += said[i, t]
+            centre = total / trees
+            spread = 0.0
+            for t in range(trees):
+                spread += (said[i, t] - centre) ** 2
+            mean[begin + i] = centre
+            variance[begin + i] = spread / trees

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 
 from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.extra_trees_growth import extra_trees
 from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
 from nnstruct.random import derive_seed
@@ -222,11 +222,7 @@ class ColumnMembers:
     def _forest(
         self, name: str, table: np.ndarray, y: np.ndarray, weight: np.ndarray, trees: int, *keys: int
     ) -> ForestArrays:
-        forest = ExtraTreesRegressor(
-            trees,
-            min_samples_leaf=min(FORESTS[name], max(1, len(y) // 4)),
-            max_features=COLUMNS_AT_A_SPLIT,
-            random_state=derive_seed(self.seed, name, *keys) % 2**32,
-            n_jobs=self.n_jobs,
-        )
-        return ForestArrays.of(forest.fit(table, y, sample_weight=weight))
+        return extra_trees(
+            table, y, weight, trees=trees, least=min(FORESTS[name], max(1, len(y) // 4)),
+            columns=COLUMNS_AT_A_SPLIT, seed=derive_seed(self.seed, name, *keys), n_jobs=self.n_jobs,
+        )  # fmt: skip
