@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.network.constants import folded
+from nnstruct.network.constants import Folding, axes_gone, folded, is_plain_sum
 from nnstruct.network.module_network import EdgeBlock, ModuleNetwork
+from nnstruct.network.rewriting import Rewriter, gone_from_sum, gone_of
 from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.numbering import wired
 from nnstruct.program.steps import MOVEMENTS, Program, Step
@@ -33,8 +32,9 @@ def compact(network: ModuleNetwork) -> ModuleNetwork:
     outputs keep their shapes.
 
     Units stay where leaving them out would change others: in a layer normalisation or a softmax over units,
-    in attention, in a grouped convolution that is not depthwise, in a sum whose other side is needed, and in
-    layers that share their weights. So do constants that the padding of a convolution meets.
+    in attention, in a grouped convolution that is not depthwise, and in layers that share their weights. So
+    do constants other than 0 whose contribution to a convolution differs at the border, by its padding.
+    Where one side of a sum goes and the other stays, the sum reads zeros in its place.
 
     Parameters
     ----------
@@ -64,17 +64,17 @@ def compact(network: ModuleNetwork) -> ModuleNetwork:
     """
     if network.resolution != "unit":
         raise InvalidInputError("resolution", "be 'unit' to leave out units", network.resolution)
-    bias, needed = folded(network)
+    found = folded(network, wired(network.program, "unit"))
+    bias, needed = found.bias.astype(np.float32), found.needed
     structure = network.structure
     outside = Reachability.of(structure.edge_index[:, needed], structure.inputs, structure.outputs)
     removed = ~outside.to_output & ~structure.inputs & ~structure.outputs
     program = _with_biases(network, bias)
     wiring = wired(program, "unit")
-    _keep_consistent(wiring, removed, network)
+    _keep_consistent(wiring, removed, network, found)
     if not removed.any() and needed.all():
         return network
-    smaller = _Rewriter(wiring, removed, network.tensors).program()
-    return _restricted(network, smaller, bias, needed, removed)
+    return _restricted(network, Rewriter(wiring, removed, network.tensors, found), bias, needed, removed)
 
 
 def _with_biases(network: ModuleNetwork, bias: np.ndarray) -> Program:
@@ -98,7 +98,7 @@ def _with_biases(network: ModuleNetwork, bias: np.ndarray) -> Program:
     return replace(program, steps=tuple(steps), constants=constants)
 
 
-def _keep_consistent(wiring: Wiring, removed: np.ndarray, network: ModuleNetwork) -> None:
+def _keep_consistent(wiring: Wiring, removed: np.ndarray, network: ModuleNetwork, found: Folding) -> None:
     """Take units back until every value is still a full array without the removed ones."""
     for group in network.groups:
         if group.mixing:
@@ -113,16 +113,20 @@ def _keep_consistent(wiring: Wiring, removed: np.ndarray, network: ModuleNetwork
         before = removed.copy()
         for place, step in enumerate(wiring.program.steps):
             _check_step(wiring, step, removed, place in tied)
+            if step.kind != "join":
+                continue
+            if is_plain_sum(wiring, step):
+                _tell_apart(wiring, step, place, removed, found)
+            else:
+                _match(
+                    removed, [_as_shape(wiring, value, step.shape) for value in (*step.inputs, *step.outputs)]
+                )
         if np.array_equal(before, removed):
             return
 
 
 def _take_back(removed: np.ndarray, ids: np.ndarray) -> None:
     removed[ids[ids != NO_UNIT]] = False
-
-
-def _gone(removed: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    return np.where(ids == NO_UNIT, False, removed[ids])
 
 
 def _check_step(wiring: Wiring, step: Step, removed: np.ndarray, tied: bool) -> None:
@@ -138,16 +142,23 @@ def _check_step(wiring: Wiring, step: Step, removed: np.ndarray, tied: bool) -> 
             _take_back(removed, wiring.ids[value])
         return
     for value in values:
-        gone = _gone(removed, wiring.ids[value])
+        gone = gone_of(removed, wiring.ids[value])
         if gone.size and gone.all():
             # An array needs at least one unit.
             removed[wiring.ids[value].ravel()[0]] = False
-        elif _axes_gone(gone) is None:
+        elif axes_gone(gone) is None:
             _take_back(removed, wiring.ids[value])
-    if step.kind == "join":
-        _match(removed, [_as_shape(wiring, value, step.shape) for value in values])
     if grouped:
         _match_channels(wiring, step, removed)
+
+
+def _tell_apart(wiring: Wiring, step: Step, place: int, removed: np.ndarray, found: Folding) -> None:
+    """Each unit of a sum that stays keeps at least one of its sides, which tells it from the others."""
+    first, second = (gone_from_sum(wiring, step, place, side, removed, found) for side in (0, 1))
+    lost = first & second & ~removed[wiring.ids[step.outputs[0]]]
+    for side in (0, 1):
+        dropped = found.dropped.get((place, side), np.zeros_like(lost))
+        _take_back(removed, wiring.ids[step.inputs[side]][lost & ~dropped])
 
 
 def _as_shape(wiring: Wiring, value: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -158,7 +169,7 @@ def _as_shape(wiring: Wiring, value: int, shape: tuple[int, ...]) -> np.ndarray:
 
 def _match(removed: np.ndarray, sides: list[np.ndarray]) -> None:
     """Elements that meet go together or stay together."""
-    together = np.logical_and.reduce([_gone(removed, ids) for ids in sides])
+    together = np.logical_and.reduce([gone_of(removed, ids) for ids in sides])
     for ids in sides:
         _take_back(removed, ids[~together])
 
@@ -172,121 +183,10 @@ def _match_channels(wiring: Wiring, step: Step, removed: np.ndarray) -> None:
         _take_back(removed, made)
 
 
-def _axes_gone(gone: np.ndarray) -> list[np.ndarray] | None:
-    """For each axis which places go; none where what goes is no full cross-section of the array."""
-    if not gone.any():
-        return [np.zeros(size, dtype=bool) for size in gone.shape]
-    axes = []
-    for axis in range(gone.ndim):
-        others = tuple(a for a in range(gone.ndim) if a != axis)
-        axes.append(np.asarray(gone.all(axis=others)))
-    union = np.zeros(gone.shape, dtype=bool)
-    for axis, places in enumerate(axes):
-        union |= places.reshape([-1 if a == axis else 1 for a in range(gone.ndim)])
-    return axes if np.array_equal(union, gone) and not gone.all() else None
-
-
-class _Rewriter:
-    """Writes the program for the smaller arrays."""
-
-    def __init__(self, wiring: Wiring, removed: np.ndarray, tensors: Mapping[str, np.ndarray]) -> None:
-        self.wiring, self.old, self.tensors = wiring, wiring.program, tensors
-        self.kept: dict[int, list[np.ndarray]] = {}  # value -> for each axis, which places stay
-        for value, ids in wiring.ids.items():
-            gone = _axes_gone(_gone(removed, ids)) or [np.zeros(size, dtype=bool) for size in ids.shape]
-            shape = wiring.shape[value]
-            self.kept[value] = [
-                np.broadcast_to(~places, (length,)) for places, length in zip(gone, shape, strict=True)
-            ]
-        self.constants = dict(self.old.constants)
-
-    def shape(self, value: int) -> tuple[int, ...]:
-        return tuple(int(places.sum()) for places in self.kept[value])
-
-    def program(self) -> Program:
-        steps = tuple(self._step(step, place) for place, step in enumerate(self.old.steps))
-        used = {name for step in steps for name in step.tensors.values()}
-        constants = {name: value for name, value in self.constants.items() if name in used}
-        return replace(self.old, steps=steps, constants=constants)
-
-    def _step(self, step: Step, place: int) -> Step:
-        options: dict[str, Any] = dict(step.options)
-        source = self.kept[step.inputs[0]] if step.inputs else []
-        if step.kind == "slice":
-            places = source[options["axis"]]
-            options["start"], options["stop"] = (
-                int(places[: options[end]].sum()) for end in ("start", "stop")
-            )
-        elif step.kind == "select":
-            options["index"] = int(source[options["axis"]][: options["index"]].sum())
-        elif step.kind == "take":
-            places = source[options["axis"]]
-            rank = np.cumsum(places) - 1
-            options["indices"] = [int(rank[i]) for i in options["indices"] if places[i]]
-        elif step.kind == "conv" and options["groups"] > 1:
-            options["groups"] = int(self._channels(step.inputs[0], options["nd"]).sum() * options["groups"]
-                                    // len(self._channels(step.inputs[0], options["nd"])))  # fmt: skip
-        tensors = {role: self._tensor(step, role, name, place) for role, name in step.tensors.items()}
-        shapes = tuple(self.shape(value) for value in step.outputs)
-        return replace(step, shapes=shapes, options=options, tensors=tensors)
-
-    def _channels(self, value: int, nd: int) -> np.ndarray:
-        return self.kept[value][-nd - 1]
-
-    def _tensor(self, step: Step, role: str, name: str, place: int) -> str:
-        value = self.constants[name]
-        chosen = self._places(step, role, value)
-        if chosen is None or all(places.all() for places in chosen):
-            return name
-        held = self.tensors.get(name)
-        smaller = (
-            np.broadcast_to(np.float32(0), [int(places.sum()) for places in chosen])
-            if held is None
-            else held[np.ix_(*chosen)]
-        )
-        new = f"{name}.compact.{place}"
-        self.constants[new] = smaller
-        return new
-
-    def _places(self, step: Step, role: str, value: np.ndarray) -> list[np.ndarray] | None:
-        """Which places along each axis of a tensor stay."""
-        if not step.inputs:
-            return None
-        source, made = self.kept[step.inputs[0]], self.kept[step.outputs[0]]
-        if step.kind == "linear":
-            return [made[-1], source[-1]][: value.ndim]
-        if step.kind == "conv":
-            nd = step.options["nd"]
-            inside, outside = source[-nd - 1], made[-nd - 1]
-            if role == "bias":
-                return [outside]
-            taps = [np.ones(size, dtype=bool) for size in value.shape[2:]]
-            if step.options["groups"] > 1:
-                first = inside if step.options["transposed"] else outside
-                return [first, np.ones(value.shape[1], dtype=bool), *taps]
-            return [inside, outside, *taps] if step.options["transposed"] else [outside, inside, *taps]
-        if step.kind == "rnn":
-            hidden = made[-1]
-            if role == "bias":
-                return [np.ones(value.shape[0], dtype=bool), hidden]
-            gates = np.tile(hidden, value.shape[0] // len(hidden))
-            return [gates, source[-1] if role == "weight_ih" else hidden]
-        if step.kind == "norm":
-            by_channel = step.options["norm"] in ("instance_norm", "batch_statistics")
-            return [source[1]] if value.ndim == 1 and by_channel else None
-        if step.kind in ("affine", "activation"):
-            axes = source[len(source) - value.ndim :]
-            return [
-                places if size == len(places) else np.ones(size, dtype=bool)
-                for places, size in zip(axes, value.shape, strict=True)
-            ]
-        return None
-
-
 def _restricted(
-    network: ModuleNetwork, program: Program, bias: np.ndarray, needed: np.ndarray, removed: np.ndarray
+    network: ModuleNetwork, rewriter: Rewriter, bias: np.ndarray, needed: np.ndarray, removed: np.ndarray
 ) -> ModuleNetwork:
-    old = network.structure
+    program, old = rewriter.program(), network.structure
     stays = ~removed
     kept = needed & stays[old.edge_index[0]] & stays[old.edge_index[1]]
     column = np.cumsum(kept) - 1
@@ -299,10 +199,11 @@ def _restricted(
     for block in network.blocks:
         columns = np.arange(old.num_edges)[block.edges]
         alive = kept[columns]
-        parameter = program.steps[block.step].tensors.get(block.role, "")
+        step = rewriter.place[block.step]
+        parameter = program.steps[step].tensors.get(block.role, "")
         blocks.append(
             EdgeBlock(
-                block.step,
+                step,
                 block.role,
                 parameter,
                 block.recurrent,
@@ -312,10 +213,16 @@ def _restricted(
         )
     origin = {**old.origin, "program": program.to_json(), "compacted_from": old.num_units}
     structure = old.with_edges(kept).with_units(stays, origin=origin)
+    # A sum that got a shift says so.
+    joined = [["+".join(group.labels) or "identity"] * group.count for group in wiring.groups]
+    activation = tuple(label for labels in joined for label in labels)
+    structure = replace(structure, attributes={**structure.attributes, "activation": activation})
     names = {name for step in program.steps for name in step.tensors.values()}
     tensors = {
         name: np.array(program.constants[name])
         for name in names
-        if name in network.tensors or name.rpartition(".compact.")[0] in network.tensors
+        if name in network.tensors
+        or name.rpartition(".compact.")[0] in network.tensors
+        or name in rewriter.shifts
     }
     return ModuleNetwork(structure, blocks, bias[stays], tensors, program, wiring.groups, "unit")
