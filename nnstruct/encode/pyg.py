@@ -265,7 +265,11 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         for name, (mean, std) in self.attribute_moments_.items():
             found = {value for s in structures for value in s.attributes.get(name, ())}
             sizes = {value: size_of(value) if name in SIZES else value for value in found}
-            logs = {v: (np.log1p(float(size)) - mean) / std for v, size in sizes.items() if _is_size(size)}
+            logs = {
+                v: (np.log1p(size) - mean) / std
+                for v, size in sizes.items()
+                if size is not None and _is_size(size)
+            }
             missing = (np.log1p(1.0) - mean) / std if name in SIZES else 0.0
             written = unit_column(structures, name, logs, missing)[units]
             columns[:, column] = np.clip(written, -_FARTHEST, _FARTHEST)
