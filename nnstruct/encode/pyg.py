@@ -264,11 +264,9 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             column += len(values)
         for name, (mean, std) in self.attribute_moments_.items():
             found = {value for s in structures for value in s.attributes.get(name, ())}
-            sizes = {value: size_of(value) if name in SIZES else value for value in found}
+            numbers = [_number(name, value) for value in found]
             logs = {
-                v: (np.log1p(size) - mean) / std
-                for v, size in sizes.items()
-                if size is not None and _is_size(size)
+                v: (np.log1p(x) - mean) / std for v, x in zip(found, numbers, strict=True) if x is not None
             }
             missing = (np.log1p(1.0) - mean) / std if name in SIZES else 0.0
             written = unit_column(structures, name, logs, missing)[units]
@@ -284,8 +282,11 @@ def _is_number(value: Any) -> bool:
     return is_integer(value) and value >= 0
 
 
-def _is_size(value: Any) -> bool:
-    return _is_number(value) or (isinstance(value, float) and value >= 0)
+def _number(name: str, value: Any) -> float | None:
+    """A value of an attribute as a number; None for one that is none."""
+    if name in SIZES:
+        return size_of(value)
+    return float(value) if _is_number(value) else None
 
 
 def _numbers(structure: Structure, name: str) -> Sequence[Any]:

@@ -39,7 +39,7 @@ _DEGREES = 4
 
 
 @dataclass(frozen=True)
-class PackedGraphs:
+class PackedNetworks:
     """Graphs one behind the other, units and edges of each together.
 
     Attributes
@@ -154,7 +154,7 @@ class WeightGraphEncoder:
         width = self.learned["widths"].get(name, 0)
         return 0 if not width else 2 + (width if width <= MOST_VALUES else _SUMMARY)
 
-    def transform(self, networks: Sequence[Network | Structure]) -> PackedGraphs:
+    def transform(self, networks: Sequence[Network | Structure]) -> PackedNetworks:
         """The graphs of networks.
 
         Parameters
@@ -163,7 +163,7 @@ class WeightGraphEncoder:
 
         Returns
         -------
-        PackedGraphs
+        PackedNetworks
 
         Raises
         ------
@@ -190,7 +190,7 @@ class WeightGraphEncoder:
             graphs.append(
                 np.concatenate([self._sizes(structure), *(b[0] for n in ON_GRAPH for b in blocks[n])])
             )
-        return PackedGraphs(
+        return PackedNetworks(
             units=np.concatenate(units).astype(np.float32),
             edge_index=np.concatenate([s.edge_index for s in structures], axis=1),
             edges=np.concatenate(edges).astype(np.float32),

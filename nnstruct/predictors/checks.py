@@ -56,19 +56,19 @@ def noise_weights(y: np.ndarray, y_std: np.ndarray, weight: np.ndarray | None) -
     """Weights that fall with the noise of a label, for regressors that know no noise of their own.
 
     A label is worth ``1 / (s2 + y_std^2)``, where ``s2`` is the labels' variance beyond their noise, at
-    least the mean noise. That is more than a good predictor leaves unexplained, on purpose: bad networks
-    are the noisy ones, and where they count for little a predictor errs on them (with a tenth of ``s2``
-    R2 on reber-mini is .61 in place of .67; ranks are the same). Weights have mean 1 where ``weight``
-    is None.
+    least a tenth of the mean noise. That is more than a good predictor leaves unexplained, on purpose:
+    bad networks are the noisy ones, and a predictor errs on them where they count for little (with a
+    tenth of ``s2`` R2 on reber-mini is .61 in place of .67; ranks are the same). Weights have mean 1
+    where ``weight`` is None.
 
     Examples
     --------
     >>> import numpy as np
     >>> noise_weights(np.array([0.0, 1.0]), np.array([0.0, 1.0]), None).round(2).tolist()
-    [1.5, 0.5]
+    [1.91, 0.09]
     """
     noise = y_std**2
-    unexplained = max(float(y.var() - noise.mean()), float(noise.mean()))
+    unexplained = max(float(y.var() - noise.mean()), 0.1 * float(noise.mean()))
     if not unexplained > 0:
         return np.ones(len(y)) if weight is None else weight
     share = 1.0 / (unexplained + noise)

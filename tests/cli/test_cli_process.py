@@ -67,7 +67,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 130, error
     assert f"Stopped. What is finished is kept in {tmp_path}; run the same command again" in error
     assert "Traceback" not in error

@@ -59,7 +59,7 @@ def test_relabelling_changes_no_digit(case):
     ],
 )
 def test_rounding_keeps_ten_digits_and_drops_what_summation_leaves(value, expected):
-    np.testing.assert_allclose(table._rounded(np.array([[value]])), [[expected]], rtol=1e-15, atol=0)
+    np.testing.assert_allclose(table.rounded(np.array([[value]])), [[expected]], rtol=1e-15, atol=0)
 
 
 def test_gaps_take_the_median_of_fit_and_columns_without_a_value_take_zero(monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nnstruct.encode.weight_graph import PackedGraphs
+from nnstruct.encode.weight_graph import PackedNetworks
 
 # The logarithm of the variance, in units of the labels' variance, stays within these.
 _LOG_VARIANCE = (-8.0, 4.0)
@@ -41,11 +41,11 @@ class PackedTensors:
 
     Parameters
     ----------
-    packed : PackedGraphs
+    packed : PackedNetworks
     device : str or torch.device
     """
 
-    def __init__(self, packed: PackedGraphs, device: torch.device | str = "cpu") -> None:
+    def __init__(self, packed: PackedNetworks, device: torch.device | str = "cpu") -> None:
         def moved(array: object) -> Tensor:
             return torch.as_tensor(array).to(device)
 
