@@ -20,6 +20,7 @@ from nnstruct.extract.forms import (
     added,
     atoms_of,
     concatenated,
+    reduced,
     reshaped_roles,
     scaled,
     shifted,
@@ -284,13 +285,13 @@ class FamilyWalk:
         ):
             # A sum over the whole map.
             factor = np.full(held.form.rows, float(weight[0, 0]) * weight.shape[1])
-            return Held((*held.roles[:-1], ONE), scaled(_reduced(held.form), factor))
+            return Held((*held.roles[:-1], ONE), scaled(reduced(held.form), factor))
         if held.along() != len(held.roles) - 1 or PLACE in held.roles:
             raise NoFamilyError("a linear layer reads positions")
         if TIME in held.roles:
             raise NoFamilyError("a linear layer acts at every time step")
-        reduced = held.form.reduced
-        return Held(held.roles, weighted(held.form, weight[:, :, None], bias, kernel=1, reduced=reduced))
+        mean = held.form.reduced
+        return Held(held.roles, weighted(held.form, weight[:, :, None], bias, kernel=1, reduced=mean))
 
     def _do_conv(self, step: Step, held: Held) -> Held:
         o = step.options
@@ -314,7 +315,7 @@ class FamilyWalk:
         options, form = step.options, held.form
         whole = all(size == 1 for size in options.get("size", (0,)))
         if whole and options["function"] == "avg" and held.roles == (BATCH, UNITS, PLACE, PLACE):
-            return Held((BATCH, UNITS, ONE, ONE), _reduced(form))
+            return Held((BATCH, UNITS, ONE, ONE), reduced(form))
         if options.get("adaptive") or options["nd"] != 2 or form.atom is None or form.shift.any():
             raise NoFamilyError("no family has this pool")
         stride = options["stride"][0]
@@ -343,7 +344,7 @@ class FamilyWalk:
         roles = tuple(ONE if axis in axes else role for axis, role in enumerate(held.roles))
         if not step.options["keepdim"]:
             roles = tuple(role for axis, role in enumerate(held.roles) if axis not in axes)
-        return Held(roles, _reduced(held.form))
+        return Held(roles, reduced(held.form))
 
     def _do_activation(self, step: Step, held: Held) -> Held:
         function, form = step.options["function"], held.form
@@ -395,9 +396,3 @@ class FamilyWalk:
         atoms = atoms_of(first + np.arange(hidden))
         self.held[step.outputs[1]] = Held((BATCH, UNITS), replace(atoms, reduced=True))
         return Held(roles, atoms)
-
-
-def _reduced(form: Form) -> Form:
-    if form.atom is None or form.reduced:
-        raise NoFamilyError("a mean is taken of what is no unit")
-    return replace(form, reduced=True, stage=0)

@@ -288,6 +288,27 @@ def weighted(form: Form, weight: np.ndarray, bias: np.ndarray | None, **fields: 
     return Form(np.ones(len(weight)), shift, None, terms, **fields)
 
 
+def reduced(form: Form) -> Form:
+    """The mean of each unit over its whole map.
+
+    Parameters
+    ----------
+    form : Form
+
+    Returns
+    -------
+    Form
+
+    Raises
+    ------
+    NoFamilyError
+        If it holds sums, or means already.
+    """
+    if form.atom is None or form.reduced:
+        raise NoFamilyError("a mean is taken of what is no unit")
+    return replace(form, reduced=True, stage=0)
+
+
 def _common(forms: Sequence[Form]) -> dict[str, Any]:
     """Stage, kernel and reduction that all forms with atoms have."""
     read = [form for form in forms if not form.is_constant] or list(forms)
