@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nnstruct.files import move, sync_folder, write_and_sync
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.estimator_file import dump_estimator, parse_estimator
 from nnstruct.predictors.nested import plain_params, with_params
+from nnstruct.predictors.own_families import check_trusted, own_families, require_families
 
 FORMAT = 1
 MANIFEST, DESCRIPTION, WEIGHTS, ESTIMATOR = (
@@ -99,16 +100,21 @@ def save(
     return folder
 
 
-def load_predictor(path: str | Path) -> Predictor:
+def load_predictor(path: str | Path, *, trusted: Collection[str] = ()) -> Predictor:
     """Read a predictor that :func:`save` wrote, after checking every byte against the manifest.
 
     Nothing in the folder is executed: the class is looked up in ``PREDICTORS``, weights are plain
-    numbers, and a scikit-learn pipeline is built from a fixed list of types only.
+    numbers, and a scikit-learn pipeline is built from a fixed list of types only. A property family of your
+    own, which the predictor was fitted with, has to be registered; the file names the function behind it, and
+    its module is imported where ``trusted`` names it too.
 
     Parameters
     ----------
     path : str or Path
         The folder.
+    trusted : sequence of str
+        Modules that may be imported for property families that are not registered: ``package.module``, or
+        ``package.module:function`` as the error says. Importing a module runs it.
 
     Returns
     -------
@@ -118,7 +124,8 @@ def load_predictor(path: str | Path) -> Predictor:
     Raises
     ------
     InvalidInputError
-        If the path is no such folder, or the predictor's name is unknown.
+        If the path is no such folder, the predictor's name is unknown, or a property family is neither
+        registered nor trusted.
     CorruptFileError
         If a file is missing, truncated, altered, or of another kind than its name says.
 
@@ -133,6 +140,7 @@ def load_predictor(path: str | Path) -> Predictor:
     >>> again.metadata_["target"], float(again.predict([Structure.from_layers([3, 3])])[0])
     ('test', 0.5)
     """
+    allowed = check_trusted(trusted)
     folder = Path(path)
     if not folder.exists():
         raise InvalidInputError(
@@ -146,6 +154,7 @@ def load_predictor(path: str | Path) -> Predictor:
     files = _verified(folder)
     description = _json(files[DESCRIPTION], folder / DESCRIPTION)
     try:
+        require_families(description.get("own_families", {}), allowed, str(folder / DESCRIPTION))
         predictor = with_params(PREDICTORS[description["predictor"]](), description["params"])
         values, fitted = description["state"], description["fitted"]
         predictor.metadata_ = dict(description["metadata"])
@@ -177,6 +186,7 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
         "format": FORMAT,
         "predictor": name,
         "params": plain_params(predictor),
+        **_own_families(predictor),
         "state": dict(state.values),
         "fitted": {
             "num_structures": predictor.num_structures_,
@@ -198,6 +208,11 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
         files[ESTIMATOR] = dump_estimator(state.estimator)
     files[MANIFEST] = _manifest(files)
     return files
+
+
+def _own_families(predictor: Predictor) -> dict[str, Any]:
+    found = own_families(predictor)
+    return {"own_families": found} if found else {}
 
 
 def _bounds(predictor: Predictor) -> dict[str, list[float | None]]:
