@@ -88,7 +88,7 @@ def wire(
         family="module",
         inputs=inputs,
         outputs=outputs,
-        attributes=_attributes(wiring, program),
+        attributes=unit_attributes(wiring, program),
         origin={"kind": "extract", "resolution": resolution, **(origin or {}), "program": _stored(program)},
     )
     tensors, light = _without_weights(program, _on_constants(wiring))
@@ -155,7 +155,20 @@ def _rising(edges: np.ndarray) -> bool:
     return bool((step | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))).all())
 
 
-def _attributes(wiring: Wiring, program: Program) -> dict[str, tuple[Any, ...]]:
+def unit_attributes(wiring: Wiring, program: Program) -> dict[str, tuple[Any, ...]]:
+    """What the units of a program say of themselves, by the name of the attribute.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        Of the program.
+    program : Program
+
+    Returns
+    -------
+    dict of str to tuple
+        A value for each unit; sizes that all units have as 1 are left out.
+    """
     values: dict[str, list[Any]] = {name: [] for name in ("operator", "activation", "stage", *SIZES)}
     places: dict[int, int] = {}  # of a linear step, how many places of a unit it reads
     for block in wiring.blocks:

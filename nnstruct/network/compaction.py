@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.network.assembly import unit_attributes
 from nnstruct.network.constants import Folding, axes_gone, folded, is_plain_sum
 from nnstruct.network.module_network import EdgeBlock, ModuleNetwork
 from nnstruct.network.rewriting import Rewriter, gone_from_sum, gone_of
@@ -213,10 +214,7 @@ def _restricted(
         )
     origin = {**old.origin, "program": program.to_json(), "compacted_from": old.num_units}
     structure = old.with_edges(kept).with_units(stays, origin=origin)
-    # A sum that got a shift says so.
-    joined = [["+".join(group.labels) or "identity"] * group.count for group in wiring.groups]
-    activation = tuple(label for labels in joined for label in labels)
-    structure = replace(structure, attributes={**structure.attributes, "activation": activation})
+    structure = replace(structure, attributes=unit_attributes(wiring, program))
     names = {name for step in program.steps for name in step.tensors.values()}
     tensors = {
         name: np.array(program.constants[name])

@@ -67,11 +67,25 @@ class Rewriter:
         self.constants = dict(self.old.constants)
 
     def shape(self, value: int) -> tuple[int, ...]:
-        """Of a value in the new program."""
+        """The shape of a value in the new program.
+
+        Parameters
+        ----------
+        value : int
+
+        Returns
+        -------
+        tuple of int
+        """
         return tuple(int(places.sum()) for places in self.kept[value])
 
     def program(self) -> Program:
-        """The program without what was removed."""
+        """The program without what was removed.
+
+        Returns
+        -------
+        Program
+        """
         steps: list[Step] = []
         for place, step in enumerate(self.old.steps):
             smaller = self._step(step, place)
