@@ -54,11 +54,12 @@ def test_relabelling_changes_no_digit(case):
         (1.0 + 1e-13, 1.0),
         (1e-14, 0.0),
         (-3.0000000000004, -3.0),
-        (123456789012345.0, 123456789000000.0),
+        (123456789012345.0, 123456789012345.0),
+        (12345678901.25, 12345678900.0),
         (np.inf, np.nan),
     ],
 )
-def test_rounding_keeps_ten_digits_and_drops_what_summation_leaves(value, expected):
+def test_rounding_keeps_ten_digits_and_whole_numbers_and_drops_what_summation_leaves(value, expected):
     np.testing.assert_allclose(table.rounded(np.array([[value]])), [[expected]], rtol=1e-15, atol=0)
 
 

@@ -8,28 +8,31 @@ from typing import Any, Self
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_integer, check_number
 from nnstruct.encode import FeatureTable
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
+from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs
 from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.folds import grouped_folds
+from nnstruct.predictors.gnn.teacher import blended
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
 from nnstruct.predictors.sources import SourceModels
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
-MEMBERS = (*FORESTS, PROCESS)
+COLUMNS = (*FORESTS, PROCESS)
+MEMBERS = (*COLUMNS, GRAPHS)
 
 
 @PREDICTORS.register("auto")
 class Ensemble(Predictor):
-    """Forests and a Gaussian process, blended by how well each predicts labels that it has not seen.
+    """Forests, a Gaussian process and graph networks, blended by how well each predicts unseen labels.
 
     Every member predicts the labels of folds that it has not seen. Non-negative least squares on these
     predictions gives the members' weights (:func:`nnstruct.predictors.ensemble.blend.blend_weights`).
@@ -41,8 +44,9 @@ class Ensemble(Predictor):
     families : "auto" or sequence of str
         Columns; see :class:`nnstruct.encode.FeatureTable`.
     members : sequence of str
-        Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5) and ``gp``
-        (:class:`nnstruct.predictors.GroupedGaussianProcess`).
+        Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5), ``gp``
+        (:class:`nnstruct.predictors.GroupedGaussianProcess`) and ``gnn``: graph networks taught by the others
+        (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`), left out where ``seconds`` are too few.
     prior : None, "shipped", SourceModels, or sequence of Benchmark or folders
         Earlier benchmarks whose models' predictions become further columns, mixed with the members from
         scratch by evidence (:class:`nnstruct.predictors.ensemble.mixture.MixedMembers`): where labels are
@@ -51,6 +55,9 @@ class Ensemble(Predictor):
         :class:`nnstruct.predictors.sources.SourceModels` are fitted once and used often.
     folds : int
         At least 2; fewer where there are fewer distinct structures.
+    seconds : float
+        What the ``gnn`` may take to learn, on one core of an average machine. It is reckoned from the
+        numbers of units, edges and steps, so that results are the same on every machine.
     n_jobs : int
         Processor threads.
     random_state : int
@@ -78,14 +85,15 @@ class Ensemble(Predictor):
     """
 
     name = "auto"
-    _takes = frozenset({"y_std"})
+    _takes = frozenset({"y_std", "unlabelled"})
 
     def __init__(
         self,
         families: str | Sequence[str] = "auto",
-        members: Sequence[str] = MEMBERS,
+        members: Sequence[str] = COLUMNS,
         prior: Any = None,
         folds: int = 5,
+        seconds: float = 20.0,
         n_jobs: int = 1,
         random_state: int = 0,
     ) -> None:
@@ -93,6 +101,7 @@ class Ensemble(Predictor):
         self.members = members
         self.prior = prior
         self.folds = folds
+        self.seconds = seconds
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -102,9 +111,14 @@ class Ensemble(Predictor):
         y: np.ndarray,
         weight: np.ndarray | None,
         y_std: np.ndarray | None = None,
+        unlabelled: list[Structure] | None = None,
     ) -> None:
         names = _check_members(self.members)
         folds = check_integer(self.folds, "folds", low=2)
+        check_number(self.seconds, "seconds", low=0.0, open_low=True)
+        if unlabelled is not None and GRAPHS not in names:
+            rule = f"be left out without the member {GRAPHS!r}: the others learn from labels alone"
+            raise InvalidInputError("unlabelled", rule, f"{len(unlabelled)} structures")
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             if weight is not None and (weight == 0).any():
                 kept = np.flatnonzero(weight > 0)
@@ -127,10 +141,20 @@ class Ensemble(Predictor):
             self.columns_ = self._members(names)
             self.columns_.fit(table, groups, y, trusted, y_std, weight)
             fold = _folds(structures, table, folds, self._seed("folds"))
-            self._blend(table, y, trusted, shares, y_std, weight, fold)
+            self.graphs_ = self._taught(names, structures, fold)
+            self._blend(structures, table, y, trusted, shares, y_std, weight, fold, unlabelled)
             self._forget_unused_prior()
 
+    def _taught(
+        self, names: tuple[str, ...], structures: list[Structure], fold: np.ndarray | None
+    ) -> TaughtGraphs | None:
+        if GRAPHS not in names or fold is None:
+            return None
+        graphs = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
+        return graphs if graphs.share_of_steps(structures, int(fold.max()) + 1) else None
+
     def _members(self, names: tuple[str, ...]) -> ColumnMembers | MixedMembers:
+        names = tuple(name for name in names if name != GRAPHS)
         seed = self._seed("members")
         if self.prior_ is None:
             return ColumnMembers(names, seed, self.n_jobs)
@@ -149,6 +173,7 @@ class Ensemble(Predictor):
 
     def _blend(
         self,
+        structures: list[Structure],
         table: np.ndarray,
         y: np.ndarray,
         trusted: np.ndarray,
@@ -156,9 +181,10 @@ class Ensemble(Predictor):
         y_std: np.ndarray | None,
         weight: np.ndarray | None,
         fold: np.ndarray | None,
+        unlabelled: list[Structure] | None,
     ) -> None:
         """Weigh the members by all labels alike, the noisy ones too: those they are judged by later."""
-        names = self.columns_.names
+        names = (*self.columns_.names, *([GRAPHS] if self.graphs_ else []))
         clipped = np.clip(y, self.low_, self.high_)
         if fold is None:
             self.weights_ = dict.fromkeys(names, 1.0 / len(names))
@@ -166,7 +192,16 @@ class Ensemble(Predictor):
             variance = np.full(len(y), clipped.var())
             self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), shares)
             return
-        means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
+        if self.graphs_:
+            others = self.graphs_.others(structures) if unlabelled is None else unlabelled
+            asked = self._columns_of(others) if others else None
+            means, process, said_of = self.columns_.unseen(table, y, trusted, y_std, weight, fold, asked)
+            teachers = np.zeros((int(fold.max()) + 2, len(others)))
+            if asked is not None:
+                teachers[:-1], teachers[-1] = blended(said_of), blended(self.columns_.predict(asked)[0])
+            means[GRAPHS] = self.graphs_.fit(structures, y, trusted, fold, others, teachers)
+        else:
+            means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
         said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
         found = blend_weights(said, clipped, shares)
         self.weights_ = dict(zip(names, found.tolist(), strict=True))
@@ -203,6 +238,8 @@ class Ensemble(Predictor):
             return mean, std if return_std else None
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             means, process = self.columns_.predict(self._columns_of(structures))
+            if self.graphs_:
+                means[GRAPHS] = self.graphs_.predict(structures)
             said = np.stack([np.clip(means[name], self.low_, self.high_) for name in self.weights_], axis=1)
             mean, spread = self._mixed(said)
             mean = self._fenced(mean, means)
@@ -250,6 +287,10 @@ class Ensemble(Predictor):
             "prior_weights": self.prior_weights_,
         }
         arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
+        if self.graphs_:
+            graphs = self.graphs_.state()
+            values["graphs"] = dict(graphs.values)
+            arrays |= {f"graphs.{name}": array for name, array in graphs.arrays.items()}
         return FittedState(values, arrays, Pipeline([("table", self.table_)]))
 
     def _set_state(self, state: FittedState) -> None:
@@ -279,6 +320,11 @@ class Ensemble(Predictor):
             for name, a in state.arrays.items()
             if name.startswith("columns.")
         }
+        self.graphs_ = None
+        if "graphs" in values:
+            self.graphs_ = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
+            part = {n.removeprefix("graphs."): a for n, a in state.arrays.items() if n.startswith("graphs.")}
+            self.graphs_.restore(values["graphs"], part)
         width = len(self.table_.get_feature_names_out())
         if self.prior_ is not None:
             width += 1 + 2 * len(self.prior_.models)
@@ -290,6 +336,8 @@ def _check_members(members: Any) -> tuple[str, ...]:
     unknown = [name for name in named if name not in MEMBERS]
     if unknown or not named or len(set(named)) < len(named):
         raise InvalidInputError("members", f"be distinct names among {', '.join(MEMBERS)}", members)
+    if named == (GRAPHS,):
+        raise InvalidInputError("members", f"hold a teacher beside {GRAPHS!r}", members, "Or fit a GNN.")
     return tuple(name for name in MEMBERS if name in named)
 
 

@@ -36,18 +36,19 @@ Shell = Callable[[str, "Learner"], None]
 class MemberSettings:
     """What decides how members learn; see :class:`nnstruct.predictors.GNN` for the meaning of each."""
 
-    hidden: int = 64
+    hidden: int = 32
     layers: int = 4
     layer: str = "bidirectional"
     loss: str = "squared"
     contract: bool = True
     max_epochs: int | None = None
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.01
     dropout: float = 0.1
     device: str = "cpu"
     seed: int = 0
+    share_of_steps: float = 1.0
 
 
 class GraphMembers:
@@ -77,6 +78,7 @@ class GraphMembers:
         others: Sequence[Structure] = (),
         lessons: np.ndarray | None = None,
         shell: Shell | None = None,
+        held_out: np.ndarray | None = None,
     ) -> GraphMembers:
         """Learn.
 
@@ -92,6 +94,8 @@ class GraphMembers:
             What each member's teacher says of them. Members learn from it first.
         shell : callable, optional
             Takes a learner through its steps; it is told ``lessons`` or ``labels`` first.
+        held_out : float64 [M, n], optional
+            What labels count by which the best weights of each member are told; otherwise the last are kept.
 
         Returns
         -------
@@ -128,20 +132,24 @@ class GraphMembers:
         course = self._course(len(structures), int((weight > 0).any(axis=0).sum()))
         if packed is not None and lessons is not None:
             first = replace(
-                course, steps=LESSON_STEPS, batch_size=LESSON_GRAPHS, dropout=0.0, loss="squared",
+                course,
+                steps=max(1, round(own.share_of_steps * LESSON_STEPS)),
+                batch_size=LESSON_GRAPHS,
+                dropout=0.0,
+                loss="squared",
                 seed=derive_seed(own.seed, "lessons"),
-            )  # fmt: skip
+            )
             # A teacher far from every label must not draw the network there.
             told = np.clip(standard(lessons), -8.0, 8.0)
             learner = Learner(net, packed, told, np.ones_like(told), first)
             run("lessons", learner)
             net = learner.net
             if own.max_epochs is None:
-                course = replace(course, steps=LABEL_STEPS)
+                course = replace(course, steps=max(1, round(own.share_of_steps * LABEL_STEPS)))
             course = replace(course, learning_rate=LABEL_RATE * own.learning_rate)
         goal = np.broadcast_to(standard(target[None]), weight.shape)
         balanced = share * len(structures)
-        learner = Learner(net, graphs, goal, balanced, course)
+        learner = Learner(net, graphs, goal, balanced, course, held_out)
         run("labels", learner)
         self.net = learner.net.to("cpu")
         self.line = np.stack([centre, spread], axis=1)
@@ -250,6 +258,7 @@ class GraphMembers:
         steps = max(LEAST_STEPS, LEAST_EPOCHS * batches)
         if own.max_epochs is not None:
             steps = own.max_epochs * batches
+        steps = max(1, round(own.share_of_steps * steps))
         return LearningCourse(
             steps, own.batch_size, own.learning_rate, own.weight_decay, own.dropout, own.loss,
             derive_seed(own.seed, "labels"),

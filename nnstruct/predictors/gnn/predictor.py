@@ -11,8 +11,10 @@ from nnstruct.checks import check_choice, check_integer, check_number
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings, Shell
+from nnstruct.predictors.gnn.neighbours import neighbours
 from nnstruct.predictors.label_transform import KINDS, LabelTransform
 from nnstruct.processes import torch_threads
+from nnstruct.random import generator
 from nnstruct.structure import Structure
 
 # Weight, in structures, of the belief that predicted variances are right as they are.
@@ -59,6 +61,11 @@ class GNN(Predictor):
         In [0, 0.9].
     validation : float
         Share of the training structures that each member holds out, in (0, 0.5].
+    distil : int
+        Structures without a label from which members learn what forests and a Gaussian process say
+        (:class:`nnstruct.predictors.Ensemble`'s), before they learn from labels. So many are drawn near the
+        training structures (:func:`nnstruct.predictors.gnn.neighbours.neighbours`), unless ``fit`` is given
+        ``unlabelled`` ones. 0: from labels alone. Worth its time where labels are few.
     device : {"cpu", "cuda", "auto"}
         Where members are trained; predictions are made on the CPU.
     n_jobs : int
@@ -94,10 +101,11 @@ class GNN(Predictor):
     """
 
     name = "gnn"
+    _takes = frozenset({"unlabelled"})
 
     def __init__(
         self,
-        hidden: int = 64,
+        hidden: int = 32,
         layers: int = 4,
         members: int = 3,
         layer: str = "bidirectional",
@@ -106,10 +114,11 @@ class GNN(Predictor):
         contract: bool = True,
         max_epochs: int | None = None,
         batch_size: int = 32,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 5e-3,
         weight_decay: float = 0.01,
         dropout: float = 0.1,
         validation: float = 0.15,
+        distil: int = 0,
         device: str = "cpu",
         n_jobs: int = 1,
         progress: bool = False,
@@ -130,6 +139,7 @@ class GNN(Predictor):
         self.weight_decay = weight_decay
         self.dropout = dropout
         self.validation = validation
+        self.distil = distil
         self.device = device
         self.n_jobs = n_jobs
         self.progress = progress
@@ -137,9 +147,16 @@ class GNN(Predictor):
         self.logger = logger
         self.random_state = random_state
 
-    def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
+    def _fit(
+        self,
+        structures: list[Structure],
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        unlabelled: list[Structure] | None = None,
+    ) -> None:
         settings, members = self._settings(), check_integer(self.members, "members")
         check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
+        distil = check_integer(self.distil, "distil", low=0)
         transform = LabelTransform(check_choice(self.label, "label", KINDS))
         with torch_threads(check_integer(self.n_jobs, "n_jobs")):
             share = np.ones(len(y)) if weight is None else weight / weight.mean()
@@ -149,8 +166,18 @@ class GNN(Predictor):
             self.transform_ = transform.fit(y)
             target = self.transform_.transform(y)
             held_out = self._held_out(structures, members)  # [members, n]
-            weights = np.where(held_out & ~held_out.all(axis=1, keepdims=True), 0.0, share)
-            self.members_ = GraphMembers(settings).fit(structures, target, weights, shell=self._shell())
+            chosen = held_out & ~held_out.all(axis=1, keepdims=True)
+            weights = np.where(chosen, 0.0, share)
+            others, told = self._lessons(structures, y, weights, distil, unlabelled)
+            self.members_ = GraphMembers(settings).fit(
+                structures,
+                target,
+                weights,
+                others,
+                told,
+                shell=self._shell(),
+                held_out=np.where(chosen, share, 0.0) if chosen.any(axis=1).all() else None,
+            )
             mean, variance = self.members_.predict(structures)
             self._calibrate(mean, variance, target, np.where(held_out, share, 0.0))
 
@@ -161,6 +188,24 @@ class GNN(Predictor):
         variance = self.variance_scale_ * variances.mean(axis=0) + means.var(axis=0)
         mean, std = self.transform_.moments(means.mean(axis=0), np.sqrt(variance))
         return mean, std if return_std else None
+
+    def _lessons(
+        self,
+        structures: list[Structure],
+        y: np.ndarray,
+        weight: np.ndarray,
+        distil: int,
+        unlabelled: list[Structure] | None,
+    ) -> tuple[list[Structure], np.ndarray | None]:
+        others = unlabelled or []
+        if unlabelled is None and distil:
+            others = neighbours(structures, distil, generator(self._seed("neighbours")))
+        if not others:
+            return [], None
+        from nnstruct.predictors.gnn.teacher import lessons
+
+        said = lessons(structures, y, weight, others, self._seed("teacher"), self.n_jobs)
+        return others, self.transform_.transform(said.ravel()).reshape(said.shape)
 
     def _settings(self) -> MemberSettings:
         from nnstruct.predictors.gnn.layers import LAYERS

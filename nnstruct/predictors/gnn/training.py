@@ -13,7 +13,7 @@ from nnstruct.encode.packed import PackedGraphs
 from nnstruct.encode.packed_kernel import KINDS
 from nnstruct.predictors.gnn.batches import GraphBatch, spans
 from nnstruct.predictors.gnn.inference import PassRoom, run
-from nnstruct.predictors.gnn.losses import batch_loss
+from nnstruct.predictors.gnn.losses import LOG_VARIANCE, batch_loss
 from nnstruct.predictors.gnn.network import Dropout, StructureNet
 from nnstruct.random import derive_seed, generator
 
@@ -21,6 +21,8 @@ from nnstruct.random import derive_seed, generator
 _MOST_NUMBERS = 2**27
 _CACHED_UNITS = 768
 _PREDICT_GRAPHS = 512
+# How often a course asks what was held out.
+CHECKS = 20
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class Learner:
     weight : float64 [members, n]
         Zero where a member does not learn from a graph.
     course : LearningCourse
+    held_out : float64 [members, n], optional
+        What the graphs count by which a member's best weights are told, as its loss on them is taken after
+        every twentieth of the course; otherwise the last weights are kept.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Learner:
         target: np.ndarray,
         weight: np.ndarray,
         course: LearningCourse,
+        held_out: np.ndarray | None = None,
     ) -> None:
         self.graphs, self.course, self.steps_done = graphs, course, 0
         self.device = next(iter(net.weights.values())).device
@@ -88,10 +94,19 @@ class Learner:
         self._useful = np.flatnonzero(weight.any(axis=0))
         self._waiting = np.zeros(0, dtype=np.int64)
         self._most_units = unit_budget(net)
+        self._held_out = None if held_out is None else torch.from_numpy(held_out.astype(np.float32))
+        self._checked = np.flatnonzero(np.zeros(0) if held_out is None else held_out.any(axis=0))
+        self._best_loss = torch.full((net.shape.members,), torch.inf)
+        self._best: dict[str, Tensor] = {}
 
     @property
     def net(self) -> StructureNet:
         """What was learned, apart from the learner."""
+        if self._best:
+            return StructureNet(self._learner.shape, self._best, self._learner.typical)
+        return self._now()
+
+    def _now(self) -> StructureNet:
         weights = {name: one.detach().clone() for name, one in self._learner.weights.items()}
         return StructureNet(self._learner.shape, weights, self._learner.typical)
 
@@ -128,7 +143,28 @@ class Learner:
                 parameter.grad = torch.zeros_like(parameter)
         self._optimizer.step()
         self.steps_done += 1
+        due = self.steps_done * CHECKS // course.steps > (self.steps_done - 1) * CHECKS // course.steps
+        if due and self._held_out is not None:
+            self._keep_the_best(self._held_out)
         return told
+
+    def _keep_the_best(self, held_out: Tensor) -> None:
+        now = self._now()
+        said = torch.from_numpy(ask(now, self.graphs, self._checked)).to(torch.float32)
+        share, target = held_out[:, self._checked], self._targets.cpu()[:, self._checked]
+        if self.course.loss == "gaussian":
+            # Variances are scaled to errors afterwards: plain overconfidence must not hide a better mean.
+            log_variance = said[..., 1].clamp(*LOG_VARIANCE)
+            total = share.sum(dim=1)
+            scale = (share * (said[..., 0] - target) ** 2 * torch.exp(-log_variance)).sum(dim=1) / total
+            loss = (share * log_variance).sum(dim=1) / total + torch.log(scale.clamp_min(1e-12))
+        else:
+            loss = batch_loss(self.course.loss, said, target, share)
+        better = loss < self._best_loss
+        self._best_loss = torch.where(better, loss, self._best_loss)
+        for name, one in now.weights.items():
+            places = better.to(one.device).view(-1, *[1] * (one.dim() - 1))
+            self._best[name] = torch.where(places, one, self._best.get(name, one))
 
 
 def run_through(stage: str, learner: Learner) -> None:
@@ -145,7 +181,7 @@ def run_through(stage: str, learner: Learner) -> None:
 
 
 @torch.no_grad()
-def ask(net: StructureNet, graphs: PackedGraphs) -> np.ndarray:
+def ask(net: StructureNet, graphs: PackedGraphs, chosen: np.ndarray | None = None) -> np.ndarray:
     """What each member says of each graph.
 
     Parameters
@@ -153,21 +189,28 @@ def ask(net: StructureNet, graphs: PackedGraphs) -> np.ndarray:
     net : StructureNet
     graphs : PackedGraphs
         Of n graphs.
+    chosen : int64 [m], optional
+        Which; all by default.
 
     Returns
     -------
-    float64 [members, n, outputs]
+    float64 [members, m, outputs]
     """
     device = next(iter(net.weights.values())).device
     # Graphs of like size side by side make passes of like size.
-    order = np.argsort(np.diff(graphs.unit_start), kind="stable")
+    chosen = np.arange(len(graphs)) if chosen is None else chosen
+    order = np.argsort(np.diff(graphs.unit_start)[chosen], kind="stable")
     most_units = min(_CACHED_UNITS, unit_budget(net)) if device.type == "cpu" else unit_budget(net)
     compiled = device.type == "cpu" and net.shape.layer == "bidirectional"
-    said = np.empty((net.shape.members, len(graphs), net.shape.outputs))
-    room = PassRoom()
-    for part in spans(graphs, order, most_units, _PREDICT_GRAPHS):
+    sorted_said = np.empty((net.shape.members, len(chosen), net.shape.outputs))
+    room, done = PassRoom(), 0
+    for part in spans(graphs, chosen[order], most_units, _PREDICT_GRAPHS):
         batch = GraphBatch.of(graphs, part, device)
-        said[:, part] = (run(net, batch, room) if compiled else net(batch)).cpu().numpy()
+        out = run(net, batch, room) if compiled else net(batch)
+        sorted_said[:, done : done + len(part)] = out.cpu().numpy()
+        done += len(part)
+    said = np.empty_like(sorted_said)
+    said[:, order] = sorted_said
     return said
 
 

@@ -1,0 +1,173 @@
+"""The member that learns from graphs, taught by the members that learn from columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.gnn.cost import course_seconds
+from nnstruct.predictors.gnn.members import (
+    LABEL_STEPS,
+    LESSON_GRAPHS,
+    LESSON_STEPS,
+    GraphMembers,
+    MemberSettings,
+)
+from nnstruct.predictors.gnn.neighbours import neighbours
+from nnstruct.predictors.label_transform import LabelTransform
+from nnstruct.processes import torch_threads
+from nnstruct.random import derive_seed, generator
+from nnstruct.structure import Structure
+
+GRAPHS = "gnn"
+# Structures near the training ones; networks that learn from all labels, beside one a fold.
+UNLABELLED, WHOLE = 1000, 2
+# With fewer steps than this share of the full course, a network is not worth its time.
+LEAST_SHARE = 0.25
+
+
+class TaughtGraphs:
+    """Graph networks that learn what the other members say of structures without a label, then the labels.
+
+    For each fold one network learns from the other folds, and from teachers that learned from them, so that
+    its predictions of the fold are honest; ``WHOLE`` more learn from all labels. All learn in one pass, and
+    the mean of all is what is said of new structures.
+
+    Parameters
+    ----------
+    seed, n_jobs : int
+    seconds : float
+        What learning may take on one core of an average machine, by
+        :func:`nnstruct.predictors.gnn.cost.course_seconds`.
+    """
+
+    def __init__(self, seed: int, n_jobs: int, seconds: float) -> None:
+        self.seed, self.n_jobs, self.seconds = seed, n_jobs, seconds
+
+    def share_of_steps(self, structures: Sequence[Structure], folds: int) -> float:
+        """How much of the full course fits into the time; 0 where it is not worth it.
+
+        Parameters
+        ----------
+        structures : sequence of Structure
+        folds : int
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        settings = MemberSettings()
+        graphs = LESSON_STEPS * LESSON_GRAPHS + LABEL_STEPS * settings.batch_size
+        whole = course_seconds(structures, graphs, folds + WHOLE, settings)
+        share = min(1.0, self.seconds / whole)
+        return share if share >= LEAST_SHARE else 0.0
+
+    def others(self, structures: Sequence[Structure]) -> list[Structure]:
+        """Structures near the training ones.
+
+        Parameters
+        ----------
+        structures : sequence of Structure
+
+        Returns
+        -------
+        list of Structure
+        """
+        return neighbours(structures, UNLABELLED, generator(self.seed, "neighbours"))
+
+    def fit(
+        self,
+        structures: Sequence[Structure],
+        y: np.ndarray,
+        weight: np.ndarray,
+        fold: np.ndarray,
+        others: Sequence[Structure],
+        teachers: np.ndarray,
+    ) -> np.ndarray:
+        """Learn from all labels.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        y, weight : float64 [n]
+        fold : int64 [n]
+        others : sequence of Structure, length u
+        teachers : float64 [folds + 1, u]
+            What is said of them after learning from all folds but one, and from all.
+
+        Returns
+        -------
+        float64 [n]
+            What is said of labels that were not seen.
+        """
+        folds = int(fold.max()) + 1
+        numbers = np.append(np.arange(folds), np.full(WHOLE, folds))  # [M], the fold not seen
+        weights = np.where(fold[None] == numbers[:, None], 0.0, weight)
+        self.transform = LabelTransform().fit(y)
+        lessons = None
+        if len(others):
+            lessons = self.transform.transform(teachers.ravel()).reshape(teachers.shape)[numbers]
+        settings = replace(
+            MemberSettings(),
+            seed=derive_seed(self.seed, "graphs"),
+            share_of_steps=self.share_of_steps(structures, folds),
+        )
+        with torch_threads(self.n_jobs):
+            target = self.transform.transform(y)
+            self.members = GraphMembers(settings).fit(structures, target, weights, others, lessons)
+            said = self.members.predict(structures)[0][fold, np.arange(len(y))]
+        self.deviation = float(np.sqrt(np.average((said - target) ** 2, weights=weight)))
+        return self._labels(said)
+
+    def predict(self, structures: Sequence[Structure]) -> np.ndarray:
+        """The mean of all networks.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length m
+
+        Returns
+        -------
+        float64 [m]
+        """
+        with torch_threads(self.n_jobs):
+            return self._labels(self.members.predict(structures)[0].mean(axis=0))
+
+    def _labels(self, z: np.ndarray) -> np.ndarray:
+        return self.transform.moments(z, np.full(len(z), self.deviation))[0]
+
+    def state(self) -> FittedState:
+        """What :meth:`restore` needs.
+
+        Returns
+        -------
+        FittedState
+        """
+        told = self.members.state()
+        values = {
+            "members": dict(told.values),
+            "transform": self.transform.state(),
+            "deviation": self.deviation,
+        }
+        return FittedState(values, told.arrays)
+
+    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Bring back what :meth:`state` told of.
+
+        Parameters
+        ----------
+        values, arrays : mappings
+
+        Raises
+        ------
+        ValueError, KeyError
+            If they are not whole.
+        """
+        self.transform = LabelTransform.from_state(values["transform"])
+        self.deviation = float(values["deviation"])
+        self.members = GraphMembers(MemberSettings()).restore(values["members"], arrays)
