@@ -20,6 +20,8 @@ class Builder:
         self.discrete: list[bool] = []
         self.shape: dict[int, tuple[int, ...]] = {}
         self.where = ""  # the submodule that is being read
+        self.repeat: tuple[int, tuple[int, ...]] | None = None  # of what is being read: key, loops and turns
+        self._repeated: dict[tuple[int, tuple[int, ...]], int] = {}
         self._known: dict[str, np.ndarray] = {}
 
     def add_input(self, shape: Sequence[int], *, discrete: bool) -> int:
@@ -78,7 +80,14 @@ class Builder:
         outputs = tuple(self._value(shape) for shape in shapes)
         names = {role: self._name(*given) for role, given in (tensors or {}).items() if given is not None}
         made = tuple(self.shape[value] for value in outputs)
-        self.steps.append(Step(kind, tuple(inputs), outputs, made, dict(options or {}), names, self.where))
+        repeat: tuple[int, ...] = ()
+        if self.repeat is not None:
+            key, turns = self.repeat
+            same = self._repeated.get((key, turns), 0)
+            self._repeated[key, turns] = same + 1
+            repeat = (key, same, *turns)
+        step = Step(kind, tuple(inputs), outputs, made, dict(options or {}), names, self.where, repeat)
+        self.steps.append(step)
         return outputs
 
     def one(self, kind: str, inputs: Sequence[int], shape: Sequence[int], **given: Any) -> int:

@@ -158,7 +158,26 @@ def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             captured.inputs.append(node)
         else:
             captured.known[node] = node.meta.get("val")
+    _unify(captured, [*module.named_parameters(), *module.named_buffers()])
     return captured
+
+
+def _unify(captured: Captured, named: list[tuple[str, Tensor]]) -> None:
+    """Let constants that show the same memory be one: modules in plain lists are recorded use by use."""
+    first = {memory: (value, name) for name, value in named if (memory := _memory(value)) is not None}
+    for node, value in captured.known.items():
+        memory = _memory(value) if isinstance(value, Tensor) else None
+        if memory is not None:
+            own = (value, captured.names.get(node, ""))
+            captured.known[node], captured.names[node] = first.setdefault(memory, own)
+
+
+def _memory(value: Tensor) -> tuple[Any, ...] | None:
+    if type(value) not in (Tensor, nn.Parameter) or value.layout != torch.strided or not value.numel():
+        return None
+    if value.device.type == "meta":
+        return None
+    return (value.data_ptr(), value.shape, value.stride(), value.dtype)
 
 
 def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
@@ -182,6 +201,7 @@ def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             value = _attribute(traced, str(node.target))
             captured.known[node] = value
             captured.names[node] = names.get(id(value), str(node.target).lstrip("_"))
+    _unify(captured, [*module.named_parameters(), *module.named_buffers()])
     return captured
 
 

@@ -12,7 +12,7 @@ from nnstruct.extract.simplify import with_attention
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES, wire
 from nnstruct.network.layers import layer_network
-from nnstruct.program import Program
+from nnstruct.program import Program, UnsupportedOperationError
 from nnstruct.program.wiring import RESOLUTIONS
 
 if TYPE_CHECKING:
@@ -136,9 +136,17 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
         aten_places,
     )
     from nnstruct.extract.capture import capture
+    from nnstruct.extract.loops import find_loops
     from nnstruct.extract.lowering import Lowering
 
-    return with_attention(Lowering(capture(module, example_input), on_unsupported).run())
+    captured = capture(module, example_input)
+    loops = find_loops(captured)
+    if loops.turns:
+        try:
+            return with_attention(Lowering(captured, "error", loops).run())
+        except UnsupportedOperationError:
+            pass  # turn by turn it may be possible
+    return with_attention(Lowering(captured, on_unsupported).run())
 
 
 def to_network(

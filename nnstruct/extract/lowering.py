@@ -20,6 +20,7 @@ from nnstruct.extract.aten_graph import (
 )
 from nnstruct.extract.builder import Builder
 from nnstruct.extract.capture import Captured
+from nnstruct.extract.loops import Loops
 from nnstruct.extract.writes import write_back
 from nnstruct.program import Program, UnsupportedOperationError
 
@@ -45,8 +46,8 @@ class Lowering:
     weight end as the weight that the module uses.
     """
 
-    def __init__(self, captured: Captured, on_unsupported: str = "error") -> None:
-        self.captured, self.on_unsupported = captured, on_unsupported
+    def __init__(self, captured: Captured, on_unsupported: str = "error", loops: Loops | None = None) -> None:
+        self.captured, self.on_unsupported, self.loops = captured, on_unsupported, loops or Loops()
         self.builder = Builder()
         self.env: dict[fx.Node, Any] = {}
         self.names: dict[int, str] = {}  # id of a constant tensor -> its name
@@ -64,6 +65,7 @@ class Lowering:
                 continue
             self.node = node
             self.builder.where = submodule_of(node)
+            self.builder.repeat = self.loops.turns.get(node)
             if node in self.captured.known:
                 self.env[node] = self._as_constant(
                     self.captured.known[node], self.captured.names.get(node, "")
@@ -92,6 +94,15 @@ class Lowering:
             self._held.append(value)
         return value
 
+    def _as_state(self, node: fx.Node) -> Any:
+        """The state before the first turn of a loop as a value, as the states after it are."""
+        value = self.env[node]
+        if isinstance(value, Tensor) and value.is_floating_point():
+            outer, self.builder.repeat = self.builder.repeat, None
+            value = Ref(self.ref(value))
+            self.builder.repeat = outer
+        return value
+
     def resolve(self, tree: Any) -> Any:
         """Replace the nodes in a node's arguments by what they stand for.
 
@@ -106,6 +117,8 @@ class Lowering:
             The same tree, with a Ref or a constant in place of each node.
         """
         if isinstance(tree, fx.Node):
+            if tree in self.loops.carried.get(self.node, ()):
+                return self._as_state(tree)
             return self.env[tree]
         if isinstance(tree, list | tuple):
             return type(tree)(self.resolve(item) for item in tree) if type(tree) in (list, tuple) else [

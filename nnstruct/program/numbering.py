@@ -11,6 +11,7 @@ from nnstruct.program import (  # noqa: F401  (they register their rules)
 )
 from nnstruct.program.inputs import number_inputs
 from nnstruct.program.movement import moved
+from nnstruct.program.rolled import roll
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.program.wiring import RULES, Wiring
 
@@ -37,6 +38,8 @@ def wired(program: Program, resolution: str, threshold: float = 0.0) -> Wiring:
             _move(wiring, step)
         else:
             RULES[step.kind](wiring, index, step)
+    if any(step.repeat for step in program.steps):
+        roll(wiring)
     return wiring
 
 

@@ -44,6 +44,9 @@ class Step:
         Role (``weight``, ``bias``, ``scale``) to a name among the program's constants.
     name : str
         Path of the submodule, or of the node in an ONNX file.
+    repeat : tuple of int
+        Of a step that is done again and again: what it has in common with its repetitions (two numbers),
+        then for each loop, the outermost first, the loop's number and the turn. Empty for other steps.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Step:
     options: Mapping[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    repeat: tuple[int, ...] = ()
 
     @property
     def operator(self) -> str:
@@ -184,7 +188,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "options": dict(step.options),
         "tensors": dict(step.tensors),
         "name": step.name,
-    }
+    } | ({"repeat": list(step.repeat)} if step.repeat else {})
 
 
 def _step_from_json(entry: Mapping[str, Any]) -> Step:
@@ -198,6 +202,7 @@ def _step_from_json(entry: Mapping[str, Any]) -> Step:
         options=dict(entry["options"]),
         tensors=dict(entry["tensors"]),
         name=entry["name"],
+        repeat=tuple(entry.get("repeat", ())),
     )
 
 
