@@ -54,6 +54,7 @@ class Lowering:
         self.folded: dict[Any, Any] = {}
         self.cells: dict[tuple[int, ...], dict[str, tuple[str, np.ndarray]]] = {}
         self.node: fx.Node
+        self._known: dict[int, Tensor] = {}
         self._held: list[Any] = []  # keeps ids of constants from being used again
 
     def run(self) -> Program:
@@ -87,11 +88,15 @@ class Lowering:
 
     def _as_constant(self, value: Any, name: str) -> Any:
         if isinstance(value, Tensor):
-            value = value.detach()
+            if id(value) in self._known:  # one constant stays one, so that what is computed of it does
+                return self._known[id(value)]
+            self._held.append(value)
+            given, value = value, value.detach()
             if value.layout != torch.strided:
                 value = value.to_dense()
             self.names[id(value)] = name
             self._held.append(value)
+            self._known[id(given)] = value
         return value
 
     def _as_state(self, node: fx.Node) -> Any:
