@@ -16,6 +16,8 @@ from nnstruct.structure.topology import Reachability, longest_path_layers
 
 # Numbers of parallel paths end here, so that int64 holds them.
 MOST_PATHS = 2**62
+# Where a structure keeps what it contracts to, and up to how many edges.
+_KEPT, _MOST_KEPT = "_contraction", 200
 
 
 def trim(structure: Structure) -> Structure:
@@ -153,21 +155,30 @@ def contract(structure: Structure) -> ContractedGraph:
     (('input', 'conv3x3', 'output'), [[0, 1], [1, 2]], [3, 1])
     """
     structure = structure.trim()
+    kept: ContractedGraph | None = structure.__dict__.get(_KEPT)
+    if kept is None:
+        kept = _contracted(structure)
+        if structure.num_edges <= _MOST_KEPT:  # small cells are asked for again and again
+            structure.__dict__[_KEPT] = kept
+    return kept
+
+
+def _contracted(structure: Structure) -> ContractedGraph:
     stays = _not_contracted(structure)
     forward, delayed = structure.forward_edges, structure.recurrent_edges
     ways = _ways(forward, structure.layer, stays)
     units = np.flatnonzero(stays)
     place = np.cumsum(stays) - 1
     pairs = sorted(ways)
+    edges = np.concatenate([place[np.array(pairs, dtype=np.int64).reshape(-1, 2).T], place[delayed]], axis=1)
+    multiplicity = [ways[pair] for pair in pairs] + [1] * delayed.shape[1]
     return ContractedGraph(
-        units=units,
-        edge_index=np.concatenate(
-            [place[np.array(pairs, dtype=np.int64).reshape(-1, 2).T], place[delayed]], axis=1
-        ),
-        multiplicity=np.array([ways[pair] for pair in pairs] + [1] * delayed.shape[1], dtype=np.int64),
-        recurrent=np.repeat([False, True], [len(pairs), delayed.shape[1]]),
-        inputs=structure.inputs[units],
-        outputs=structure.outputs[units],
+        units=frozen(units),
+        edge_index=frozen(edges),
+        multiplicity=frozen(np.array(multiplicity, dtype=np.int64)),
+        recurrent=frozen(np.repeat([False, True], [len(pairs), delayed.shape[1]])),
+        inputs=frozen(structure.inputs[units]),
+        outputs=frozen(structure.outputs[units]),
         attributes={name: tuple(values[u] for u in units) for name, values in structure.attributes.items()},
         family=structure.family,
     )
