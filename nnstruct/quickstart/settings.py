@@ -55,7 +55,7 @@ class Settings:
     config: TrainConfig = CONFIG
     target: str = "test"
     predictors: tuple[str, ...] = (
-        "mean", "bayesian-ridge", "extra-trees", "gaussian-process", "auto", "gnn",
+        "mean", "bayesian-ridge", "random-forest", "gaussian-process", "auto", "gnn",
     )  # fmt: skip
     params: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: {"gnn": {"hidden": 16, "layers": 3, "members": 1, "max_epochs": 30}}
