@@ -14,7 +14,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
-from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs
+from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs, worth_a_network
 from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.prior import PriorColumns
@@ -26,6 +26,7 @@ from nnstruct.predictors.sources import SourceModels
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
+AUTO = "auto"
 COLUMNS = (*FORESTS, PROCESS)
 MEMBERS = (*COLUMNS, GRAPHS)
 
@@ -43,10 +44,13 @@ class Ensemble(Predictor):
     ----------
     families : "auto" or sequence of str
         Columns; see :class:`nnstruct.encode.FeatureTable`.
-    members : sequence of str
+    members : "auto" or sequence of str
         Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5), ``gp``
         (:class:`nnstruct.predictors.GroupedGaussianProcess`) and ``gnn``: graph networks taught by the others
         (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`), left out where ``seconds`` are too few.
+        ``auto``: the first three, and the last where units have operators that differ and there are at least
+        :data:`nnstruct.predictors.ensemble.graphs.FEWEST_LABELS` labels, or where ``fit`` is given
+        ``unlabelled`` structures.
     prior : None, "shipped", SourceModels, or sequence of Benchmark or folders
         Earlier benchmarks whose models' predictions become further columns, mixed with the members from
         scratch by evidence (:class:`nnstruct.predictors.ensemble.mixture.MixedMembers`): where labels are
@@ -90,10 +94,10 @@ class Ensemble(Predictor):
     def __init__(
         self,
         families: str | Sequence[str] = "auto",
-        members: Sequence[str] = COLUMNS,
+        members: str | Sequence[str] = "auto",
         prior: Any = None,
         folds: int = 5,
-        seconds: float = 20.0,
+        seconds: float = 30.0,
         n_jobs: int = 1,
         random_state: int = 0,
     ) -> None:
@@ -113,7 +117,7 @@ class Ensemble(Predictor):
         y_std: np.ndarray | None = None,
         unlabelled: list[Structure] | None = None,
     ) -> None:
-        names = _check_members(self.members)
+        names = _check_members(self.members, structures, unlabelled)
         folds = check_integer(self.folds, "folds", low=2)
         check_number(self.seconds, "seconds", low=0.0, open_low=True)
         if unlabelled is not None and GRAPHS not in names:
@@ -331,11 +335,17 @@ class Ensemble(Predictor):
         self.columns_.restore(values["columns"], arrays, width)
 
 
-def _check_members(members: Any) -> tuple[str, ...]:
+def _check_members(
+    members: Any, structures: list[Structure], unlabelled: list[Structure] | None
+) -> tuple[str, ...]:
+    if isinstance(members, str) and members == AUTO:
+        return MEMBERS if unlabelled is not None or worth_a_network(structures) else COLUMNS
     named = (members,) if isinstance(members, str) else tuple(members)
     unknown = [name for name in named if name not in MEMBERS]
     if unknown or not named or len(set(named)) < len(named):
-        raise InvalidInputError("members", f"be distinct names among {', '.join(MEMBERS)}", members)
+        raise InvalidInputError(
+            "members", f"be {AUTO!r}, or distinct names among {', '.join(MEMBERS)}", members
+        )
     if named == (GRAPHS,):
         raise InvalidInputError("members", f"hold a teacher beside {GRAPHS!r}", members, "Or fit a GNN.")
     return tuple(name for name in MEMBERS if name in named)

@@ -99,4 +99,16 @@ def test_a_network_alone_has_no_teacher():
     with pytest.raises(InvalidInputError, match=r"^members must hold a teacher beside 'gnn'"):
         Ensemble(members=["gnn"]).fit(CELLS, Y)
     with pytest.raises(InvalidInputError, match=r"^unlabelled must be left out without the member 'gnn'"):
-        Ensemble().fit(CELLS, Y, unlabelled=CELLS[:2])
+        Ensemble(members=["trees"]).fit(CELLS, Y, unlabelled=CELLS[:2])
+
+
+def test_networks_come_by_themselves_where_they_are_known_to_help():
+    assert graphs.worth_a_network(cells(graphs.FEWEST_LABELS, 2))
+    assert not graphs.worth_a_network(cells(graphs.FEWEST_LABELS - 1, 2))
+    assert not graphs.worth_a_network([Structure.from_layers([2, 1 + n, 2]) for n in range(90)])
+
+
+def test_given_structures_without_a_label_the_network_is_taken(small):
+    model = Ensemble(folds=2).fit(CELLS[:20], Y[:20], unlabelled=CELLS[20:])
+    assert "gnn" in model.weights_
+    assert "gnn" not in Ensemble(folds=2).fit(CELLS[:20], Y[:20]).weights_
