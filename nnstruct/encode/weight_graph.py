@@ -16,6 +16,7 @@ from nnstruct.network.cell_layout import CellLayout
 from nnstruct.properties.statnn import statistics_row
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.fields import SIZES, size_of
 
 # A row of more values than this is told by their statistics.
 MOST_VALUES = 64
@@ -34,7 +35,7 @@ ON_UNITS = (
 ON_GRAPH = ("readout_bias",)
 _SUMMARY = 8
 _WORDS = ("operator", "activation", "join")
-_COUNTS = ("stage", "channels", "width", "stride", "dilation")
+_COUNTS = ("stage", "channels", *SIZES)
 _DEGREES = 4
 
 
@@ -233,7 +234,8 @@ class WeightGraphEncoder:
             structure.layer / last, np.log1p(structure.layer), np.log(structure.layer_sizes[structure.layer]),
         ]  # fmt: skip
         for name in self.learned["counts"]:
-            columns.append(np.log1p(np.array(structure.attributes.get(name, (0,) * n), dtype=float)))
+            missing = 0 if name == "stage" else 1
+            columns.append(np.log1p([_number(v) for v in structure.attributes.get(name, (missing,) * n)]))
         for name, known in self.learned["words"].items():
             held = np.array([str(value) for value in structure.attributes.get(name, ("",) * n)])
             columns += [held == word for word in known]
@@ -271,6 +273,11 @@ class WeightGraphEncoder:
         made = cls(arrays.get("probes"))
         made.learned = dict(values)
         return made
+
+
+def _number(value: Any) -> float:
+    """Of a stage, channels or a size; 0 for words that are none."""
+    return float(size_of(value) or 0.0) if isinstance(value, str) else float(value)
 
 
 def _edge_kinds(structure: Structure) -> np.ndarray:

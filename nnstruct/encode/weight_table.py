@@ -46,7 +46,7 @@ class WeightTable(TransformerMixin, BaseEstimator):
         The columns kept, those of weights first.
     median_ : float64 [columns of weights kept]
     table_ : FeatureTable or None
-        Of the structures.
+        Of the structures, each counted once.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class WeightTable(TransformerMixin, BaseEstimator):
         varies = spread > _CONSTANT * np.maximum(1e-3, np.abs(median))
         self.table_ = None
         if self.structure is not None:
-            self.table_ = FeatureTable(self.structure).fit(check_structures(networks))
+            self.table_ = FeatureTable(self.structure).fit(list(dict.fromkeys(check_structures(networks))))
         elif not varies.any():
             varies[0] = True
         self.kept_ = [name for name, kept in zip(names, varies, strict=True) if kept]
@@ -123,11 +123,13 @@ class WeightTable(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names, values = self._weights(networks, learning=False)
-        place = {name: column for column, name in enumerate(names)}
-        found = values[:, [place[name] for name in self.kept_]]
+        column_of = {name: column for column, name in enumerate(names)}
+        found = values[:, [column_of[name] for name in self.kept_]]
         blocks = [np.where(np.isfinite(found), found, self.median_)]
         if self.table_ is not None:
-            blocks.append(self.table_.transform(check_structures(networks)))
+            structures = check_structures(networks)
+            place = {structure: row for row, structure in enumerate(dict.fromkeys(structures))}
+            blocks.append(self.table_.transform(list(place))[[place[structure] for structure in structures]])
         return np.concatenate(blocks, axis=1)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -16,6 +16,7 @@ from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.nested import packed, unpacked
 from nnstruct.random import generator
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 CV_PLUS, SPLIT = METHODS = ("cv+", "split")
 _CHUNK = 4_000_000  # numbers in one block of ends
@@ -107,6 +108,18 @@ class Conformal(Predictor):
         self.calibration = calibration
         self.random_state = random_state
 
+    @property
+    def reads_weights(self) -> bool:  # type: ignore[override]
+        """Whether the predictor inside reads the weights of Networks.
+
+        Returns
+        -------
+        bool
+        """
+        given: Any = self.predictor
+        kind = PREDICTORS[given] if isinstance(given, str) else given
+        return bool(getattr(kind, "reads_weights", False))
+
     def _fit(
         self,
         structures: list[Structure],
@@ -138,7 +151,7 @@ class Conformal(Predictor):
     def _dealt(self, structures: list[Structure]) -> np.ndarray:
         folds = check_integer(self.folds, "folds", low=2)
         share = check_share(self.calibration, "calibration")
-        names = [structure.fingerprint for structure in structures]
+        names = [structure.fingerprint for structure in check_structures(structures)]
         if len(set(names)) < 2:  # copies of a single structure are told apart by their place
             names = [f"{place:09d}" for place in range(len(names))]
         if self.method == CV_PLUS:

@@ -70,6 +70,18 @@ def test_what_was_learned_is_kept_as_json_and_arrays():
     np.testing.assert_array_equal(again.transform(networks).units, encoder.transform(networks).units)
 
 
+def test_sizes_of_units_are_numbers():
+    structure = Structure(
+        [[0], [1]], 2, family="module", attributes={"kernel": (1, "3x12"), "channels": (2, 3)}
+    )
+    networks = [
+        Network(structure, [[1.0]], np.zeros((2, 1))),
+        Network(Structure.from_layers([1, 1]), [[1.0]], np.zeros((2, 1))),
+    ]
+    found = WeightGraphEncoder().fit(networks).transform(networks).units[:, 10:12]
+    np.testing.assert_allclose(np.expm1(found), [[2, 1], [3, 6], [1, 1], [1, 1]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("family", ["mlp", "cnn", "lstm"])
 def test_activations_give_the_scores_of_the_network(family):
     """The read-out of the output units' activations is what the module itself says."""

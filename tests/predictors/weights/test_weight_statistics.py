@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from scaled_networks import drawn
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import (
     BayesianRidge,
+    Conformal,
     ExtraTrees,
     HistGradientBoosting,
     WeightStatistics,
+    evaluate,
     load_predictor,
 )
 
@@ -67,3 +70,25 @@ def test_only_tables(wrong):
     networks, scales = drawn(4)
     with pytest.raises(InvalidInputError, match="predictor must be a predictor on a feature table"):
         WeightStatistics(wrong).fit(networks, scales)
+
+
+def test_conformal_intervals_hand_the_weights_on():
+    networks, scales = drawn(90)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Conformal(WeightStatistics("bayesian-ridge"), folds=3).fit(networks[:60], scales[:60])
+        low, high = model.predict_interval(networks[60:], coverage=0.8)
+    assert np.mean((low <= scales[60:]) & (scales[60:] <= high)) > 0.6
+    assert np.mean(high - low) < np.ptp(scales) / 2
+    assert not Conformal("bayesian-ridge").reads_weights
+
+
+def test_evaluate_hands_the_weights_to_those_that_read_them():
+    networks, scales = drawn(60)
+    ceiling = SimpleNamespace(value=1.0, low=1.0, high=1.0)
+    bench = SimpleNamespace(structures=networks, y=scales, noise_ceiling=ceiling)
+    result = evaluate(
+        ["bayesian-ridge", WeightStatistics("bayesian-ridge")], bench, folds=3, repeats=1, resamples=20
+    )
+    r2 = result.table["r2"]
+    assert r2["weight-statistics"] > 0.5 > 0.2 > r2["bayesian-ridge"]
