@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -207,18 +208,32 @@ def to_scipy(network: Network, *, value: str = "norm", recurrent: bool = False) 
     """
     from scipy.sparse import coo_array
 
-    functions = {
-        "norm": lambda w: np.sqrt((w.astype(np.float64) ** 2).sum(axis=1)),
-        "sum": lambda w: w.sum(axis=1, dtype=np.float64),
-        "one": lambda w: np.ones(len(w)),
-    }
-    if value not in functions:
-        raise InvalidInputError("value", f"be one of {', '.join(functions)}", value)
+    if value not in _VALUES:
+        raise InvalidInputError("value", f"be one of {', '.join(_VALUES)}", value)
     structure = network.structure
-    chosen = structure.recurrent == recurrent
-    source, target = structure.edge_index[:, chosen]
+    # Forward edges stand before the delayed ones.
+    first = structure.num_edges - int(np.count_nonzero(structure.recurrent))
+    here = slice(first, None) if recurrent else slice(0, first)
+    source, target = structure.edge_index[:, here]
     size = (structure.num_units,) * 2
-    return coo_array((functions[value](network.weight[chosen]), (target, source)), shape=size)
+    return coo_array((_one_each(network, _VALUES[value])[here], (target, source)), shape=size)
+
+
+_VALUES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "norm": lambda w: np.sqrt(np.einsum("ek,ek->e", w, w, dtype=np.float64)),
+    "sum": lambda w: w.sum(axis=1, dtype=np.float64),
+    "one": lambda w: np.ones(len(w)),
+}
+
+
+def _one_each(network: Network, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """One number for each edge, float64 [E]; blocks of edges keep their own width."""
+    if not isinstance(network, ModuleNetwork):
+        return function(network.weight)
+    found = np.zeros(network.structure.num_edges)
+    for block in network.blocks:
+        found[block.edges] = function(block.values)
+    return found
 
 
 def to_graphml(network: Network, path: str | PathLike[str]) -> None:

@@ -30,7 +30,7 @@ class EdgeBlock:
     parameter : str
         Name of that tensor in the program; steps with tied weights share it.
     recurrent : bool
-    edges : int64 [e] or slice
+    edges : int32 or int64 [e], or slice
         Columns of ``structure.edge_index``.
     values : float32 [e, k]
     """

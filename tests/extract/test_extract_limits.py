@@ -15,8 +15,11 @@ from torch import Tensor, nn
 import nnstruct.extract
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
+from nnstruct.extract.extract import read_module
 from nnstruct.modules.program.module import program_module
+from nnstruct.network.assembly import peak_bytes, wire
 from nnstruct.program import UnsupportedOperationError
+from nnstruct.program.numbering import wired
 
 
 class Sorting(nn.Module):
@@ -109,7 +112,7 @@ def test_a_graph_too_large_is_refused_with_its_size() -> None:
     x = torch.zeros(1, 64, 56, 56)
     begin = time.perf_counter()
     with pytest.raises(
-        InvalidInputError, match=r"max_edges=50,000,000 edges, got .* 451,477,504 edges \(16\.8 GiB\)"
+        InvalidInputError, match=r"max_edges=50,000,000 edges, got .* 451,477,504 edges \(15\.14 GiB\)"
     ):
         extract(module, x, "weight")
     assert time.perf_counter() - begin < 5
@@ -127,6 +130,61 @@ def test_memory_stays_in_its_bounds() -> None:
     tracemalloc.stop()
     assert network.structure.num_units == 15_408
     assert peak < 40 * edges + 4 * sum(p.numel() for p in module.parameters())
+
+
+class Residual(nn.Module):
+    """Layers whose sums are read further on, so that edges of several layers begin at one unit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(300, 300) for _ in range(4))
+        self.kernels = nn.Conv1d(300, 100, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + torch.relu(layer(x))
+        return self.kernels(x[:, :, None].expand(-1, -1, 6))
+
+
+@pytest.mark.parametrize("case", ["residual", "unrolled"])
+def test_memory_is_as_estimated_and_within_40_bytes_an_edge(case: str) -> None:
+    if case == "residual":
+        module, x, resolution = Residual(), torch.zeros(1, 300), "unit"
+    else:
+        module, x, resolution = nn.Conv2d(8, 16, 3), torch.zeros(1, 8, 28, 28), "weight"
+    program = read_module(module, x).pruned()
+    estimate = peak_bytes(wired(program, resolution).blocks)
+    weights = 4 * sum(p.numel() for p in module.parameters())
+    tracemalloc.start()
+    network = wire(program, resolution)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert estimate == pytest.approx(peak, rel=0.3)
+    assert peak < 40 * network.structure.num_edges + (weights if resolution == "unit" else 0)
+    source, target = network.structure.edge_index
+    assert (np.diff(source * network.structure.num_units + target) > 0).all()
+    if case == "residual":
+        for block in network.blocks:
+            if block.role == "weight" and network.program.steps[block.step].kind == "linear":
+                step = network.program.steps[block.step]
+                held = dict(module.named_parameters())[step.tensors["weight"]].detach().numpy()
+                ends = network.structure.edge_index[:, block.edges]
+                low = ends.min(axis=1)
+                assert np.array_equal(block.values[:, 0], held[ends[1] - low[1], ends[0] - low[0]])
+
+
+def test_one_number_for_each_edge_needs_no_more_memory() -> None:
+    network = extract(nn.Sequential(nn.Conv2d(3, 8, 17), nn.Conv2d(8, 300, 1)), torch.zeros(1, 3, 20, 20))
+    network.to_scipy()
+    tracemalloc.start()
+    matrix = network.to_scipy()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * network.structure.num_edges < network.weight.nbytes
+    assert matrix.nnz == network.structure.num_edges
+    expected = np.linalg.norm(network.weight, axis=1)
+    source, target = network.structure.edge_index
+    assert np.allclose(matrix.tocsr()[target, source], expected)
 
 
 def test_time_stays_in_its_bounds() -> None:
