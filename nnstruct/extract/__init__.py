@@ -29,7 +29,9 @@ LSTM                  the same with [4]: input, forget, candidate,  6 units: the
 projection            a unit for each projected one; ``weight``     the same
                       [1] from all hidden units; the recurrent
                       edges come from it
-cell in a loop        as the layer, once for all time steps         the same
+cell in a loop        as the layer, once for all time steps; of a   the same
+                      hand-written one each step once, with
+                      ``recurrent`` edges from the step before
 activation, norm,     part of the units before it; where their      the same; pools have a unit for each
 scale, pool           value is read elsewhere too, a unit for each  channel and position and an ``identity``
                       with an ``identity`` edge                     edge from each position of the window

@@ -9,6 +9,7 @@ import numpy as np
 from nnstruct.network.network import Network
 from nnstruct.program.blocks import above
 from nnstruct.program.pointwise import label
+from nnstruct.program.rolled import earlier
 from nnstruct.program.sizes import step_sizes, widths
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.structure import Structure
@@ -23,7 +24,8 @@ def layer_network(
     """One unit for each input and each step that computes or concatenates; other movements pass.
 
     An edge leads from an operator to each one that reads its result (once, however often it does);
-    recurrent layers have a recurrent edge to themselves.
+    recurrent layers have a recurrent edge to themselves, and cells stepped over time have recurrent edges
+    from what they read of the step before.
 
     Parameters
     ----------
@@ -41,14 +43,15 @@ def layer_network(
         ``width`` (its neurons or channels), which is an attribute of the unit as well.
     """
     program = program.pruned()
-    sources: dict[int, set[int]] = {}
+    sources: dict[int, set[tuple[int, tuple[int, ...]]]] = {}  # units, and the turn of the loop they are of
+    repeated: dict[tuple[int, ...], int] = {}
     rows: list[tuple[str, int, int, int]] = []  # operator, parameters, nonzero, width
     sizes: list[dict[str, Any]] = []
     width = widths(program)
     edges: set[tuple[int, int]] = set()
-    loops: list[int] = []
+    late: set[tuple[int, int]] = set()
     for value in program.inputs:
-        sources[value] = {len(rows)}
+        sources[value] = {(len(rows), ())}
         rows.append(("input", 0, 0, width[value]))
         sizes.append({})
     for step in program.steps:
@@ -56,19 +59,22 @@ def layer_network(
         if step.kind in MOVEMENTS - _SHOWN_MOVEMENTS:
             made = read
         else:
-            unit = len(rows)
-            made = {unit}
-            edges |= {(source, unit) for source in read}
+            turn = step.repeat[2:]
+            unit = repeated.setdefault(step.repeat[:2], len(rows)) if turn else len(rows)
+            made = {(unit, turn)}
+            for source, before in read:
+                (late if earlier(before, turn) else edges).add((source, unit))
             if step.kind in ("rnn", "rnn_cell"):
-                loops.append(unit)
-            name = label(step) if step.kind != "concat" else "concat"
-            rows.append((name, *_counts(program, step, threshold), width[step.outputs[0]]))
-            sizes.append(step_sizes(step))
+                late.add((unit, unit))
+            if unit == len(rows):
+                name = label(step) if step.kind != "concat" else "concat"
+                rows.append((name, *_counts(program, step, threshold), width[step.outputs[0]]))
+                sizes.append(step_sizes(step))
         sources.update(dict.fromkeys(step.outputs, made))
     outputs = np.zeros(len(rows), dtype=bool)
-    outputs[sorted(set().union(*(sources[value] for value in program.outputs)))] = True
+    outputs[sorted({unit for value in program.outputs for unit, _ in sources[value]})] = True
     inputs = np.arange(len(rows)) < len(program.inputs)
-    index = np.array([*sorted(edges), *((unit, unit) for unit in loops)], dtype=np.int64).reshape(-1, 2).T
+    index = np.array([*sorted(edges), *sorted(late)], dtype=np.int64).reshape(-1, 2).T
     structure = Structure(
         index,
         len(rows),

@@ -11,7 +11,7 @@ from nnstruct.program import (  # noqa: F401  (they register their rules)
 )
 from nnstruct.program.inputs import number_inputs
 from nnstruct.program.movement import moved
-from nnstruct.program.rolled import roll
+from nnstruct.program.rolled import even_uses, roll
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.program.wiring import RULES, Wiring
 
@@ -32,6 +32,7 @@ def wired(program: Program, resolution: str, threshold: float = 0.0) -> Wiring:
         With all steps numbered.
     """
     wiring = Wiring(program, resolution, threshold)
+    even_uses(wiring)
     number_inputs(wiring)
     for index, step in enumerate(program.steps):
         if step.kind in MOVEMENTS:

@@ -9,6 +9,23 @@ from nnstruct.program.movement import NO_UNIT
 from nnstruct.program.wiring import Group, Wiring
 
 
+def even_uses(wiring: Wiring) -> None:
+    """Count a value as read as often as in the turn that reads it most, so that all turns have like units.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        A new one; its ``uses`` change.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for step in wiring.program.steps:
+        for place, value in enumerate(step.outputs if step.repeat else ()):
+            alike.setdefault((*step.repeat[:2], place), []).append(value)
+    for values in alike.values():
+        most = max(wiring.uses[value] for value in values)
+        wiring.uses.update(dict.fromkeys(values, most))
+
+
 def roll(wiring: Wiring) -> None:
     """Make the units of repeated steps one, and edges from an earlier turn recurrent.
 
@@ -100,7 +117,7 @@ def _split(block: Block, group_of: np.ndarray, turns: list[tuple[int, ...]]) -> 
     if isinstance(block, ListBlock):
         ends = np.stack([group_of[block.source], group_of[block.target]])
         pairs, which = np.unique(ends, axis=1, return_inverse=True)
-        flags = np.array([_earlier(turns[a], turns[b]) for a, b in pairs.T.tolist()])
+        flags = np.array([earlier(turns[a], turns[b]) for a, b in pairs.T.tolist()])
         late = flags[which.ravel()] | block.recurrent
         chosen = [(flag, late == flag) for flag in np.unique(late).tolist()]
         return [
@@ -109,7 +126,7 @@ def _split(block: Block, group_of: np.ndarray, turns: list[tuple[int, ...]]) -> 
         ]
     target = turns[int(group_of[block.target.flat[0]])]
     groups = group_of[block.source]  # [G, U]
-    flag_of = {number: _earlier(turns[number], target) for number in np.unique(groups).tolist()}
+    flag_of = {number: earlier(turns[number], target) for number in np.unique(groups).tolist()}
     late = np.vectorize(flag_of.__getitem__, otypes=[bool])(groups)[0] | block.recurrent  # [U]
     return [
         DenseBlock(block.step, block.role, flag, block.source[:, late == flag], block.target,
@@ -118,8 +135,23 @@ def _split(block: Block, group_of: np.ndarray, turns: list[tuple[int, ...]]) -> 
     ]  # fmt: skip
 
 
-def _earlier(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Whether one turn comes before another of the same loop."""
+def earlier(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether one turn comes before another of the same loop.
+
+    Parameters
+    ----------
+    source, target : tuple of int
+        For each loop its number and the turn, the outermost first.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> earlier((1, 0), (1, 1)), earlier((1, 1, 2, 0), (1, 1)), earlier((1, 0), (2, 1))
+    (True, False, False)
+    """
     for at in range(0, min(len(source), len(target)), 2):
         if source[at] != target[at]:
             return False

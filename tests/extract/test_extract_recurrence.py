@@ -1,0 +1,145 @@
+"""Hand-written cells stepped over time: one set of units, recurrent edges, the same at every length."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from extract_modules import largest_difference
+from torch import Tensor, nn
+
+from nnstruct.extract import extract
+from nnstruct.modules import program_module
+
+
+class Plain(nn.Module):
+    """tanh(A x + B h), the read-out at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.keep, self.out = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.zeros(len(x), 5)
+        for t in range(x.shape[1]):
+            h = torch.tanh(self.read(x[:, t]) + self.keep(h))
+        return self.out(h)
+
+
+class Joined(nn.Module):
+    """One layer on input and state side by side, a read-out at every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.out = nn.Linear(9, 5), nn.Linear(5, 2)
+        with torch.no_grad():
+            self.cell.weight[0, 4:] = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, made = x.new_zeros(len(x), 5), []
+        for now in x.unbind(1):
+            h = torch.relu(self.cell(torch.cat([now, h], 1)))
+            made.append(self.out(h))
+        return torch.stack(made, 1)
+
+
+class Gated(nn.Module):
+    """An LSTM from two linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.keep, self.out = nn.Linear(4, 12), nn.Linear(3, 12), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = torch.zeros(len(x), 3)
+        for t in range(x.shape[1]):
+            i, f, g, o = (self.read(x[:, t]) + self.keep(h)).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+        return self.out(h)
+
+
+class Reservoir(nn.Module):
+    """A leaky echo-state network (Jaeger, 2001) with a sparse reservoir that a mask makes at every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("read", torch.randn(6, 4))
+        self.register_buffer("keep", torch.randn(6, 6))
+        mask = torch.zeros(6, 6)
+        mask[torch.arange(6), [1, 2, 3, 4, 5, 0]] = 1.0
+        mask[0, 3] = 1.0
+        self.register_buffer("mask", mask)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.zeros(len(x), 6)
+        for t in range(x.shape[1]):
+            h = 0.7 * h + 0.3 * torch.tanh(x[:, t] @ self.read.T + h @ (self.keep * self.mask).T)
+        return self.out(h)
+
+
+# Units, forward and recurrent edges, by hand.
+CELLS: dict[str, tuple[nn.Module, tuple[int, int, int]]] = {
+    # 4 inputs, 5 + 5 products, 5 sums, 2 outputs; 20 + 5 + 5 + 10 edges, 25 from the state
+    "plain": (Plain(), (21, 40, 25)),
+    # 4 inputs, 5 units, 2 outputs; unit 0 reads no state
+    "joined": (Joined(), (11, 20 + 10, 20)),
+    # 4 inputs, 12 + 12 products, 12 sums, 12 gates, 2 outputs; 3 of each of f c, i g, the cell, its tanh, the
+    # state.
+    # The state is read by 12 products, the cell by its own unit one step later.
+    "gated": (Gated(), (4 + 24 + 12 + 12 + 15 + 2, 48 + 24 + 12 + (3 + 6 + 6 + 3 + 6) + 6, 36 + 3)),
+    # 4 inputs, 6 of each of: leak of the state, two products, their sum, the new state; 2 outputs.
+    # The reservoir has 7 of 36 edges, and the leak one to each unit itself.
+    "reservoir": (Reservoir(), (4 + 5 * 6 + 2, 24 + 12 + 12 + 12, 7 + 6)),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_is_one_set_of_units_whatever_the_length(name: str) -> None:
+    module, counts = CELLS[name]
+    short, long = (torch.randn(2, steps, 4) for steps in (2, 5))
+    network = extract(module.eval(), short)
+    structure = network.structure
+    found = (structure.num_units, structure.forward_edges.shape[1], int(structure.recurrent.sum()))
+    assert found == counts
+    assert largest_difference(program_module(network)(short), module(short)) < 1e-5
+    longer = extract(module, long)
+    assert longer.structure.fingerprint == structure.fingerprint
+    assert largest_difference(program_module(longer)(long), module(long)) < 1e-5
+    layers = [extract(module, x, "layer").structure for x in (short, long)]
+    if name != "joined":  # whose outputs are stacked step by step
+        assert layers[0].fingerprint == layers[1].fingerprint
+    assert layers[0].recurrent.any()
+
+
+class Towers(nn.Module):
+    """Both parts of the input go through the same weights: nothing is carried from one to the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.out = nn.Linear(4, 3), nn.Linear(3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out((self.layer(x[:, 0]).relu() - self.layer(x[:, 1]).relu()).abs())
+
+
+class Depth(nn.Module):
+    """The same layer again and again on one input is depth and not time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = self.layer(x).relu()
+        return x
+
+
+@pytest.mark.parametrize(("module", "shape", "units"), [(Towers(), (2, 2, 4), 11 + 3), (Depth(), (2, 4), 16)])
+def test_shared_weights_alone_are_no_recurrence(
+    module: nn.Module, shape: tuple[int, ...], units: int
+) -> None:
+    structure = extract(module.eval(), torch.randn(shape)).structure
+    assert not structure.recurrent.any()
+    assert structure.num_units in (units, units - 3, units + 1)
