@@ -79,8 +79,9 @@ CELLS: dict[str, tuple[Any, ...]] = {
     "rnn cell": (nn.RNNCell(4, 3), X4, (7, 12, 9), (7, 12, 9), (2, 1, 1)),
     "gru cell": (nn.GRUCell(4, 3), X4, (7, 12, 9), (19, 48, 30), (2, 1, 1)),
     "lstm cell": (nn.LSTMCell(4, 3), X4, (7, 12, 9), (22, 63, 39), (2, 1, 1)),
-    # the loop over three time steps is one cell; at layer resolution each call is an operator
-    "cell in a loop": (CellLoop(nn.RNNCell(4, 5)), SEQUENCE, (11, 30, 25), (11, 30, 25), (5, 6, 3)),
+    # the loop over three time steps is one cell; at layer resolution it reads the input and its state, at
+    # first a constant, and its results are concatenated
+    "cell in a loop": (CellLoop(nn.RNNCell(4, 5)), SEQUENCE, (11, 30, 25), (11, 30, 25), (4, 3, 1)),
     "flatten": (
         nn.Sequential(conv(2, 3, 3), nn.Flatten(), nn.Linear(27, 2)), MAP,
         (7, 12, 0), (79, 486 + 54, 0), (3, 2, 0)
