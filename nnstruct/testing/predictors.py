@@ -229,7 +229,7 @@ def _weights_are_read(case: PredictorCase) -> None:
     told = [str(warning.message) for warning in warned if _NOT_USED in str(warning.message)]
     hold(not told, case.label, "warn of no weights, which it reads", " ".join(told))
     rule = "predict other labels for other weights of one structure, since reads_weights is True"
-    hold(bool((low != high).all()), case.label, rule, f"{low} and {high}")
+    hold(bool(np.all(low != high)), case.label, rule, f"{low} and {high}")
 
 
 _NOT_USED = "weights of the Networks"
