@@ -75,7 +75,10 @@ class _Search:
     def __init__(self, captured: Captured, nodes: list[fx.Node]) -> None:
         self.captured, self.nodes = captured, nodes
         self.place = {node: at for at, node in enumerate(nodes)}
-        self.fixed = {node: at for at, node in enumerate(captured.graph.nodes) if node.op != "call_function"}
+        self.moving = set(captured.inputs)  # what depends on an input, as states do and masked weights do not
+        for node in captured.graph.nodes:
+            if self.moving.intersection(node.all_input_nodes):
+                self.moving.add(node)
         codes: dict[Any, int] = {}
         self.codes = np.array([codes.setdefault(self._token(node), len(codes)) for node in nodes], dtype=int)
         self.found = Loops()
@@ -163,12 +166,13 @@ class _Search:
                 elif there is None:
                     if turn != 1 or here[0] != 0:
                         return None
-                    state = True
-                    carried.setdefault(before, set()).add(other)
+                    if one in self.moving:
+                        state = True
+                        carried.setdefault(before, set()).add(other)
                 else:
                     if (here[0] - 1, here[1]) != there:
                         return None
-                    state |= here[0] < turn
+                    state |= here[0] < turn and one in self.moving
         fits = weights and state and (reads or not outer)
         return carried if fits else None
 
