@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import tempfile
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from nnstruct.errors import InvalidInputError, NnstructError, NotFittedError
-from nnstruct.network import Network
 from nnstruct.predictors import PREDICTORS, Predictor, load_predictor
 from nnstruct.structure import Structure
 from nnstruct.testing.laws import (
@@ -32,6 +30,7 @@ from nnstruct.testing.laws import (
     registered_once,
 )
 from nnstruct.testing.predictor_case import COUNT, WRONG_INPUT, WRONG_WEIGHTS, PredictorCase
+from nnstruct.testing.trained_weights import structures_are_read, weights_are_read
 
 _SUITE: Suite[PredictorCase] = Suite()
 
@@ -206,38 +205,7 @@ def no_structure_gives_no_prediction(case: PredictorCase) -> None:
 @_SUITE.law
 def networks_stand_for_their_structures_unless_their_weights_are_read(case: PredictorCase) -> None:
     """Weights count, or a warning says that they do not and the structure is predicted as it is."""
-    if case.make().reads_weights:
-        _weights_are_read(case)
-        return
-    networks = [_with_weights(structure, 1.0) for structure in case.unseen]
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        found = case.predict(networks)
-    told = any(_NOT_USED in str(warning.message) for warning in warned)
-    hold(told, case.label, "warn that the weights of Networks are not used")
-    rule = "predict exactly the same for a Network as for its structure"
-    close(found, case.predict(case.unseen), case.label, rule, 0.0)
-
-
-def _weights_are_read(case: PredictorCase) -> None:
-    scales = np.random.default_rng(2).uniform(0.1, 2.0, COUNT)
-    networks = [_with_weights(*each) for each in zip(case.structures, scales, strict=True)]
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        model = case.make().fit(networks, scales)
-        low, high = (model.predict([_with_weights(s, scale) for s in case.unseen]) for scale in (0.2, 1.8))
-    told = [str(warning.message) for warning in warned if _NOT_USED in str(warning.message)]
-    hold(not told, case.label, "warn of no weights, which it reads", " ".join(told))
-    rule = "predict other labels for other weights of one structure, since reads_weights is True"
-    hold(bool(np.all(low != high)), case.label, rule, f"{low} and {high}")
-
-
-_NOT_USED = "weights of the Networks"
-
-
-def _with_weights(structure: Structure, scale: float) -> Network:
-    weight = np.resize([scale, -0.5 * scale, 0.25 * scale], (structure.num_edges, 1))
-    return Network(structure, weight, np.full((structure.num_units, 1), 0.1 * scale))
+    (weights_are_read if case.make().reads_weights else structures_are_read)(case)
 
 
 @_SUITE.law
