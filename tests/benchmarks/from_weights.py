@@ -33,7 +33,7 @@ HEAD = """# Accuracy from trained weights
 
 Kendall's tau / R2 of predicted and true test accuracy after the last epoch, on held-out structures of
 `datasets/cnn-zoo` with all their trainings, or on held-out trainings whose structures were seen: means over
-{seeds} splits, with 95% intervals of tau by a bootstrap over held-out structures. Written by
+splits, with 95% intervals of tau by a bootstrap over held-out structures. Written by
 `python tests/benchmarks/from_weights.py`, which says how.
 """
 CASES = {
@@ -41,7 +41,7 @@ CASES = {
     "trainings held out, last epoch": ("trainings", "last"),
     "structures held out, weights after epoch 1": ("structures", 1),
 }
-RESAMPLES = 500
+RESAMPLES = 200
 BLIND = ("structure", "structure and configuration")
 
 
@@ -234,15 +234,17 @@ def main() -> None:
     measure(Benchmark.load(options.dataset), options.seeds, options.methods, options.kept)
     results = kept_results(options.kept)
     results |= joined(results, "statnn and structure, extra trees", "weight-gnn")
-    print(HEAD.format(seeds=len({seed for _, _, seed in results})))
-    print("| from | " + " | ".join(CASES) + " | CPU s |\n|---" + "|---" * (len(CASES) + 1) + "|")
+    print(HEAD)
+    print("| from | " + " | ".join(CASES) + " | splits | CPU s |\n|---" + "|---" * (len(CASES) + 2) + "|")
     for method in dict.fromkeys(method for _, method, _ in results):
-        cells, seconds = [method], []
+        cells, seconds, counts = [method], [], []
         for case in CASES:
             own = [each for (at, by, _), each in results.items() if (at, by) == (case, method)]
             cells.append(cell(own, method.startswith("validation")) if own else "")
             seconds += [each["seconds"] for each in own]
-        print("| " + " | ".join([*cells, f"{np.mean(seconds):.0f}"]) + " |")
+            counts += [len(own)] if own else []
+        splits = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+        print("| " + " | ".join([*cells, splits, f"{np.mean(seconds):.0f}"]) + " |")
 
 
 if __name__ == "__main__":
