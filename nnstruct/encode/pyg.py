@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnstruct.checks import is_integer
 from nnstruct.encode.graph import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, edge_lists
-from nnstruct.encode.packed import PackedGraphs, pack_graphs, starts, unit_column
+from nnstruct.encode.packed import KINDS, PackedGraphs, pack_graphs, starts, unit_column
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -158,7 +158,9 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         packed = self.pack(check_structures(structures))
         edge_index, edges = edge_lists(packed)
         edges = _standard(edges, self.edge_mean_, self.edge_std_)
-        bounds = packed.first[4 * packed.unit_start]  # [n + 1], where the messages of each graph begin
+        bounds = packed.first[
+            len(KINDS) * packed.unit_start
+        ]  # [n + 1], where the messages of each graph begin
         data = []
         for row in range(len(packed)):
             units = slice(*packed.unit_start[row : row + 2])

@@ -22,7 +22,7 @@ from nnstruct.structure.checks import check_structures
 # Sums over units depend on their order in the last digits; what is left after rounding does not.
 SIGNIFICANT_DIGITS = 10
 ABSOLUTE_DECIMALS = 12
-_CONSTANT = 1e-9
+CONSTANT = 1e-9
 
 
 def to_table(
@@ -77,6 +77,25 @@ def rounded(values: np.ndarray) -> np.ndarray:
     scale = 10.0 ** np.clip(SIGNIFICANT_DIGITS - 1 - exponent, -300, ABSOLUTE_DECIMALS)
     finite[places] = np.round(broken * scale) / scale
     return finite
+
+
+def medians_and_spreads(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each column the median of what is finite, 0 without any, and how far values lie apart.
+
+    Parameters
+    ----------
+    values : float64 [n, c]
+        With gaps, which stand at the median.
+
+    Returns
+    -------
+    medians, spreads : float64 [c]
+    """
+    known = np.isfinite(values)
+    median = np.zeros(values.shape[1])
+    for column in np.flatnonzero(known.any(axis=0)):
+        median[column] = np.median(values[known[:, column], column])
+    return median, np.ptp(np.where(known, values, median), axis=0)
 
 
 class FeatureTable(TransformerMixin, BaseEstimator):
@@ -154,13 +173,8 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         values = values if self.learned_ is None else rounded(values)
         if self.learned_ is None and blind == "error":
             check_shown(checked, self.families)
-        known = np.isfinite(values)
-        median = np.zeros(values.shape[1])
-        for column in np.flatnonzero(known.any(axis=0)):
-            median[column] = np.median(values[known[:, column], column])
-        filled = np.where(known, values, median)
-        spread = np.ptp(filled, axis=0)
-        varies = spread > _CONSTANT * np.maximum(1.0, np.abs(median))
+        median, spread = medians_and_spreads(values)
+        varies = spread > CONSTANT * np.maximum(1.0, np.abs(median))
         varies[0] |= not varies.any()
         self.columns_ = [name for name, kept in zip(names, varies, strict=True) if kept]
         self.median_ = median[varies]

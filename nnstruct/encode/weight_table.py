@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nnstruct.encode.table import FeatureTable, rounded
+from nnstruct.encode.table import CONSTANT, FeatureTable, medians_and_spreads, rounded
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.properties import NETWORK_FAMILIES
@@ -18,7 +18,6 @@ from nnstruct.properties.base import check_families
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
-_CONSTANT = 1e-9
 # A Network never changes, and folds ask for the same ones again and again; rows go with their networks.
 _rows: WeakKeyDictionary[Network, dict[str, np.ndarray]] = WeakKeyDictionary()
 
@@ -87,12 +86,8 @@ class WeightTable(TransformerMixin, BaseEstimator):
             If a family is not registered.
         """
         names, values = self._weights(networks, learning=True)
-        known = np.isfinite(values)
-        median = np.zeros(values.shape[1])
-        for column in np.flatnonzero(known.any(axis=0)):
-            median[column] = np.median(values[known[:, column], column])
-        spread = np.ptp(np.where(known, values, median), axis=0) if names else np.zeros(0)
-        varies = spread > _CONSTANT * np.maximum(1e-3, np.abs(median))
+        median, spread = medians_and_spreads(values)
+        varies = spread > CONSTANT * np.maximum(1e-3, np.abs(median))
         self.table_ = None
         if self.structure is not None:
             self.table_ = FeatureTable(self.structure).fit(list(dict.fromkeys(check_structures(networks))))

@@ -11,8 +11,14 @@ import numpy as np
 from nnstruct.predictors.base import Predictor
 
 
-def fit_with_noise(predictor: Any, structures: Sequence, y: np.ndarray, y_std: np.ndarray | None) -> Any:
-    """Fit a predictor, and hand it the noise of the labels where its ``fit`` has a place for it.
+def fit_with_noise(
+    predictor: Any,
+    structures: Sequence,
+    y: np.ndarray,
+    y_std: np.ndarray | None,
+    bounds: tuple[float, float] | None = None,
+) -> Any:
+    """Fit a predictor, with the noise and the bounds of the labels where it has a place for them.
 
     Parameters
     ----------
@@ -21,6 +27,8 @@ def fit_with_noise(predictor: Any, structures: Sequence, y: np.ndarray, y_std: n
     y : float [n]
     y_std : float [n] or None
         Standard deviation of each label's noise.
+    bounds : (float, float), optional
+        The lowest and the highest label that can be.
 
     Returns
     -------
@@ -38,6 +46,8 @@ def fit_with_noise(predictor: Any, structures: Sequence, y: np.ndarray, y_std: n
     >>> round(sure_of_the_first.mean_, 3)
     0.045
     """
+    if bounds is not None and hasattr(predictor, "set_bounds"):
+        predictor.set_bounds(*bounds)
     if y_std is not None and "y_std" in inspect.signature(predictor.fit).parameters:
         return predictor.fit(structures, y, y_std=y_std)
     return predictor.fit(structures, y)

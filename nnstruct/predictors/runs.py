@@ -144,12 +144,11 @@ def all_predictions(
     parts = []
     for label, split in _tracked(jobs, what, progress):
         predictor: Any = clone(named[label])
-        if given.bounds is not None and hasattr(predictor, "set_bounds"):
-            predictor.set_bounds(*given.bounds)
         rows = given.rows if getattr(predictor, "reads_weights", False) else given.structures
         noise = None if given.noise is None else given.noise[split.inside]
         start = time.perf_counter()
-        fit_with_noise(predictor, [rows[i] for i in split.inside], given.y[split.inside], noise)
+        learned = [rows[i] for i in split.inside]
+        fit_with_noise(predictor, learned, given.y[split.inside], noise, given.bounds)
         seconds = time.perf_counter() - start
         mean, std = predict_with_std(predictor, [rows[i] for i in split.outside])
         columns = {

@@ -290,9 +290,7 @@ def run_predictor_recipe(
     if recipe.predictor.save:
         say(f"fitting {name} to all {len(bench)} structures")
         with naming(file, "predictor"):
-            if bench.bounds is not None:
-                predictor.set_bounds(*bench.bounds)
-            fit_with_noise(predictor, bench.structures, bench.y, bench.label_noise)
+            fit_with_noise(predictor, bench.structures, bench.y, bench.label_noise, bench.bounds)
         r2 = {} if sizes else {"r2": float(evaluation.table["r2"].iloc[0])}
         about = describe(bench) | {"recipe": file.name, **r2}
         folder = predictor.save(target, metadata=about, overwrite=True)
