@@ -19,6 +19,7 @@ class BenchmarkSection(Section):
     """``[benchmark]``: where it lies, or which published table it is, and which part of it counts.
 
     The file of a ``table`` is ``path``, relative to the recipe, or ``file`` in the folder of tables.
+    ``config`` is the id of a training configuration, where a folder of records has several.
     """
 
     path: str | None = None
@@ -26,6 +27,7 @@ class BenchmarkSection(Section):
     file: str | None = None
     task: str | None = None
     twins: Literal["merge", "keep"] | None = None
+    config: str | None = None
     families: Annotated[list[str], Field(min_length=1)] | None = None
     target: str = "test"
 
@@ -56,6 +58,8 @@ class BenchmarkSection(Section):
             from nnstruct.benchmark import TARGETS
 
             check_known(self.target, TARGETS, "target")
+        elif self.config is not None:
+            raise InvalidInputError("config", "stand without table only", self.config)
         elif (self.path is None) == (self.file is None):
             raise InvalidInputError("path or file", "be given with table, and only one", self.path)
         return self
@@ -108,7 +112,12 @@ def recipe_benchmark(wanted: BenchmarkSection, recipe: Path, tables: str | Path 
 def _of_folder(wanted: BenchmarkSection, recipe: Path) -> Benchmark:
     from nnstruct.benchmark import Benchmark
 
-    return Benchmark.load(recipe.parent / str(wanted.path), target=wanted.target)
+    bench = Benchmark.load(recipe.parent / str(wanted.path), target=wanted.target)
+    if wanted.config is None:
+        return bench
+    if wanted.config not in bench.configs:
+        raise RecipeError(f"{recipe}: [benchmark] config", f"be one of {sorted(bench.configs)}", wanted.config)
+    return bench.select_config(wanted.config)
 
 
 def _of_table(wanted: BenchmarkSection, recipe: Path, tables: str | Path | None) -> Benchmark:

@@ -245,6 +245,7 @@ def test_a_predictor_recipe_goes_to_runs_by_default(bench_folder, tmp_path, monk
         ('"random-forest"', '"random-forrest"', "Did you mean 'random-forest'?"),
         ("n_estimators", "n_estimator", "[predictor] each key of params must be one of families"),
         ("n_estimators = 10", "n_estimators = 0", "[predictor] n_estimators must be"),
+        ('path = "bench"', 'path = "bench"\nconfig = "e244"', "[benchmark] config must be one of"),
         ('path = "bench"', 'path = "bench"\nfamilies = ["gru"]', "[benchmark] families must be among those"),
         ('path = "bench"', 'path = "bench"\ntarget = "tets"', "Did you mean 'test'?"),
         ("folds = 4", "folds = 1", "[evaluation] folds must be greater than or equal to 2, got 1."),
