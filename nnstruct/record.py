@@ -51,11 +51,12 @@ class TrainConfig(BaseModel):
     normalization : {"default", "none", "batch", "layer"}
         Between a unit's sum and its activation; the default is ``batch`` for convolutional networks
         and ``none`` for all others.
-    parametrization : {"standard", "mup"}
+    parametrization : {"standard", "mup", "ntk", "integrable"}
         How initial weights and learning rates depend on the width; ``mup`` is the maximal update
-        parametrization of Yang and Hu (2021) relative to ``base_width``.
+        parametrization of Yang and Hu (2021) relative to ``base_width``. The others, with ``sgd`` alone,
+        are what it is compared with; see :mod:`nnstruct.modules.mup`.
     base_width : int
-        Width at which ``mup`` equals the standard parametrization.
+        Width of all layers at which each of them equals the standard parametrization.
     init_gain : float
         Factor on the initial weights of edges, units and inputs; of the protocol ``clean``.
 
@@ -80,7 +81,7 @@ class TrainConfig(BaseModel):
     augmentation: Literal["none", "crop", "flip", "crop-flip"] = "none"
     precision: Literal["float32", "bfloat16"] = "float32"
     normalization: Literal["default", "none", "batch", "layer"] = "default"
-    parametrization: Literal["standard", "mup"] = "standard"
+    parametrization: Literal["standard", "mup", "ntk", "integrable"] = "standard"
     base_width: int = Field(default=32, ge=1, strict=True)
     init_gain: float = Field(default=1.0, gt=0, strict=True)
 

@@ -14,6 +14,8 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules.cnn import parameters as cnn_parameters
 from nnstruct.modules.mlp import parameters as mlp_parameters
+from nnstruct.modules.mup import check_parametrization
+from nnstruct.modules.residual import with_unit_weights
 from nnstruct.modules.rnn import parameters as rnn_parameters
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
@@ -141,6 +143,10 @@ def check_trainable(structure: Structure, task: Task, config: TrainConfig | None
     scheme.check_task(structure, task)
     if config is not None:
         scheme.check_config(config)
+        check_parametrization(config)
+        if config.protocol != "clean" and structure.residual.any():
+            rule = "be 'clean' for a structure with residual edges"
+            raise InvalidInputError("config.protocol", rule, config.protocol)
         if config.protocol != "clean" and config.init_gain != 1.0:
             rule = f"be 1 in the protocol {config.protocol!r}"
             raise InvalidInputError("config.init_gain", rule, config.init_gain)
@@ -248,6 +254,8 @@ def initial_parameters(
         for name in values:
             if name.partition(".")[0] in ("weight", "unit_weight", "input_weight"):
                 values[name] = values[name] * np.float32(config.init_gain)
+        if structure.family != "cnn":
+            values["weight"] = with_unit_weights(values["weight"], structure)
     return values
 
 

@@ -6,17 +6,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
 from nnstruct.modules.cnn import parameters as cnn_parameters
 from nnstruct.modules.mlp import parameters as mlp_parameters
 from nnstruct.modules.parameters import parameter_shapes
+from nnstruct.modules.rnn import parameters as rnn_parameters
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
 
 Rates = Callable[[Structure, TrainConfig, dict[str, tuple[int, ...]]], dict[str, np.ndarray]]
 
-_RATES: dict[str, Rates] = {"cnn": cnn_parameters.rates, "mlp": mlp_parameters.rates}
+_RATES: dict[str, Rates] = {
+    **dict.fromkeys(RNN_FAMILIES, rnn_parameters.rates),
+    "cnn": cnn_parameters.rates,
+    "mlp": mlp_parameters.rates,
+}
 
 
 def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> dict[str, np.ndarray]:
@@ -37,7 +42,7 @@ def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> di
     Raises
     ------
     InvalidInputError
-        If the family is recurrent, or the structure cannot be trained on the task.
+        If the structure cannot be trained on the task, or not by the configuration.
 
     Examples
     --------
@@ -48,6 +53,4 @@ def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> di
     >>> {name: float(rate.flat[0]) for name, rate in rates.items()}["weight"]
     0.5
     """
-    if structure.family not in _RATES:
-        raise InvalidInputError("config.parametrization", "be 'standard' for recurrent families", "mup")
     return _RATES[structure.family](structure, config, parameter_shapes(structure, task, config))

@@ -10,6 +10,7 @@ unit                                     row           meaning
 ``conv1x1``, join ``concat``             c             a factor for each of its channels
 ``sepconv3x3``, join ``concat``          9 + c         a 3 x 3 kernel, then a factor for each channel
 any other                                c or nothing  a factor for each channel, to align what does not fit
+any, along a residual edge               c or nothing  likewise, a projection
 ======================================== ============= ==================================================
 
 Row e of ``Network.weight`` holds the rows of the source's channels one after the other, then zeros. A unit
@@ -34,6 +35,7 @@ from nnstruct.structure.units import (
     JOINS,
     UNIT_ACTIVATIONS,
     UNIT_OPERATORS,
+    tie_labels,
     unit_values,
 )
 
@@ -105,7 +107,9 @@ class CellLayout:
     Attributes
     ----------
     incoming : list of int64 arrays
-        Edges that enter each unit.
+        Edges that enter each unit and are not residual.
+    shortcuts : list of int64 arrays
+        Residual edges that enter each unit; what they bring is added behind its activation.
     side_by_side : bool [N]
         Whether a unit acts on its inputs side by side, with weights for each edge.
     carries : bool [E]
@@ -128,7 +132,10 @@ class CellLayout:
     def __init__(self, structure: Structure, carries: np.ndarray | None = None) -> None:
         self.structure, self.cells = structure, Cells.of(structure)
         cells, (source, target) = self.cells, structure.edge_index
-        self.incoming = [np.flatnonzero(target == unit) for unit in range(structure.num_units)]
+        self.incoming, self.shortcuts = (
+            [np.flatnonzero((target == unit) & chosen) for unit in range(structure.num_units)]
+            for chosen in (~structure.residual, structure.residual)
+        )
         self.side_by_side = np.array(
             [j == "concat" and o in CONVOLUTIONS for j, o in zip(cells.join, cells.operator, strict=True)]
         )
@@ -139,7 +146,9 @@ class CellLayout:
         self.carries = np.zeros(structure.num_edges, dtype=bool) if carries is None else carries
         for unit in range(structure.num_units if carries is None else 0):
             self.carries[self.incoming[unit]] = self._edges_carry(unit)
-        self.edge_size = np.where(self.carries, cells.channels[source] * self.row_length[target], 0)  # [E]
+            self.carries[self.shortcuts[unit]] = self._misfits(unit, self.shortcuts[unit])
+        row = np.where(structure.residual, cells.channels[target], self.row_length[target])
+        self.edge_size = np.where(self.carries, cells.channels[source] * row, 0)  # [E]
 
     def _row_length(self, unit: int) -> int:
         channels, operator = int(self.cells.channels[unit]), self.cells.operator[unit]
@@ -165,14 +174,20 @@ class CellLayout:
         }
         return sizes.get(operator, 0)
 
+    def _misfits(self, unit: int, edges: np.ndarray) -> np.ndarray:
+        """Whether each edge comes from another number of channels or another stage than the unit's."""
+        cells, sources = self.cells, self.structure.edge_index[0, edges]
+        other_width = cells.channels[sources] != cells.channels[unit]
+        return other_width | (cells.stage[sources] != cells.stage[unit])
+
     def _edges_carry(self, unit: int) -> np.ndarray:
-        """Whether each edge into a unit has weights."""
+        """Whether each edge into a unit, other than a residual one, has weights."""
         cells, sources = self.cells, self.structure.edge_index[0, self.incoming[unit]]
         same_stage = cells.stage[sources] == cells.stage[unit]
         if self.side_by_side[unit]:
             return np.ones(len(sources), dtype=bool)
         if cells.join[unit] == "sum":
-            return (cells.channels[sources] != cells.channels[unit]) | ~same_stage
+            return self._misfits(unit, self.incoming[unit])
         # A pool changes the resolution by itself, whatever else stands side by side has to fit.
         fits = cells.channels[sources].sum() == cells.channels[unit] and not self.structure.inputs[unit]
         fits = fits and (cells.operator[unit] in POOLS or bool(same_stage.all()))
@@ -194,6 +209,19 @@ class CellLayout:
     def own_units(self) -> np.ndarray:
         """Units with a kernel of their own, int64 [U]; each has a row of ``unit_weight``."""
         return np.flatnonzero(self.own_size)
+
+    @cached_property
+    def own_lenders(self) -> np.ndarray:
+        """Whose kernel, and bias, each unit with a kernel of its own has, int64 [U], places in ``own_units``.
+
+        That of the first flow block with the same operator, width and ``tie``; itself, where there is none.
+        """
+        label, cells, found, first = tie_labels(self.structure), self.cells, [], {}  # type: ignore[var-annotated]
+        for place, unit in enumerate(self.own_units.tolist()):
+            key = (int(label[unit]), cells.operator[unit], int(cells.channels[unit]))
+            tied = key[0] and key[1] in FLOWS
+            found.append(first.setdefault(key, place) if tied else place)
+        return np.array(found, dtype=np.int64)
 
     @property
     def own_shape(self) -> tuple[int, int]:
@@ -284,7 +312,9 @@ class CellLayout:
         source, target = self.structure.edge_index
         together = np.array([self.unit_fan_in(u, image_channels) for u in range(self.structure.num_units)])
         summed = np.array([join == "sum" for join in self.cells.join])
-        return np.where(summed[target], self.cells.channels[source], together[target])
+        return np.where(
+            summed[target] | self.structure.residual, self.cells.channels[source], together[target]
+        )
 
     def unit_fan_in(self, unit: int, image_channels: int) -> int:
         """Channels of all that stands side by side before a unit.

@@ -70,7 +70,8 @@ class LayerCounts:
 
     def _of_edges(self, role: str, *, recurrent: bool) -> list[Row]:
         structure, rows = self.structure, []
-        chosen = np.flatnonzero(structure.recurrent == recurrent)
+        weightless = structure.residual if self.layout is None else np.zeros_like(structure.residual)
+        chosen = np.flatnonzero((structure.recurrent == recurrent) & ~weightless)
         source, target = structure.edge_index[:, chosen]
         pair = structure.layer[source] * structure.num_layers + structure.layer[target]
         alive = self.alive[source] & self.alive[target]

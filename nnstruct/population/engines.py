@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules.residual import plain_neurons
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
 from nnstruct.registry import Registry
@@ -91,6 +92,8 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
     known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
+    if not plain_neurons(structure):
+        return "residual edges and tied units"
     beyond = [name for name in config.options if name not in known]
     return f"config.{beyond[0]}" if beyond else None
 

@@ -160,17 +160,23 @@ class Updates:
     def _scaled_step(self, rates: Sequence[Tensor]) -> None:
         """A step with a rate of its own for each value: all optimisers are linear in the rate.
 
-        The decay of AdamW comes first and unscaled, so that it does not fade as the width grows.
+        Rate times decay is the same for all values, so that the decay does not fade as the width grows: that
+        of AdamW comes first and unscaled, that of the others is divided by the rate.
         """
         import torch
 
         decays = [group["weight_decay"] for group in self.optimizer.param_groups]
         with torch.no_grad():
-            if self.config.optimizer == "adamw":
-                for group in self.optimizer.param_groups:
-                    for parameter in group["params"]:
+            rate_of = dict(zip(map(id, self.parameters), rates, strict=True))
+            for group in self.optimizer.param_groups:
+                for parameter in group["params"] if group["weight_decay"] else ():
+                    if self.config.optimizer == "adamw":
                         parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
-                    group["weight_decay"] = 0.0
+                    elif parameter.grad is not None:
+                        rate = rate_of[id(parameter)]
+                        decayed = group["weight_decay"] * parameter / rate.clamp_min(1e-30)
+                        parameter.grad.add_(torch.where(rate > 0, decayed, 0.0))
+                group["weight_decay"] = 0.0
             before = [parameter.clone() for parameter in self.parameters]
             self.optimizer.step()
             for parameter, old, rate in zip(self.parameters, before, rates, strict=True):

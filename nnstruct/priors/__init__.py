@@ -31,7 +31,7 @@ A prior of one's own, here a path with random short cuts to the last unit:
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.auto_compressing import AutoCompressing
 from nnstruct.priors.barabasi_albert import BarabasiAlbert
-from nnstruct.priors.base import PRIORS, Prior, RedrawnPrior, load_prior
+from nnstruct.priors.base import PRIORS, Prior, load_prior
 from nnstruct.priors.dense_layered import DenseLayered
 from nnstruct.priors.dense_net import DenseNet
 from nnstruct.priors.discretised_ode import DiscretisedODE
@@ -41,6 +41,7 @@ from nnstruct.priors.newman_watts_strogatz import NewmanWattsStrogatz
 from nnstruct.priors.power_law_configuration import PowerLawConfiguration
 from nnstruct.priors.random_geometric import RandomGeometric
 from nnstruct.priors.random_layered import RandomLayered
+from nnstruct.priors.redrawn import RedrawnPrior
 from nnstruct.priors.residual_chain import ResidualChain
 from nnstruct.priors.resnet import ResNet
 from nnstruct.priors.sampling import sample

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from nnstruct.checks import plain
 from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.priors.sentences import in_one_sentence
 from nnstruct.random import check_seed, generator
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
@@ -70,7 +71,7 @@ class Prior(BaseModel, ABC):
         try:
             super().__init__(**parameters)
         except ValidationError as error:
-            raise _in_one_sentence(type(self), error) from None
+            raise in_one_sentence(type(self), error) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -148,6 +149,35 @@ class Prior(BaseModel, ABC):
         """
         return {}
 
+    def unit_attributes(self, family: str) -> Mapping[str, Sequence[str | int | None]]:
+        """Attributes of units that belong to the pattern, in any family; None where any will do.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        mapping of str to sequence
+            Those of :meth:`cell_attributes` in the family ``cnn``, none in others.
+        """
+        return self.cell_attributes() if family == "cnn" else {}
+
+    def residual_edges(self, edges: np.ndarray, family: str) -> np.ndarray:
+        """Which edges are residual; none, unless they belong to the pattern.
+
+        Parameters
+        ----------
+        edges : int64 [2, E]
+            Of one graph, each from the earlier unit to the later.
+        family : str
+
+        Returns
+        -------
+        bool [E]
+        """
+        return np.zeros(edges.shape[1], dtype=bool)
+
     # ---- what all priors share
 
     def sample(self, seed: int, *, family: str, recurrence: str = "layer") -> Structure:
@@ -167,8 +197,8 @@ class Prior(BaseModel, ABC):
         -------
         Structure
             Connected over its graph's edges, without dead units, with :attr:`num_units` units.
-            Its ``origin`` holds ``prior``, ``parameters`` and ``seed``. In the family ``cnn`` it has
-            the attributes of :meth:`cell_attributes`.
+            Its ``origin`` holds ``prior``, ``parameters`` and ``seed``. It has the attributes of
+            :meth:`unit_attributes`.
 
         Raises
         ------
@@ -181,16 +211,23 @@ class Prior(BaseModel, ABC):
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
         edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}
-        cells = self.cell_attributes() if family == "cnn" else {}
+        own = self.unit_attributes(family)
         attributes = {
             name: tuple(UNIT_DEFAULTS[name] if value is None else value for value in values)
-            for name, values in cells.items()
+            for name, values in own.items()
         }
         if FAMILIES[family].undirected:
             arcs = np.concatenate([edges, edges[::-1]], axis=1)
             delayed = np.ones(arcs.shape[1], dtype=bool)
             return Structure(arcs, self.num_units, recurrent=delayed, family=family, origin=origin)
-        structure = Structure(edges, self.num_units, family=family, attributes=attributes, origin=origin)
+        structure = Structure(
+            edges,
+            self.num_units,
+            family=family,
+            attributes=attributes,
+            origin=origin,
+            residual=self.residual_edges(edges, family),
+        )
         return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
 
     def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
@@ -259,7 +296,8 @@ class Prior(BaseModel, ABC):
         Parameters
         ----------
         data : mapping
-            ``prior``, its name, and ``parameters``; a ``seed`` beside them is passed over.
+            ``prior``, its name, and ``parameters``; a ``seed`` beside them is passed over. The origin of a
+            structure that names no ``edition`` is from before there were any, and so is the prior.
 
         Returns
         -------
@@ -281,33 +319,10 @@ class Prior(BaseModel, ABC):
         unknown = sorted(set(data) - {"prior", "parameters", "seed"})
         if unknown or "prior" not in data:
             raise InvalidInputError("a prior's data", "hold 'prior' and 'parameters'", dict(data))
-        return load_prior(data["prior"], **data.get("parameters", {}))
-
-
-class RedrawnPrior(Prior):
-    """A prior whose graph model gives disconnected graphs too; these are drawn again.
-
-    What is sampled is the model conditioned on connectedness, so that every unit is kept.
-
-    Parameters
-    ----------
-    tries : int
-        Graphs drawn before sampling gives up with an error; 100 by default.
-    """
-
-    tries: Annotated[int, Field(ge=1)] = 100
-
-    def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
-        for _ in range(self.tries):
-            pairs = self.pairs(rng)
-            if not components(pairs, self.num_units).any():
-                return pairs
-        raise StructureError(
-            "graph",
-            f"be connected within {self.tries} tries",
-            f"disconnected graphs from {self!r}",
-            "Choose parameters that give more edges, or raise tries.",
-        )
+        parameters = dict(data.get("parameters", {}))
+        if "seed" in data and "edition" in PRIORS[data["prior"]].model_fields:
+            parameters.setdefault("edition", 1)
+        return load_prior(data["prior"], **parameters)
 
 
 def load_prior(name: str, **parameters: Any) -> Prior:
@@ -382,18 +397,3 @@ def random_sizes(total: int, parts: int, rng: np.random.Generator) -> list[int]:
     """Positive sizes with the given sum; every ordered way to write it so is equally likely."""
     cuts = np.sort(rng.choice(np.arange(1, total), parts - 1, replace=False))
     return np.diff(np.concatenate([[0], cuts, [total]])).tolist()
-
-
-def _in_one_sentence(prior: type[Prior], error: ValidationError) -> InvalidInputError:
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, InvalidInputError):
-        return cause
-    names = ", ".join(prior.model_fields)
-    hint = f"The prior {prior.name!r} takes {names}."
-    field = ".".join(str(part) for part in first["loc"]) or "parameters"
-    if first["type"] == "missing":
-        return InvalidInputError(field, "be given", first["input"], hint)
-    if first["type"] == "extra_forbidden":
-        return InvalidInputError("parameters", f"be among {names}", field, hint)
-    return InvalidInputError(field, first["msg"].partition(" should ")[2], first["input"], hint)

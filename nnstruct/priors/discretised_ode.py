@@ -9,30 +9,42 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, Prior, Probability
+from nnstruct.priors.base import PRIORS, Probability
+from nnstruct.priors.editions import EditedPrior
 from nnstruct.priors.layers import MOST_LAYERS, block_edges, identity_edges, reach_every_unit
 from nnstruct.structure.space import Space
-from nnstruct.structure.units import GRADIENT_FLOW, HAMILTONIAN
+from nnstruct.structure.units import (
+    GRADIENT_FLOW,
+    HAMILTONIAN,
+    NEURON,
+    NEURON_GRADIENT_FLOW,
+    NEURON_MOMENTUM,
+    NEURON_POSITION,
+)
 
 _FLOWS = {"gradient-flow": GRADIENT_FLOW, "hamiltonian": HAMILTONIAN}
 
 
 @PRIORS.register("discretised-ode")
-class DiscretisedODE(Prior):
-    """A state that residual steps carry on, wired as the field that they follow demands.
+class DiscretisedODE(EditedPrior):
+    """A state that steps of an equation carry on: ``x + h f(x)``, the weight of x being one.
 
     ``lift`` units feed the first state of ``width`` units; each of ``steps`` steps leads to a new
-    state, one edge from each unit to its like. ``field`` units stand between two states:
+    state, a residual edge from each unit to its like. ``field`` units stand between two states:
 
     - ``gradient-flow``, x' = x - h K^T sigma(K x + b): a field unit feeds those units of the new
-      state whose old values it sees, since one K serves both ways.
-    - ``hamiltonian``: the state's halves are positions and momenta. Each half of the field units
-      sees one of them and feeds the same places of the other.
+      state whose old values it sees, by the same weights, since one K serves both ways; the step is
+      h <= 2 / ||K||^2, so that no two states are brought further apart.
+    - ``hamiltonian``: the state's halves are positions y and momenta z, and one moves after the other:
+      y' = y + h L^T sigma(L z + d), then z' = z - h K^T sigma(K y' + b), the symplectic Euler method.
 
-    With no field units a unit itself is a step: then K K^T is what couples units of a state, alike
-    in both directions, each pair with probability ``density``. That is the form for the family
-    ``cnn``, whose units get the operator of the flow and sum their inputs. ``tied`` steps in a row
-    share one K; where all do, the equation does not depend on time.
+    ``tied`` steps in a row share one K (with its b); where all do, the equation does not depend on time. The
+    attributes ``operator`` and ``tie`` say so; see :mod:`nnstruct.modules.ties`. Gated recurrent units
+    have no such steps: there the edges are residual, and all weights are their own.
+
+    In the family ``cnn`` a unit is a step by itself: take no field units. It gets the operator of the flow,
+    whose K couples its channels, and a residual chain of its own; with field units a state is the sum of
+    the last one and of the fields' maps. Neurons without field units are copied from state to state.
 
     :meth:`draw` takes either flow, a width uniform in 2..n/4, up to twice as many field units, the
     most steps that the units allow, one K for all steps in half of the cases, and a density uniform
@@ -50,6 +62,10 @@ class DiscretisedODE(Prior):
     density : float
         Probability that an entry of K is not zero, in [0, 1]; each field unit sees one unit at
         least, and each unit of the state (of the half) is seen.
+    edition : int
+        In edition 1 all edges have weights of their own, the two halves of a Hamiltonian state move at
+        once, and without field units a step couples the units of a state, each pair with probability
+        ``density`` alike in both directions.
 
     References
     ----------
@@ -99,7 +115,8 @@ class DiscretisedODE(Prior):
     def expected_edges(self) -> float:
         """Edges into the first state, one a unit and step, and the entries of K times the density."""
         seen = self.width // 2 if self.flow == "hamiltonian" else self.width
-        coupling = 2 * self.field * seen if self.field else self.width * (self.width - 1)
+        alone = self.width * (self.width - 1) if self.edition == 1 else 0
+        coupling = 2 * self.field * seen if self.field else alone
         return self.width * (self.lift + self.steps) + self.steps * self.density * coupling
 
     @classmethod
@@ -127,6 +144,8 @@ class DiscretisedODE(Prior):
         field = 0
         if not cells and fewest <= most:
             width, field = even, int(rng.integers(fewest, most + 1))
+        elif not cells and units > 3:
+            flow, width, field = "gradient-flow", 1, 1
         steps = (units - 1 - width) // (width + field)
         return {
             "lift": units - width * (steps + 1) - field * steps,
@@ -140,6 +159,8 @@ class DiscretisedODE(Prior):
 
     def pairs(self, rng: np.random.Generator) -> np.ndarray:
         """The edges of one graph, int64 [2, E]."""
+        if self.edition > 1 and self.flow == "hamiltonian" and self.field:
+            return self._symplectic_pairs(rng)
         state = self.lift + np.arange(self.width)
         found = [block_edges(np.arange(self.lift), state, 1.0, rng)]
         for step in range(self.steps):
@@ -155,12 +176,72 @@ class DiscretisedODE(Prior):
             state = after
         return np.concatenate(found, axis=1)
 
+    def _symplectic_pairs(self, rng: np.random.Generator) -> np.ndarray:
+        """Edges of steps that move the positions, then the momenta by the new positions."""
+        half, slow = self.width // 2, self.field // 2
+        fast = self.field - slow
+        state = self.lift + np.arange(self.width)
+        found = [block_edges(np.arange(self.lift), state, 1.0, rng)]
+        y, z, end = state[:half], state[half:], self.lift + self.width
+        for step in range(self.steps):
+            if step % self.tied == 0:
+                first, second = self._kernel(fast, half, rng), self._kernel(slow, half, rng)
+            for kernel, still in ((first, "z"), (second, "y")):
+                seen, old = (z, y) if still == "z" else (y, z)
+                between = end + np.arange(len(kernel))
+                new = end + len(kernel) + np.arange(half)
+                found += [identity_edges(old, new), _through(kernel.T, seen, between)]
+                found.append(_through(kernel, between, new))
+                y, z = (new, z) if still == "z" else (y, new)
+                end += len(kernel) + half
+        return np.concatenate(found, axis=1)
+
+    def _places(self) -> list[tuple[str, int]]:
+        """Each unit's role and its label: those that tie the steps."""
+        half, slow = self.width // 2, self.field // 2
+        hamiltonian = self.flow == "hamiltonian"
+        count = half if hamiltonian else self.width
+        found = [("lift", 0)] * self.lift
+        found += [("state", place % max(count, 1) + 1) for place in range(self.width)]
+        for step in range(self.steps):
+            start = count + step // self.tied * self.field + 1
+            field = [("field", start + place) for place in range(self.field)]
+            if hamiltonian and self.field:
+                fast = self.field - slow
+                found += field[:fast] + [("position", place + 1) for place in range(half)]
+                found += field[fast:] + [("momentum", place + 1) for place in range(half)]
+            else:
+                found += field + [("flow", place + 1) for place in range(self.width)]
+        return found
+
+    def unit_attributes(self, family: str) -> Mapping[str, Sequence[str | int | None]]:
+        """The flows and the ties that the equation asks for."""
+        if self.edition == 1 or family not in ("mlp", "rnn_tanh", "rnn_relu"):
+            return super().unit_attributes(family)
+        operators = {
+            "flow": NEURON_GRADIENT_FLOW, "position": NEURON_POSITION, "momentum": NEURON_MOMENTUM,
+        }  # fmt: skip
+        roles, labels = zip(*self._places(), strict=True)
+        return {"operator": tuple(operators.get(role, NEURON) for role in roles), "tie": labels}
+
+    def residual_edges(self, edges: np.ndarray, family: str) -> np.ndarray:
+        """From each unit of a state to its like; none where a cell is a step by itself."""
+        if self.edition == 1:
+            return super().residual_edges(edges, family)
+        if not self.field and family == "cnn":
+            return super().residual_edges(edges, family)
+        roles = np.array([role for role, _ in self._places()])
+        states = np.isin(roles, ["state", "flow", "position", "momentum"])
+        return states[edges[0]] & states[edges[1]]
+
     def _wiring(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """What is seen, bool [width, field], and what is fed, bool [field, width].
 
         Without field units the first is the coupling of states, bool [width, width].
         """
         if not self.field:
+            if self.edition > 1:
+                return np.zeros((self.width, self.width), dtype=bool), np.zeros((0, self.width), dtype=bool)
             upper = np.triu(rng.random((self.width, self.width)) < self.density, 1)
             return upper | upper.T, upper[:0]
         if self.flow == "gradient-flow":
@@ -191,6 +272,16 @@ class DiscretisedODE(Prior):
             "operator": start + (*step, *((operator,) * self.width)) * self.steps,
             "join": start + (*step, *(("sum",) * self.width)) * self.steps,
         }
+        if self.edition > 1 and self.field:
+            states = np.isin([role for role, _ in self._places()], ["flow", "position", "momentum"])
+            found = {
+                "operator": tuple("identity" if state else None for state in states),
+                "join": tuple("sum" if state else None for state in states),
+            }
+        if self.edition > 1 and not self.field and self.tied > 1:
+            runs = np.arange(self.steps) // self.tied
+            labels = 1 + runs[:, None] * self.width + np.arange(self.width)
+            found["tie"] = (0,) * (self.lift + self.width) + tuple(labels.ravel().tolist())
         # Positions and momenta are channels of their own.
         return found | ({"channels": (2,) * self.num_units} if operator == HAMILTONIAN else {})
 

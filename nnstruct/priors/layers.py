@@ -76,17 +76,40 @@ class LayeredPrior(Prior):
 
     def pairs(self, rng: np.random.Generator) -> np.ndarray:
         """The edges of one graph, int64 [2, E]."""
-        layer = np.repeat(np.arange(len(self.layer_sizes)), self.layer_sizes)  # [N]
-        layers = [np.flatnonzero(layer == index) for index in range(len(self.layer_sizes))]
-        joined = np.zeros((len(layer), len(layer)), dtype=bool)
-        for rows, columns in pairwise(layers):
-            block = rng.random((len(rows), len(columns))) < self.density
-            reach_every_unit(block, rng)
-            joined[np.ix_(rows, columns)] = block
+        joined, layers = chained(self.layer_sizes, self.density, rng)
+        layer = np.repeat(np.arange(len(layers)), self.layer_sizes)  # [N]
         for edges in self.long_edges(layers, rng):
             joined[edges[0], edges[1]] = True
         join_components(joined, layer, rng)
         return np.stack(np.nonzero(joined))
+
+
+def chained(
+    sizes: Sequence[int], density: float, rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Random edges between consecutive layers; each unit has one on either side at least.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    density : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    joined : bool [N, N]
+        From the row's unit to the column's.
+    layers : list of int64 [size]
+        The units of each layer.
+    """
+    layer = np.repeat(np.arange(len(sizes)), sizes)  # [N]
+    layers = [np.flatnonzero(layer == index) for index in range(len(sizes))]
+    joined = np.zeros((len(layer), len(layer)), dtype=bool)
+    for rows, columns in pairwise(layers):
+        block = rng.random((len(rows), len(columns))) < density
+        reach_every_unit(block, rng)
+        joined[np.ix_(rows, columns)] = block
+    return joined, layers
 
 
 def identity_edges(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -111,6 +134,26 @@ def identity_edges(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     index = np.arange(max(len(first), len(second)))
     return np.stack([first[index % len(first)], second[index % len(second)]])
+
+
+def between_layers(edges: np.ndarray, sizes: Sequence[int], pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Which edges lead from the first layer of a pair to the second.
+
+    Parameters
+    ----------
+    edges : int64 [2, E]
+    sizes : sequence of int
+        Units of each layer; they are numbered from the first layer on.
+    pairs : sequence of (int, int)
+
+    Returns
+    -------
+    bool [E]
+    """
+    layer = np.repeat(np.arange(len(sizes)), sizes)
+    chosen = np.zeros((len(sizes), len(sizes)), dtype=bool)
+    chosen[tuple(np.array(pairs, dtype=np.int64).reshape(-1, 2).T)] = True
+    return chosen[layer[edges[0]], layer[edges[1]]]
 
 
 def block_edges(

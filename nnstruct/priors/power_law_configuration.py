@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, RedrawnPrior, edge_array, networkx_seed
+from nnstruct.priors.base import PRIORS, edge_array, networkx_seed
+from nnstruct.priors.redrawn import RedrawnPrior
 
 
 @PRIORS.register("power-law-configuration")

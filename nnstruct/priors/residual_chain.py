@@ -9,19 +9,21 @@ import numpy as np
 from pydantic import Field
 
 from nnstruct.priors.base import PRIORS, Probability, Sizes, log_uniform, random_sizes
-from nnstruct.priors.layers import LayeredPrior, identity_edges
+from nnstruct.priors.editions import EditedPrior
+from nnstruct.priors.layers import LayeredPrior, between_layers, identity_edges
 
 MOST_LAYERS, LONGEST_SKIP = 16, 4
 
 
 @PRIORS.register("residual-chain")
-class ResidualChain(LayeredPrior):
+class ResidualChain(LayeredPrior, EditedPrior):
     """A chain of layers, and every ``skip`` layers a shortcut from each unit to its like.
 
     Layers 0, k, 2k, ... with k = ``skip`` are joined by shortcuts, one edge from each unit to the
     unit of the same place (where sizes differ, the smaller layer goes round again): what stands
-    between them computes a residual. A shortcut is left out as a whole with probability ``drop``.
-    In the family ``cnn`` the cells in which a shortcut may end sum their inputs.
+    between them computes a residual. The edges of a shortcut are residual ones: they add the value of
+    their source, as it is, to what their target makes of the layer before it. A shortcut is left out
+    as a whole with probability ``drop``.
 
     :meth:`draw` takes 3 to 16 layers, every way to fill them with equal likelihood, skips over 2 to
     4 layers, a density log-uniform in 0.1..1, and drops in half of the cases (uniform in 0..0.5).
@@ -36,6 +38,9 @@ class ResidualChain(LayeredPrior):
         Of the edges between consecutive layers, in (0, 1]; 1 by default.
     drop : float
         In [0, 1]; 0 by default.
+    edition : int
+        In edition 1 the edges of shortcuts are ordinary ones, and in the family ``cnn`` the cells in which
+        one may end sum their inputs before they convolve them.
 
     References
     ----------
@@ -88,8 +93,14 @@ class ResidualChain(LayeredPrior):
         ends = range(self.skip, len(self.sizes), self.skip)
         return [(end - self.skip, end) for end in ends]
 
+    def residual_edges(self, edges: np.ndarray, family: str) -> np.ndarray:
+        """The edges of shortcuts, as no other edge leads over several layers."""
+        return between_layers(edges, self.sizes, self._shortcuts() if self.edition > 1 else [])
+
     def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
-        """Cells sum where a shortcut may end."""
+        """In edition 1 cells sum where a shortcut may end."""
+        if self.edition > 1:
+            return {}
         ends = {end for _, end in self._shortcuts()}
         joins = [("sum" if layer in ends else None,) * size for layer, size in enumerate(self.sizes)]
         return {"join": sum(joins, ())}

@@ -10,7 +10,15 @@ from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.base import PRIORS, log_uniform, log_uniform_int
-from nnstruct.priors.layers import MOST_LAYERS, Counts, LayeredPrior, block_edges, identity_edges
+from nnstruct.priors.editions import EditedPrior
+from nnstruct.priors.layers import (
+    MOST_LAYERS,
+    Counts,
+    LayeredPrior,
+    between_layers,
+    block_edges,
+    identity_edges,
+)
 from nnstruct.structure.space import Space
 
 MOST_STAGES = 4
@@ -18,15 +26,18 @@ _OPERATORS = {2: ("conv3x3", "conv3x3"), 3: ("conv1x1", "conv3x3", "conv1x1")}
 
 
 @PRIORS.register("resnet")
-class ResNet(LayeredPrior):
+class ResNet(LayeredPrior, EditedPrior):
     """A stem, then stages of residual blocks: the skeleton of a ResNet.
 
     A block has ``depth`` layers: with 2 both are of the stage's width, with 3 the first two are
     half as wide (a bottleneck). A shortcut leads from what enters a block to its last layer: one
     edge from each unit to its like within a stage, and a projection, whose pairs of units are
-    joined with probability ``density``, where a block opens a stage. In the family ``cnn`` each
-    stage is one of the cells', a block's last layer sums, and convolutions are 3x3 (in a
-    bottleneck 1x1, 3x3, 1x1).
+    joined with probability ``density``, where a block opens a stage (the first one does so only where
+    the stem is of another width). Shortcuts are residual edges, which
+    add the value of their source, as it is, to what the block has made; of projections that holds in
+    the family ``cnn``, where they bring a map to the next stage's size and channels, and in others they
+    are ordinary edges, which have weights. In the family ``cnn`` each stage is one of the cells', and
+    convolutions are 3x3 (in a bottleneck 1x1, 3x3, 1x1).
 
     :meth:`draw` takes basic blocks or bottlenecks, a width log-uniform from 2 (in the family ``cnn``
     from 1), 1 to 4 stages whose width doubles or stays, and adds blocks to random stages as long as
@@ -44,6 +55,9 @@ class ResNet(LayeredPrior):
         Layers in a block; 2 by default.
     density : float
         In (0, 1]; 1 by default.
+    edition : int
+        In edition 1 shortcuts are ordinary edges, and in the family ``cnn`` a block's last layer sums its
+        inputs before it convolves them.
 
     References
     ----------
@@ -132,23 +146,34 @@ class ResNet(LayeredPrior):
             else:
                 yield identity_edges(start, end)
 
+    def residual_edges(self, edges: np.ndarray, family: str) -> np.ndarray:
+        """Shortcuts; projections in the family ``cnn`` alone."""
+        found = [
+            (index * self.depth, (index + 1) * self.depth)
+            for index in range(sum(self.blocks))
+            if self.edition > 1 and (family == "cnn" or not self._opens(index))
+        ]
+        return between_layers(edges, self.layer_sizes, found)
+
     def _stages(self) -> list[int]:
         """The stage of each block."""
         return np.repeat(np.arange(len(self.blocks)), self.blocks).tolist()
 
     def _opens(self, block: int) -> bool:
         stages = self._stages()
-        return block == 0 or stages[block] != stages[block - 1]
+        if block == 0:
+            return self.edition == 1 or self.stem != self.widths[0]
+        return stages[block] != stages[block - 1]
 
     def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
-        """Stages, sums at the ends of blocks, and the convolutions of the two kinds of blocks."""
+        """Stages, the convolutions of the two kinds of blocks, and in edition 1 sums at their ends."""
         stage: list[str | int | None] = [0] * self.stem
         join: list[str | int | None] = [None] * self.stem
         operator: list[str | int | None] = ["conv3x3"] * self.stem
         for number in self._stages():
             for place, size in enumerate(_block(self.depth, self.widths[number])):
                 stage += [number] * size
-                join += ["sum" if place == self.depth - 1 else None] * size
+                join += ["sum" if place == self.depth - 1 and self.edition == 1 else None] * size
                 operator += [_OPERATORS[self.depth][place]] * size
         return {"stage": tuple(stage), "join": tuple(join), "operator": tuple(operator)}
 

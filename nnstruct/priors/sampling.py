@@ -10,6 +10,7 @@ from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.base import PRIORS, Prior
+from nnstruct.priors.editions import NEWEST, of_edition
 from nnstruct.random import check_seed, generator
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
@@ -18,7 +19,12 @@ ATTEMPTS = 50
 
 
 def sample(
-    space: Space, n: int, *, seed: int = 0, priors: Sequence[str | Prior] | None = None
+    space: Space,
+    n: int,
+    *,
+    seed: int = 0,
+    priors: Sequence[str | Prior] | None = None,
+    edition: int | None = None,
 ) -> list[Structure]:
     """Draw structures of a Space from every prior in turn, all distinct by fingerprint.
 
@@ -37,6 +43,9 @@ def sample(
     priors : sequence of str or Prior, optional
         Names from ``PRIORS``, or priors with fixed parameters. By default every registered prior;
         those without parameters for the space are left out.
+    edition : int, optional
+        Of the priors that have several (:class:`nnstruct.priors.editions.EditedPrior`) and are given by name;
+        the newest by default.
 
     Returns
     -------
@@ -64,7 +73,9 @@ def sample(
     if not isinstance(space, Space):
         raise InvalidInputError("space", "be a Space", space)
     n = check_integer(n, "n", low=0)
-    sources = _sources(priors)
+    if edition is not None:
+        edition = check_integer(edition, "edition", low=1, high=NEWEST)
+    sources = _sources(priors, edition)
     found = list(islice(_distinct(sources, space, check_seed(seed), strict=priors is not None), n))
     if len(found) < n:
         raise InvalidInputError(
@@ -79,8 +90,8 @@ def sample(
 class _Source:
     """Draws structures of one prior, given by its class or with fixed parameters."""
 
-    def __init__(self, prior: type[Prior] | Prior) -> None:
-        self.prior = prior
+    def __init__(self, prior: type[Prior] | Prior, edition: int | None = None) -> None:
+        self.prior, self.edition = prior, edition
         self.turn = 0
         self.reason = ""
         self.label = json.dumps(prior.to_dict(), sort_keys=True) if isinstance(prior, Prior) else prior.name
@@ -91,7 +102,10 @@ class _Source:
         for attempt in range(ATTEMPTS):
             rng = generator(seed, "priors", self.label, self.turn, attempt)
             try:
-                prior = self.prior if isinstance(self.prior, Prior) else self.prior.draw(space, rng)
+                if isinstance(self.prior, Prior):
+                    prior = self.prior
+                else:
+                    prior = of_edition(self.prior.draw(space, rng), self.edition)
                 drawn = int(rng.integers(2**32))
                 structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence)
                 structure = draw_attributes(structure, space, seed=drawn, wishes=prior.cell_attributes())
@@ -107,16 +121,16 @@ class _Source:
         return None
 
 
-def _sources(priors: Sequence[str | Prior] | None) -> list[_Source]:
+def _sources(priors: Sequence[str | Prior] | None, edition: int | None) -> list[_Source]:
     if priors is None:
-        return [_Source(PRIORS[name]) for name in PRIORS]
+        return [_Source(PRIORS[name], edition) for name in PRIORS]
     if isinstance(priors, str) or not isinstance(priors, Sequence) or not len(priors):
         raise InvalidInputError("priors", "be a sequence of names or priors, at least one", priors)
     sources = []
     for prior in priors:
         if not isinstance(prior, str | Prior):
             raise InvalidInputError("priors", "hold names or priors", prior)
-        sources.append(_Source(PRIORS[prior] if isinstance(prior, str) else prior))
+        sources.append(_Source(PRIORS[prior] if isinstance(prior, str) else prior, edition))
     return sources
 
 

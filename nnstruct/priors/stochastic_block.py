@@ -12,7 +12,6 @@ from nnstruct.priors.base import (
     PRIORS,
     Orientation,
     Probability,
-    RedrawnPrior,
     Sizes,
     edge_array,
     log_uniform,
@@ -20,6 +19,7 @@ from nnstruct.priors.base import (
     random_sizes,
     reordered,
 )
+from nnstruct.priors.redrawn import RedrawnPrior
 
 MOST_BLOCKS = 5
 

@@ -13,13 +13,13 @@ from nnstruct.priors.base import (
     PRIORS,
     Orientation,
     Probability,
-    RedrawnPrior,
     edge_array,
     log_uniform,
     log_uniform_int,
     networkx_seed,
     reordered,
 )
+from nnstruct.priors.redrawn import RedrawnPrior
 
 
 @PRIORS.register("watts-strogatz")

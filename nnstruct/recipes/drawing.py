@@ -43,10 +43,10 @@ def narrowed_sample(section: SampleSection, space: Space) -> list[Structure]:
     ({2, 3}, 1)
     """
     if section.layers is None and not section.shared:
-        return sample(space, section.count, seed=section.seed, priors=section.priors)
+        return sample(space, section.count, seed=section.seed, priors=section.priors, edition=section.edition)
     tried = section.count
     while True:
-        drawn = sample(space, tried, seed=section.seed, priors=section.priors)
+        drawn = sample(space, tried, seed=section.seed, priors=section.priors, edition=section.edition)
         kept = {s.fingerprint: s for s in (_shared(s, section) for s in drawn) if _fits(s, section)}
         if len(kept) >= section.count:
             return list(kept.values())[: section.count]

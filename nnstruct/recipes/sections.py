@@ -106,9 +106,9 @@ class SampleSection(Section):
     With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
     bounds nothing but the families. ``layers`` keeps the draws whose number of layers is in a range (least,
     greatest), and units have one value of each attribute in ``shared``, that of the first unit.
-    ``inputs`` and ``outputs`` are those of
-    :func:`nnstruct.structure.ports.with_ports`: the units that see the input and those that the read-out
-    sees.
+    ``edition`` is that of priors that have several, the newest by default. ``inputs`` and ``outputs`` are
+    those of :func:`nnstruct.structure.ports.with_ports`: the units that see the input and those that the
+    read-out sees.
     """
 
     count: Annotated[int, Field(ge=1)]
@@ -116,6 +116,7 @@ class SampleSection(Section):
     study: Literal["stier2021"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     layers: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    edition: Annotated[int, Field(ge=1, le=2)] | None = None
     shared: list[Literal["operator", "activation", "channels", "join"]] = Field(default_factory=list)
     inputs: Literal["sources", "all"] = "sources"
     outputs: Literal["sinks", "all"] = "sinks"

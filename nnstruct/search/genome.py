@@ -15,6 +15,7 @@ from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import recurrent_edges
 from nnstruct.structure.space import Space
 from nnstruct.structure.topology import longest_path_layers
+from nnstruct.structure.units import NEURON_OPERATORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class Genome:
         Units that see the input although they have an incoming edge, or that the read-out sees
         although they have an outgoing one. Units without such an edge always do.
     attributes : mapping of str to tuple of length N
+    residual : bool [N, N], optional
+        Which edges are residual; none, by default. An edge that goes and comes again is an ordinary one.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Genome:
     inputs: np.ndarray
     outputs: np.ndarray
     attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    residual: np.ndarray | None = None
 
     @classmethod
     def of(cls, structure: Structure, rng: np.random.Generator, *, by_depth: bool = False) -> Genome:
@@ -71,8 +75,11 @@ class Genome:
         Returns
         -------
         Genome
+            Without ties between units and, in families of neurons, without operators: what is bred follows
+            no equation.
         """
         edges = structure.forward_edges
+        gone = {"tie"} if structure.family == "cnn" or not _follows(structure) else {"tie", "operator"}
         if by_depth:
             order = np.lexsort((rng.random(structure.num_units), structure.layer))
         else:
@@ -81,12 +88,22 @@ class Genome:
         place[order] = np.arange(len(order))
         adjacency = np.zeros((len(order), len(order)), dtype=bool)
         adjacency[place[edges[0]], place[edges[1]]] = True
+        residual = None
+        if structure.residual.any():
+            source, target = place[structure.edge_index[:, structure.residual]]
+            residual = np.zeros_like(adjacency)
+            residual[source, target] = True
         return cls(
             adjacency,
             structure.family,
             structure.inputs[order] & adjacency.any(axis=0),
             structure.outputs[order] & adjacency.any(axis=1),
-            {name: tuple(values[u] for u in order) for name, values in structure.attributes.items()},
+            {
+                name: tuple(values[u] for u in order)
+                for name, values in structure.attributes.items()
+                if name not in gone
+            },
+            residual,
         )
 
     @property
@@ -121,7 +138,8 @@ class Genome:
         Genome
             Units marked as inputs or outputs stay marked, and attributes stay as they are.
         """
-        return Genome(adjacency, self.family, self.inputs, self.outputs, self.attributes)
+        residual = None if self.residual is None else self.residual & adjacency
+        return Genome(adjacency, self.family, self.inputs, self.outputs, self.attributes, residual)
 
     def take(self, units: np.ndarray) -> Genome:
         """Some of the units, with the edges among them.
@@ -142,7 +160,11 @@ class Genome:
             self.inputs[units],
             self.outputs[units],
             {name: tuple(values[u] for u in units) for name, values in self.attributes.items()},
+            None if self.residual is None else self.residual[np.ix_(units, units)],
         )
+
+    def _residual_of(self, edges: np.ndarray) -> np.ndarray:
+        return np.zeros(edges.shape[1], dtype=bool) if self.residual is None else self.residual[*edges]
 
     def fits(self, space: Space) -> bool:
         """Whether it keeps a space's bounds on family, units and forward edges.
@@ -198,10 +220,16 @@ class Genome:
             family=self.family,
             inputs=self.inputs | ~self.adjacency.any(axis=0),
             outputs=self.outputs | ~self.adjacency.any(axis=1),
+            residual=np.pad(self._residual_of(forward), (0, delayed.shape[1])),
             attributes=mended(self.attributes, self.adjacency, space),
             origin=origin,
         )
         return structure if space.attribute_violation(structure) is None else None
+
+
+def _follows(structure: Structure) -> bool:
+    """Whether a unit is a neuron that follows an equation."""
+    return any(name in NEURON_OPERATORS for name in structure.attributes.get("operator", ()))
 
 
 def components(adjacency: np.ndarray) -> np.ndarray:

@@ -281,7 +281,7 @@ def structure_to_json(structure: Structure) -> dict[str, Any]:
         "outputs": np.flatnonzero(structure.outputs).tolist(),
         "attributes": {name: list(values) for name, values in structure.attributes.items()},
         "origin": dict(structure.origin),
-    }
+    } | ({"residual": places} if (places := np.flatnonzero(structure.residual).tolist()) else {})
 
 
 def structure_from_json(row: Mapping[str, Any]) -> Structure:
@@ -298,6 +298,7 @@ def structure_from_json(row: Mapping[str, Any]) -> Structure:
     units = np.arange(row["num_units"])
     forward = np.array(row["forward"], dtype=np.int64).reshape(2, -1)
     delayed = np.array(row["recurrent"], dtype=np.int64).reshape(2, -1)
+    count = forward.shape[1] + delayed.shape[1]
     return Structure(
         np.concatenate([forward, delayed], axis=1),
         row["num_units"],
@@ -306,6 +307,7 @@ def structure_from_json(row: Mapping[str, Any]) -> Structure:
         inputs=np.isin(units, row["inputs"]),
         outputs=np.isin(units, row["outputs"]),
         attributes=row["attributes"],
+        residual=np.isin(np.arange(count), row.get("residual", [])),
         origin=row["origin"],
     )
 

@@ -15,7 +15,7 @@ from nnstruct.errors import InvalidInputError, StructureError
 
 # Numbers from 1, which a unit without that size has; those of a window that differ between its axes are text.
 SIZES = ("width", "kernel", "stride", "dilation", "groups")
-UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join", *SIZES)
+UNIT_ATTRIBUTES = ("operator", "activation", "stage", "channels", "join", *SIZES, "tie")
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -102,20 +102,20 @@ def as_flags(name: str, flags: Any, length: int, default: np.ndarray | None = No
 
 
 def in_canonical_order(
-    edges: np.ndarray, recurrent: np.ndarray, num_units: int
-) -> tuple[np.ndarray, np.ndarray]:
+    edges: np.ndarray, recurrent: np.ndarray, residual: np.ndarray, num_units: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges and their flags, forward edges first, each kind sorted by source, then target.
 
     Parameters
     ----------
     edges : int64 [2, E]
-    recurrent : bool [E]
+    recurrent, residual : bool [E]
     num_units : int
 
     Returns
     -------
     edges : int64 [2, E]
-    recurrent : bool [E]
+    recurrent, residual : bool [E]
 
     Raises
     ------
@@ -125,14 +125,14 @@ def in_canonical_order(
     source, target = edges
     rising = (source[1:] > source[:-1]) | ((source[1:] == source[:-1]) & (target[1:] > target[:-1]))
     if (rising | (recurrent[1:] & ~recurrent[:-1])).all() and (recurrent[1:] >= recurrent[:-1]).all():
-        return edges, recurrent
+        return edges, recurrent, residual
     key = (recurrent * num_units + edges[0]) * num_units + edges[1]
     order = np.argsort(key, kind="stable")
-    edges, recurrent, key = edges[:, order], recurrent[order], key[order]
+    edges, recurrent, residual, key = edges[:, order], recurrent[order], residual[order], key[order]
     same = np.flatnonzero(key[1:] == key[:-1])
     if len(same):
         raise StructureError("edge_index", "hold each edge once", edges[:, same[0]].tolist())
-    return edges, recurrent
+    return edges, recurrent, residual
 
 
 def as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str, tuple[Any, ...]]:
@@ -177,6 +177,8 @@ def as_attributes(attributes: Mapping[str, Any], num_units: int) -> Mapping[str,
                 raise StructureError(f"attributes[{name!r}]", rule, wrong[0])
             if all(value == 1 for value in values):
                 continue  # so that a size that nobody has changes no fingerprint
+        if name == "tie" and all(value == 0 for value in values):
+            continue
         checked[name] = values
     return MappingProxyType(checked)
 
@@ -204,6 +206,53 @@ def size_of(value: Any) -> float | None:
     if len(sides) < 2 or not all(side.isascii() and side.isdigit() and int(side) >= 1 for side in sides):
         return None
     return float(math.prod(int(side) for side in sides) ** (1 / len(sides)))
+
+
+def all_attributes(attributes: Mapping[str, Any], residual: np.ndarray) -> dict[str, Any]:
+    """Attributes as files hold them: with the places of residual edges, where there are any.
+
+    Parameters
+    ----------
+    attributes : mapping of str to tuple
+    residual : bool [E]
+
+    Returns
+    -------
+    dict
+        Files from before there were such edges, and structures without any, do without ``residual``.
+    """
+    places = np.flatnonzero(residual).tolist()
+    return dict(attributes) | ({"residual": places} if places else {})
+
+
+def residual_of(attributes: Any, num_edges: int) -> np.ndarray:
+    """Which edges are residual; the entry of :func:`all_attributes` is taken out.
+
+    Parameters
+    ----------
+    attributes : dict
+        Changed.
+    num_edges : int
+        E.
+
+    Returns
+    -------
+    bool [E]
+
+    Raises
+    ------
+    IndexError
+        If a place is not there.
+    """
+    residual = np.zeros(num_edges, dtype=bool)
+    if isinstance(attributes, dict):
+        residual[np.array(attributes.pop("residual", []), dtype=np.int64)] = True
+    return residual
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:

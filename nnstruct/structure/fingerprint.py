@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Branches times (units + edges) that the search for a complete fingerprint may refine at once.
 WORK_LIMIT = 4_000_000
 
-_STAY, _FORWARD, _RECURRENT = 1, 2, 4
+_STAY, _FORWARD, _RECURRENT, _RESIDUAL = 1, 2, 4, 6
 _MARKED = np.uint64(0x5DEECE66D1234567)
 _NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
@@ -84,7 +84,7 @@ def _mix(x: np.ndarray) -> np.ndarray:
 
 
 # What an edge adds to the colour of the unit that looks along it: by kind and direction.
-_SALTS = _mix(np.arange(2 * _RECURRENT, dtype=np.uint64))
+_SALTS = _mix(np.arange(_RESIDUAL + 2, dtype=np.uint64))
 
 
 def _start_colours(structure: Structure) -> np.ndarray:
@@ -108,7 +108,7 @@ class _Refiner:
     def __init__(self, structure: Structure) -> None:
         n = structure.num_units
         source, target = structure.edge_index
-        kind = np.where(structure.recurrent, _RECURRENT, _FORWARD)
+        kind = np.where(structure.recurrent, _RECURRENT, np.where(structure.residual, _RESIDUAL, _FORWARD))
         units = np.arange(n)
         # Each unit looks at itself and along its edges both ways: L = N + 2 E looks.
         looking = np.concatenate([units, target, source])
@@ -118,7 +118,7 @@ class _Refiner:
         self.starts = np.concatenate([[0], np.cumsum(np.bincount(looking, minlength=n))[:-1]])
         # Self-loops are in the start colours, so that they do not count between classes.
         proper = source != target
-        self.edges = source[proper], target[proper], structure.recurrent[proper].astype(np.int64)
+        self.edges = source[proper], target[proper], kind[proper] // 2 - 1  # 0 to 2
         self.size = len(looking)
 
     def __call__(self, colours: np.ndarray) -> np.ndarray:
@@ -163,10 +163,10 @@ class _Refiner:
         offsets = n * np.arange(K)[:, None]
         sizes = np.bincount((classes + offsets).ravel(), minlength=K * n).reshape(K, n)
 
-        source, target, delayed = self.edges
+        source, target, kind = self.edges
         a, b = classes[:, source], classes[:, target]  # [K, E]
-        pair, edges = np.unique((((offsets + a) * n) + b) * 2 + delayed, return_counts=True)
-        row, a, b = pair // (2 * n * n), pair // (2 * n) % n, pair // 2 % n
+        pair, edges = np.unique((((offsets + a) * n) + b) * 3 + kind, return_counts=True)
+        row, a, b = pair // (3 * n * n), pair // (3 * n) % n, pair // 3 % n
         unsettled = edges != sizes[row, a] * (sizes[row, b] - (a == b))
         if not unsettled.any():
             return _NOTHING

@@ -11,6 +11,7 @@ import numpy as np
 from nnstruct.checks import is_integer
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
 from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.fields import all_attributes, as_flags, canonical_json, residual_of
 from nnstruct.structure.structure import Structure
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def to_pyg(structure: Structure) -> Data:
     """PyG ``Data`` that holds a whole structure.
 
     Its ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels``,
-    ``join``, ``width``, ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has, each with
-    N values. ``family`` is text and ``origin`` JSON.
+    ``join``, ``width``, ``kernel``, ``stride``, ``dilation``, ``groups`` and ``tie`` that the structure has,
+    each with N values. ``family`` is text and ``origin`` JSON.
 
     Parameters
     ----------
@@ -75,8 +76,8 @@ def to_pyg(structure: Structure) -> Data:
     Returns
     -------
     torch_geometric.data.Data
-        ``edge_index`` int64 [2, E], ``recurrent`` bool [E], ``layer`` int64 [N], ``inputs`` and
-        ``outputs`` bool [N], ``num_nodes``, ``family``, and as JSON ``unit_attributes`` and ``origin``.
+        ``edge_index`` int64 [2, E], ``recurrent`` and ``residual`` bool [E], ``layer`` int64 [N], ``inputs``
+        and ``outputs`` bool [N], ``num_nodes``, ``family``, and as JSON ``unit_attributes`` and ``origin``.
 
     Examples
     --------
@@ -94,6 +95,7 @@ def to_pyg(structure: Structure) -> Data:
     return Data(
         edge_index=torch.from_numpy(structure.edge_index.copy()),
         recurrent=torch.from_numpy(structure.recurrent.copy()),
+        residual=torch.from_numpy(structure.residual.copy()),
         layer=torch.from_numpy(structure.layer.copy()),
         inputs=torch.from_numpy(structure.inputs.copy()),
         outputs=torch.from_numpy(structure.outputs.copy()),
@@ -129,6 +131,7 @@ def from_pyg(data: Data) -> Structure:
         data.edge_index.numpy(),
         int(data.num_nodes),
         recurrent=data.recurrent.numpy(),
+        residual=as_flags("residual", data.get("residual"), data.edge_index.shape[1]),
         family=data.family,
         inputs=data.inputs.numpy(),
         outputs=data.outputs.numpy(),
@@ -141,9 +144,9 @@ def arrow_schema() -> pa.Schema:
     """The columns that hold a Structure in Arrow and Parquet; one row a structure.
 
     ``unit_attributes`` is JSON text: those of ``operator``, ``activation``, ``stage``, ``channels``,
-    ``join``, ``width``, ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has, each with
-    N values. ``origin`` is JSON text too; the lists of edges have
-    E items and those of units N.
+    ``join``, ``width``, ``kernel``, ``stride``, ``dilation``, ``groups`` and ``tie`` that the structure has,
+    each with N values, and the places of residual edges under ``residual``, where there are any. ``origin``
+    is JSON text too; the lists of edges have E items and those of units N.
 
     Returns
     -------
@@ -165,10 +168,6 @@ def arrow_schema() -> pa.Schema:
             pa.field("origin", pa.string(), nullable=False),
         ]
     )
-
-
-def _canonical_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def to_arrow(structures: Iterable[Structure]) -> pa.Table:
@@ -202,8 +201,8 @@ def to_arrow(structures: Iterable[Structure]) -> pa.Table:
             "edge_recurrent": s.recurrent,
             "unit_input": s.inputs,
             "unit_output": s.outputs,
-            "unit_attributes": _canonical_json(dict(s.attributes)),
-            "origin": _canonical_json(dict(s.origin)),
+            "unit_attributes": canonical_json(all_attributes(s.attributes, s.residual)),
+            "origin": canonical_json(dict(s.origin)),
         }
         for s in structures
     ]
@@ -239,7 +238,7 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     for row in range(table.num_rows):
         try:
             structure = _structure_from_row({name: column[row] for name, column in columns.items()})
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
             raise CorruptFileError(f"row {row}: no structure can be read from it: {error}") from error
         stored = columns["fingerprint"][row].as_py()
         if verify and structure.fingerprint != stored:
@@ -252,13 +251,15 @@ def _structure_from_row(row: dict[str, pa.Scalar]) -> Structure:
     def values(name: str) -> np.ndarray:
         return row[name].values.to_numpy(zero_copy_only=False)
 
+    attributes = json.loads(row["unit_attributes"].as_py())
     return Structure(
         np.stack([values("edge_source"), values("edge_target")]).astype(np.int64),
         row["num_units"].as_py(),
         recurrent=values("edge_recurrent").astype(bool),
+        residual=residual_of(attributes, len(row["edge_source"])),
         family=row["family"].as_py(),
         inputs=values("unit_input").astype(bool),
         outputs=values("unit_output").astype(bool),
-        attributes=json.loads(row["unit_attributes"].as_py()),
+        attributes=attributes,
         origin=json.loads(row["origin"].as_py()),
     )

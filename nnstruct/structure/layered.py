@@ -30,6 +30,7 @@ class LayeredGraph:
 
     edge_index: np.ndarray
     recurrent: np.ndarray
+    residual: np.ndarray
     inputs: np.ndarray
     outputs: np.ndarray
     layer: np.ndarray
@@ -95,7 +96,7 @@ class LayeredGraph:
         new = np.asarray(permutation, dtype=np.int64)
         if new.shape != (self.num_units,) or not np.array_equal(np.sort(new), np.arange(self.num_units)):
             raise InvalidInputError("permutation", f"hold each of 0..{self.num_units - 1} once", permutation)
-        return self._renumbered(np.argsort(new), new[self.edge_index], self.recurrent, self.origin)
+        return self._renumbered(np.argsort(new), new[self.edge_index], slice(None), self.origin)
 
     def with_edges(self, keep: np.ndarray, *, origin: Mapping[str, Any] | None = None) -> Self:
         """The same units with some of the edges.
@@ -133,6 +134,7 @@ class LayeredGraph:
             self,
             edge_index=frozen(np.compress(keep, self.edge_index, axis=1)),
             recurrent=self.recurrent[keep],
+            residual=self.residual[keep],
             origin=self.origin if origin is None else origin,
         )
 
@@ -173,17 +175,18 @@ class LayeredGraph:
         whole = keep[self.edge_index[0]] & keep[self.edge_index[1]]
         edges = frozen(np.take(place, np.compress(whole, self.edge_index, axis=1)))
         origin = self.origin if origin is None else origin
-        return self._renumbered(np.flatnonzero(keep), edges, self.recurrent[whole], origin)
+        return self._renumbered(np.flatnonzero(keep), edges, whole, origin)
 
     def _renumbered(
-        self, old: np.ndarray, edges: np.ndarray, recurrent: np.ndarray, origin: Mapping[str, Any]
+        self, old: np.ndarray, edges: np.ndarray, kept: np.ndarray | slice, origin: Mapping[str, Any]
     ) -> Self:
-        """Edges between units of which the n-th is the one now called ``old[n]``."""
+        """Kept edges, between units of which the n-th is the one now called ``old[n]``."""
         return replace(  # type: ignore[type-var]
             self,
             edge_index=edges,
             num_units=len(old),
-            recurrent=recurrent,
+            recurrent=self.recurrent[kept],
+            residual=self.residual[kept],
             inputs=self.inputs[old],
             outputs=self.outputs[old],
             attributes={name: tuple(values[u] for u in old) for name, values in self.attributes.items()},

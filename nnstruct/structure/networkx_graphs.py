@@ -29,9 +29,9 @@ def from_networkx(
     Nodes become units in the graph's own node order. A directed graph is taken as it is; an
     undirected one is oriented along ``graph.edges`` (from the node that comes first in node
     order to the later one), which always gives a directed acyclic graph. An edge attribute
-    ``recurrent=True`` marks a delayed edge; node attributes ``input``, ``output`` (bool) and
-    ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``, ``kernel``, ``stride``,
-    ``dilation``, ``groups`` are read where every node has them.
+    ``recurrent=True`` marks a delayed edge, ``residual=True`` a residual one; node attributes ``input``,
+    ``output`` (bool) and ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``,
+    ``kernel``, ``stride``, ``dilation``, ``groups``, ``tie`` are read where every node has them.
 
     With ``undirected=True`` edges stay without a direction (:mod:`nnstruct.structure.undirected`): the family
     is ``relational``, and graphs that differ in the order of their nodes alone have one fingerprint.
@@ -81,6 +81,7 @@ def from_networkx(
         raise StructureError("graph", "have at least one node", "an empty graph")
     delayed: list[tuple[int, int]] = []
     forward: list[tuple[int, int]] = []
+    residual: list[bool] = []
     marked = False
     for source, target, data in graph.edges(data=True):
         if "recurrent" in data:
@@ -88,7 +89,11 @@ def from_networkx(
         pair = (unit[source], unit[target])
         if not graph.is_directed():
             pair = min(pair), max(pair)
-        (delayed if data.get("recurrent") or undirected else forward).append(pair)
+        if data.get("recurrent") or undirected:
+            delayed.append(pair)
+        else:
+            forward.append(pair)
+            residual.append(bool(data.get("residual")))
     if undirected:
         delayed = both_ways(delayed)
     touched = {u for pair in forward + delayed for u in pair}
@@ -106,6 +111,7 @@ def from_networkx(
         np.array(forward + delayed, dtype=np.int64).reshape(-1, 2).T,
         len(unit),
         recurrent=np.repeat([False, True], [len(forward), len(delayed)]),
+        residual=np.array(residual + [False] * len(delayed), dtype=bool),
         family=family,
         inputs=inputs,
         outputs=outputs,
@@ -129,9 +135,9 @@ def _node_flags(graph: nx.Graph, name: str) -> Any:
 def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.Graph:
     """A networkx graph with ``recurrent`` on each edge and ``layer``, ``input``, ``output`` on each node.
 
-    Nodes also have those of ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``,
-    ``kernel``, ``stride``, ``dilation`` and ``groups`` that the structure has; :func:`from_networkx`
-    brings everything but the origin back.
+    A residual edge has ``residual=True``. Nodes also have those of ``operator``, ``activation``, ``stage``,
+    ``channels``, ``join``, ``width``, ``kernel``, ``stride``, ``dilation``, ``groups`` and ``tie`` that the
+    structure has; :func:`from_networkx` brings everything but the origin back.
 
     Parameters
     ----------
@@ -165,6 +171,8 @@ def to_networkx(structure: Structure, *, recurrent: bool = True) -> nx.Graph:
     if plain:
         graph.add_edges_from(structure.graph_edges.T.tolist())
         return graph
-    graph.add_edges_from(structure.forward_edges.T.tolist(), recurrent=False)
+    residual = structure.residual[~structure.recurrent]
+    for flag, more in ((False, {}), (True, {"residual": True})):
+        graph.add_edges_from(structure.forward_edges.T[residual == flag].tolist(), recurrent=False, **more)
     graph.add_edges_from(delayed.T.tolist(), recurrent=True)
     return graph

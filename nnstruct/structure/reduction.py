@@ -83,6 +83,7 @@ def _part(structure: Structure, alive: np.ndarray) -> Structure:
         edge_index=frozen(edges),
         num_units=len(kept),
         recurrent=frozen(recurrent),
+        residual=frozen(structure.residual[whole]),
         family=structure.family,
         inputs=frozen(structure.inputs[units]),
         outputs=frozen(structure.outputs[units]),

@@ -40,8 +40,10 @@ class Structure(LayeredGraph):
     """The units of a network and the edges between them, without weights.
 
     Forward edges act within one time step and form a directed acyclic graph. Recurrent edges
-    act one time step later and may form any graph, self-loops included. Edges are kept in a
-    canonical order: forward before recurrent, each sorted by source, then target.
+    act one time step later and may form any graph, self-loops included. A residual edge is a forward
+    edge without a weight: it adds the value of its source, as it is, to what its target has computed
+    from all other edges, behind the activation (He et al., 2016, arXiv:1512.03385). Edges are kept
+    in a canonical order: forward before recurrent, each sorted by source, then target.
 
     Parameters
     ----------
@@ -60,10 +62,14 @@ class Structure(LayeredGraph):
         Units that the read-out sees; by default those without an outgoing forward edge.
     attributes : mapping, optional
         ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``, ``kernel``, ``stride``,
-        ``dilation`` or ``groups``, each with a sequence of N values; left out where all units have the
-        family's default, which is 1 for the last five. See :mod:`nnstruct.structure.units`.
+        ``dilation``, ``groups`` or ``tie``, each with a sequence of N values; left out where all units have
+        the family's default, which is 1 for the sizes from ``width`` to ``groups`` and 0 for ``tie``. See
+        :mod:`nnstruct.structure.units`.
     origin : mapping, optional
         Where the structure came from, as JSON values; not part of its identity.
+    residual : array of bool, shape [E], optional
+        True where a forward edge is residual. No edge is, by default. In the family ``cnn`` one that leads
+        to another number of channels or another stage has weights after all: those of a projection.
 
     Raises
     ------
@@ -90,6 +96,7 @@ class Structure(LayeredGraph):
     outputs: np.ndarray = None  # type: ignore[assignment]
     attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    residual: np.ndarray = None  # type: ignore[assignment]
     layer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +106,11 @@ class Structure(LayeredGraph):
         family = FAMILIES[self.family]
         edges = as_edges(self.edge_index, self.num_units)
         recurrent = as_flags("recurrent", self.recurrent, edges.shape[1])
-        edges, recurrent = in_canonical_order(edges, recurrent, int(self.num_units))
+        residual = as_flags("residual", self.residual, edges.shape[1])
+        edges, recurrent, residual = in_canonical_order(edges, recurrent, residual, int(self.num_units))
+        if (residual & recurrent).any():
+            first = edges[:, np.flatnonzero(residual & recurrent)[0]].tolist()
+            raise StructureError("residual", "be False for an edge that is recurrent", first)
         if recurrent.any() and not family.recurrent:
             first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
             raise StructureError("recurrent", f"be all False for the family {self.family!r}", first)
@@ -123,6 +134,7 @@ class Structure(LayeredGraph):
         set_field(self, "num_units", int(self.num_units))
         set_field(self, "edge_index", frozen(edges))
         set_field(self, "recurrent", frozen(recurrent))
+        set_field(self, "residual", frozen(residual))
         set_field(self, "inputs", frozen(inputs))
         set_field(self, "outputs", frozen(outputs))
         set_field(self, "attributes", as_attributes(self.attributes, self.num_units))
@@ -193,6 +205,7 @@ class Structure(LayeredGraph):
             self,
             edge_index=np.concatenate([self.forward_edges, delayed], axis=1),
             recurrent=np.repeat([False, True], [self.forward_edges.shape[1], delayed.shape[1]]),
+            residual=np.pad(self.residual[~self.recurrent], (0, delayed.shape[1])),
         )
 
     def trim(self) -> Structure:
@@ -358,6 +371,7 @@ class Structure(LayeredGraph):
             and self.family == other.family
             and np.array_equal(self.edge_index, other.edge_index)
             and np.array_equal(self.recurrent, other.recurrent)
+            and np.array_equal(self.residual, other.residual)
             and np.array_equal(self.inputs, other.inputs)
             and np.array_equal(self.outputs, other.outputs)
             and dict(self.attributes) == dict(other.attributes)
@@ -368,19 +382,20 @@ class Structure(LayeredGraph):
 
     @cached_property
     def _hash(self) -> int:
-        arrays = (self.edge_index, self.recurrent, self.inputs, self.outputs)
+        arrays = (self.edge_index, self.recurrent, self.residual, self.inputs, self.outputs)
         content = (self.num_units, self.family, *(array.tobytes() for array in arrays))
         return hash((*content, tuple(self.attributes.items())))
 
     def __repr__(self) -> str:
+        added = f"residual={int(self.residual.sum())}, " if self.residual.any() else ""
         return (
             f"Structure(family={self.family!r}, units={self.num_units}, layers={self.num_layers}, "
-            f"forward={int((~self.recurrent).sum())}, recurrent={int(self.recurrent.sum())}, "
+            f"forward={int((~self.recurrent).sum())}, recurrent={int(self.recurrent.sum())}, {added}"
             f"origin={self.origin.get('prior') or self.origin.get('kind') or 'user'!r})"
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("edge_index", "num_units", "recurrent", "family", "inputs", "outputs")
+        names = ("edge_index", "num_units", "recurrent", "family", "inputs", "outputs", "residual")
         state = {name: getattr(self, name) for name in names}
         return state | {"attributes": dict(self.attributes), "origin": dict(self.origin)}
 

@@ -6,6 +6,9 @@ In the family ``cnn`` a unit is a convolution cell, or, with one channel, a sing
 - ``activation``: of the unit, in the family ``mlp`` as well.
 - ``stage``: from 0; no edge leads to an earlier stage, and each stage halves the resolution.
 - ``channels``: its width.
+- ``tie``: a label from 1 on; units of one label share their weights, 0 has none of its own to share. In the
+  family ``cnn`` these are the kernel and the bias of a flow block, in others see
+  :mod:`nnstruct.modules.ties`.
 - ``join``: ``concat``: it acts on its inputs side by side; ``sum``: on their sum, each brought to the
   unit's channels and resolution first.
 
@@ -22,10 +25,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from nnstruct.structure.structure import Structure
 
 GRADIENT_FLOW, HAMILTONIAN = "gradient-flow3x3", "hamiltonian3x3"
 FLOWS = (GRADIENT_FLOW, HAMILTONIAN)
+# What a neuron may be instead of a plain one.
+NEURON, NEURON_GRADIENT_FLOW = "neuron", "gradient-flow"
+NEURON_POSITION, NEURON_MOMENTUM = "hamiltonian-position", "hamiltonian-momentum"
+NEURON_FLOWS = (NEURON_GRADIENT_FLOW, NEURON_POSITION, NEURON_MOMENTUM)
+NEURON_OPERATORS = (NEURON, *NEURON_FLOWS)
 UNIT_OPERATORS = (
     "conv3x3", "conv1x1", "sepconv3x3", "maxpool3x3", "avgpool3x3", "identity", *FLOWS,
 )  # fmt: skip
@@ -63,6 +73,20 @@ def unit_values(structure: Structure, name: str) -> tuple[Any, ...]:
     """
     values = structure.attributes.get(name)
     return (UNIT_DEFAULTS[name],) * structure.num_units if values is None else values
+
+
+def tie_labels(structure: Structure) -> np.ndarray:
+    """The attribute ``tie`` of each unit, 0 where it has none.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    int64 [N]
+    """
+    return np.array(structure.attributes.get("tie", (0,) * structure.num_units), dtype=np.int64)
 
 
 def operator_fits(operator: str, channels: int) -> bool:

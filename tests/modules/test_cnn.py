@@ -150,9 +150,11 @@ def scores_by_definition(structure, p, images) -> torch.Tensor:
             h = c // 2
             kernel = own_rows[: 9 * h * h].reshape(h, h, 3, 3)
             y, z = value[:, :h], value[:, h:]
-            z = z - 0.5 * act(functional.conv2d(y, kernel, bias[h:], padding=1))
-            back = functional.conv2d(z, kernel.transpose(0, 1).flip(2, 3), bias[:h], padding=1)
-            value = torch.cat([y + 0.5 * act(back), z], 1)
+            turned = kernel.transpose(0, 1).flip(2, 3)
+            force = act(functional.conv2d(y, kernel, bias[h:], padding=1))
+            z = z - 0.5 * functional.conv2d(force, turned, padding=1)
+            speed = act(functional.conv2d(z, kernel, bias[:h], padding=1))
+            value = torch.cat([y + 0.5 * functional.conv2d(speed, turned, padding=1), z], 1)
         if o in CONVOLUTIONS:
             if "norm_scale" in p:
                 mean, var, scale = (p[f"norm_{n}"][unit, :c, None, None] for n in ("mean", "var", "scale"))

@@ -82,8 +82,8 @@ def test_a_hamiltonian_block_can_be_undone(seed, channels, activation):
     act, conv = ACTIVATION[activation], torch.nn.functional.conv2d
     y, z = moved[:, :half], moved[:, half:]
     turned = kernel.transpose(0, 1).flip(2, 3)  # the adjoint of a convolution
-    y = y - HAMILTONIAN_STEP * act(conv(z, turned, bias[:half], padding=1))
-    z = z + HAMILTONIAN_STEP * act(conv(y, kernel, bias[half:], padding=1))
+    y = y - HAMILTONIAN_STEP * conv(act(conv(z, kernel, bias[:half], padding=1)), turned, padding=1)
+    z = z + HAMILTONIAN_STEP * conv(act(conv(y, kernel, bias[half:], padding=1)), turned, padding=1)
     torch.testing.assert_close(torch.cat([y, z], 1), x)
 
 

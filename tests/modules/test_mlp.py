@@ -176,7 +176,7 @@ def test_initial_weights_keep_their_bounds_and_depend_on_the_seed():
         (
             Structure([[0], [1]], 2, attributes={"join": ["sum", "sum"]}),
             TrainConfig(),
-            "attributes must hold 'activation' alone for the family 'mlp', got 'join'",
+            "attributes must hold 'activation', 'operator' and 'tie' alone for the family 'mlp', got 'join'",
         ),
         (Structure.from_layers([2]), TrainConfig(protocol="faithful"), "config.protocol must be 'clean'"),
         (

@@ -130,11 +130,16 @@ def test_a_resnet_by_hand():
     structure = graph(prior, family="cnn")
     layer = structure.layer[structure.forward_edges]
     shortcuts = [tuple(pair) for pair in layer.T.tolist() if pair[1] - pair[0] > 1]
-    # A projection into each stage, and one edge a unit within the first.
-    assert sorted(shortcuts) == [(0, 3)] * 4 + [(3, 6)] * 2 + [(6, 9)] * 8
+    # One edge a unit within the first stage, whose width is the stem's, and a projection into the second.
+    assert sorted(shortcuts) == [(0, 3)] * 2 + [(3, 6)] * 2 + [(6, 9)] * 8
     at = structure.attributes
     assert at["stage"] == (0,) * 10 + (1,) * 8
-    assert at["join"] == ("concat",) * 4 + ("sum",) * 2 + ("concat",) * 2 + ("sum",) * 2 + (
+    assert set(at["join"]) == {"concat"}
+    assert structure.residual.sum() == len(shortcuts)
+    assert graph(prior).residual.sum() == 4  # a projection of neurons has weights
+    old = ResNet(**(prior.model_dump() | {"edition": 1})).sample(0, family="cnn")
+    assert not old.residual.any()
+    assert old.attributes["join"] == ("concat",) * 4 + ("sum",) * 2 + ("concat",) * 2 + ("sum",) * 2 + (
         ("concat",) * 4 + ("sum",) * 4
     )
     bottleneck = ("conv1x1", "conv3x3") + ("conv1x1",) * 2
@@ -198,6 +203,25 @@ def test_a_gradient_flow_feeds_what_it_sees(tied):
 
 def test_a_hamiltonian_flow_moves_each_half_by_the_other():
     prior = DiscretisedODE(lift=1, width=6, steps=2, field=4, flow="hamiltonian", density=0.4)
+    structure = graph(prior, seed=2)
+    roles = np.array(structure.attributes["operator"])
+    assert roles.tolist() == ["neuron"] * 7 + (
+        (["neuron"] * 2 + ["hamiltonian-position"] * 3 + ["neuron"] * 2 + ["hamiltonian-momentum"] * 3) * 2
+    )
+    joined = matrix(prior, seed=2)
+    y, z = np.arange(1, 4), np.arange(4, 7)
+    for start in (7, 17):  # the momenta move by the new positions
+        fast, slow = start + np.arange(2), start + 5 + np.arange(2)
+        moved, after = start + 2 + np.arange(3), start + 7 + np.arange(3)
+        assert np.array_equal(joined[np.ix_(z, fast)], joined[np.ix_(fast, moved)].T)
+        assert np.array_equal(joined[np.ix_(moved, slow)], joined[np.ix_(slow, after)].T)
+        assert joined[y, moved].all()
+        assert joined[z, after].all()
+        y, z = moved, after
+
+
+def test_in_the_first_edition_both_halves_move_at_once():
+    prior = DiscretisedODE(lift=1, width=6, steps=2, field=4, flow="hamiltonian", density=0.4, edition=1)
     joined = matrix(prior, seed=2)
     for old in (1, 11):
         seen, fed = (
@@ -212,6 +236,9 @@ def test_a_hamiltonian_flow_moves_each_half_by_the_other():
 
 def test_cells_that_are_steps_are_coupled_alike_in_both_directions():
     prior = DiscretisedODE(lift=1, width=5, steps=3, field=0, flow="hamiltonian", density=0.5)
+    alone = matrix(prior, seed=1)
+    assert np.array_equal(alone[6:11, 11:16], np.eye(5, dtype=bool))
+    prior = DiscretisedODE(**(prior.model_dump() | {"edition": 1}))
     joined = matrix(prior, seed=1)
     for old in (1, 6, 11):
         step = joined[old : old + 5, old + 5 : old + 10]

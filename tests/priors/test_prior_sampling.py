@@ -70,10 +70,11 @@ def test_any_space_gives_distinct_connected_structures_inside_it(
 
 def test_running_out_says_how_many_there_are():
     tiny = Space("mlp", units=(2, 3))
-    # One edge; a path, a fork, a join and the triangle on three units.
-    with pytest.raises(InvalidInputError, match=r"n must be at most 5, the distinct .* got 6\. Widen"):
-        sample(tiny, 6, seed=0)
-    assert len(sample(tiny, 5, seed=0)) == 5
+    # One edge; a path, a fork, a join and the triangle on three units; the triangle with one residual edge
+    # and with two; and a path of a state that is copied.
+    with pytest.raises(InvalidInputError, match=r"n must be at most 8, the distinct .* got 9\. Widen"):
+        sample(tiny, 9, seed=0)
+    assert len(sample(tiny, 8, seed=0)) == 8
 
 
 def test_a_prior_that_is_dry_leaves_the_turn_to_the_others():
@@ -155,13 +156,14 @@ def _isomorphic(first: Structure, second: Structure) -> bool:
     for graph, structure in zip(graphs, (first, second), strict=True):
         for unit in range(structure.num_units):
             graph.add_node(unit, ends=(bool(structure.inputs[unit]), bool(structure.outputs[unit])))
-        for (source, target), delayed in zip(
-            structure.edge_index.T.tolist(), structure.recurrent, strict=True
-        ):
-            graph.add_edge(source, target, key=bool(delayed), recurrent=bool(delayed))
+            kinds = {name: values[unit] for name, values in structure.attributes.items()}
+            graph.nodes[unit]["kinds"] = kinds
+        kind = np.where(structure.recurrent, 1, np.where(structure.residual, 2, 0)).tolist()
+        for (source, target), key in zip(structure.edge_index.T.tolist(), kind, strict=True):
+            graph.add_edge(source, target, key=key)
     return nx.is_isomorphic(
         *graphs,
-        node_match=lambda a, b: a["ends"] == b["ends"],
+        node_match=lambda a, b: a == b,
         edge_match=lambda a, b: sorted(a) == sorted(b),
     )
 

@@ -47,7 +47,7 @@ def cell_spaces(draw):
 def test_every_prior_gives_cells_inside_a_space(name):
     structures = sample(CELLS, 4, seed=1, priors=[name])
     assert all(CELLS.violation(structure) is None for structure in structures)
-    assert all(set(structure.attributes) == set(UNIT_DEFAULTS) for structure in structures)
+    assert all(set(structure.attributes) - {"tie"} == set(UNIT_DEFAULTS) for structure in structures)
 
 
 @every_prior
@@ -58,7 +58,9 @@ def test_own_attributes_are_a_value_a_unit_and_in_bounds(name):
         space = Space("cnn", units=(5, 30), stages=9)
         assert space.violation(structure) is None
         assert set(structure.attributes) == set(prior.cell_attributes())
-        assert not prior.sample(index, family="mlp").attributes
+        neurons = prior.sample(index, family="mlp").attributes
+        assert set(neurons) == set(prior.unit_attributes("mlp"))
+        assert not neurons or name == "discretised-ode"
 
 
 @every_prior
@@ -90,7 +92,7 @@ def test_a_space_that_says_nothing_leaves_structures_as_they_were():
     named = Structure([[0], [1]], 2, family="gru", attributes={"operator": ("add", "concat")})
     assert draw_attributes(named, Space("gru", units=(2, 9))) is named
     for drawn in sample(Space("mlp", units=(5, 20)), 20, seed=0):
-        assert not drawn.attributes
+        assert not drawn.attributes or drawn.origin["prior"] == "discretised-ode"
 
 
 def test_graphs_are_the_same_with_attributes_and_without():
@@ -98,7 +100,7 @@ def test_graphs_are_the_same_with_attributes_and_without():
     without = sample(Space("mlp", units=(5, 20)), 20, seed=3)
     assert [s.forward_edges.tolist() for s in with_them] == [s.forward_edges.tolist() for s in without]
     assert {value for s in with_them for value in s.attributes["activation"]} == set(UNIT_ACTIVATIONS)
-    assert all(set(s.attributes) == {"activation"} for s in with_them)
+    assert all(set(s.attributes) - {"operator", "tie"} == {"activation"} for s in with_them)
 
 
 def test_one_graph_with_many_attributes_counts_as_many_structures():
@@ -120,7 +122,7 @@ def test_stages_cut_the_layers_and_double_the_channels():
 
 
 def test_wishes_hold_where_the_space_allows_them():
-    prior = ResNet(stem=1, blocks=[1, 1, 1], widths=[1, 1, 1])
+    prior = ResNet(stem=1, blocks=[1, 1, 1], widths=[1, 1, 1], edition=1)
     bare = prior.sample(0, family="cnn")
 
     def drawn(**bounds):

@@ -301,7 +301,7 @@ def test_every_attribute_travels(way) -> None:
     values = {
         "operator": ["conv3x3", "identity"], "activation": ["tanh", "gelu"], "stage": [0, 1],
         "channels": [4, 8], "join": ["sum", "concat"], "width": [7, 1], "kernel": [3, "1x7"],
-        "stride": [2, 1], "dilation": [1, 4], "groups": [1, 8],
+        "stride": [2, 1], "dilation": [1, 4], "groups": [1, 8], "tie": [0, 1],
     }  # fmt: skip
     assert set(values) == set(UNIT_ATTRIBUTES)
     structure = Structure([[0], [1]], 2, family="cnn", attributes=values)

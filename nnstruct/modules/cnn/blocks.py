@@ -58,6 +58,49 @@ class CellBlock(nn.Module):
             for name in ("norm_scale", *RUNNING):
                 self._add_vector_pieces(name)
 
+        for shortcut in (s for s in block.shortcuts if s.projected):
+            name, wide = f"shortcut_{shortcut.edge}", shortcut.span.stop - shortcut.span.start
+            self.register_parameter(name, nn.Parameter(torch.zeros(self.channels, wide, 1, 1)))
+            where = (slice(None), slice(None))
+            self.pieces.append(Piece("weight", shortcut.edge, wide, slice(None), name, where, swapped=True))
+
+    def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+        """The block's map.
+
+        Parameters
+        ----------
+        maps : list of Tensor [B, ., ., .]
+            Of the blocks before this one, in their order.
+        image : Tensor [B, C, H, W]
+            The network's input.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+            The channels of the block's units, one unit after the other; residual edges are added.
+        """
+        made = self.made(maps, image)
+        for shortcut in self.block.shortcuts:
+            x = _part(maps[shortcut.span.block], shortcut.span)
+            if shortcut.projected:
+                x = convolved(x, getattr(self, f"shortcut_{shortcut.edge}"), shortcut.stride)
+            made = made + x
+        return made
+
+    def made(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+        """The block's map without what residual edges bring.
+
+        Parameters
+        ----------
+        maps, image
+            As for :meth:`forward`.
+
+        Returns
+        -------
+        Tensor [B, c, H', W']
+        """
+        raise NotImplementedError
+
     def _add_vector_pieces(self, name: str) -> None:
         start = 0
         for unit in self.block.units:
@@ -222,21 +265,8 @@ class SideBySide(CellBlock):
         else:
             self.add_edge_kernels("kernel", CONVOLUTIONS[self.operator], slice(None))
 
-    def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        """The block's map.
-
-        Parameters
-        ----------
-        maps : list of Tensor [B, ., ., .]
-            Of the blocks before this one, in their order.
-        image : Tensor [B, C, H, W]
-            The network's input.
-
-        Returns
-        -------
-        Tensor [B, c, H', W']
-            The channels of the block's units, one unit after the other.
-        """
+    def made(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+        """The sum of the convolutions, normalised and activated."""
         total = None
         for number, reading in enumerate(self.block.readings):
             x, kernel = side_by_side(maps, image, reading.spans), self.edge_kernel(f"kernel_{number}")
@@ -279,20 +309,8 @@ class Aligned(CellBlock):
         row = int(np.searchsorted(self.layout.own_units, self.block.units[0]))
         self.pieces.append(Piece("unit_weight", row, 1, columns, name, (slice(None),)))
 
-    def forward(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
-        """The unit's map.
-
-        Parameters
-        ----------
-        maps : list of Tensor [B, ., ., .]
-            Of the blocks before this one, in their order.
-        image : Tensor [B, C, H, W]
-            The network's input.
-
-        Returns
-        -------
-        Tensor [B, c, H', W']
-        """
+    def made(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
+        """The operator on the joined inputs."""
         x = self._joined(maps, image)
         if self.operator in CONVOLUTIONS:
             return self.finish(None if x is None else self._convolved(x), image)

@@ -69,6 +69,7 @@ class CNN(nn.Module):
         image_channels = next(iter(self._input_shapes.values()))[-2]
         wiring = CellWiring(self.layout, image_channels)
         self.blocks = nn.ModuleList(make_block(b, self.layout, self.normalised) for b in wiring.blocks)
+        self._tie()
         for block in self._cell_blocks:
             block.load(parameters)
         homes = [wiring.home[unit] for unit in np.flatnonzero(structure.outputs)]
@@ -85,6 +86,15 @@ class CNN(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     read_places: Tensor
+
+    def _tie(self) -> None:
+        """Let flow blocks with one label share a kernel and a bias."""
+        own, lenders = self.layout.own_units, self.layout.own_lenders
+        block_of = {unit: block for block in self._cell_blocks for unit in block.block.units}
+        for unit, lender in zip(own.tolist(), own[lenders].tolist(), strict=True):
+            if unit != lender:
+                block_of[unit].own_kernel = block_of[lender].own_kernel
+                block_of[unit].bias = block_of[lender].bias
 
     @property
     def _cell_blocks(self) -> list[CellBlock]:

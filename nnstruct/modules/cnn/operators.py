@@ -77,8 +77,21 @@ def norm_bound(kernel: Tensor) -> Tensor:
     Tensor []
     """
     outputs, inputs = kernel.shape[:2]
-    with torch.autocast(kernel.device.type, enabled=False):
-        matrix = kernel.permute(0, 2, 1, 3).reshape(3 * outputs, 3 * inputs)
+    return 3.0 * norm_of(kernel.permute(0, 2, 1, 3).reshape(3 * outputs, 3 * inputs))
+
+
+def norm_of(matrix: Tensor) -> Tensor:
+    """An upper bound on the spectral norm of a matrix: the Frobenius norm of a high power of its Gram matrix.
+
+    Parameters
+    ----------
+    matrix : Tensor [m, n]
+
+    Returns
+    -------
+    Tensor []
+    """
+    with torch.autocast(matrix.device.type, enabled=False):
         gram = matrix.T @ matrix
         bound, share = gram.new_zeros(()), 0.5
         for _ in range(_SQUARINGS):
@@ -88,7 +101,7 @@ def norm_bound(kernel: Tensor) -> Tensor:
             gram = gram @ gram
             share = share / 2
         # Rounding may take away a few units in the last place.
-        return 3.0 * (bound + share * gram.norm().clamp_min(_TINY).log()).exp() * 1.0001
+        return (bound + share * gram.norm().clamp_min(_TINY).log()).exp() * 1.0001
 
 
 def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
@@ -114,10 +127,13 @@ def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> T
 
 
 def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
-    """A step of the Verlet method for a Hamiltonian system; it can be undone and keeps volumes.
+    """A step of the symplectic Euler method for ``H(y, z) = sum Act(K y + b) + sum Act(K z + d)``.
 
-    With the first half of the channels as positions y and the second as momenta z: z <- z - h act(K y + b),
-    then y <- y + h act(K^T z + d) (Haber and Ruthotto, 2017, arXiv:1705.03341).
+    With the first half of the channels as positions y and the second as momenta z, and Act' = act:
+    ``z <- z - h K^T act(K y + b)``, then ``y <- y + h K^T act(K z + d)``. Each is a shear by a gradient, so
+    that the map is symplectic (Celledoni et al., 2023, arXiv:2210.02373). The network of Haber and Ruthotto
+    (2017, arXiv:1705.03341) steps by ``act(K y + b)`` and ``act(K^T z + d)``, which keeps volumes but is not
+    symplectic.
 
     Parameters
     ----------
@@ -134,6 +150,8 @@ def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Ten
     """
     half, act = x.shape[1] // 2, ACTIVATION[activation]
     y, z = x[:, :half], x[:, half:]
-    z = z - HAMILTONIAN_STEP * act(functional.conv2d(y, kernel, bias[half:], padding=1))
-    y = y + HAMILTONIAN_STEP * act(functional.conv_transpose2d(z, kernel, bias[:half], padding=1))
+    force = act(functional.conv2d(y, kernel, bias[half:], padding=1))
+    z = z - HAMILTONIAN_STEP * functional.conv_transpose2d(force, kernel, padding=1)
+    speed = act(functional.conv2d(z, kernel, bias[:half], padding=1))
+    y = y + HAMILTONIAN_STEP * functional.conv_transpose2d(speed, kernel, padding=1)
     return torch.cat([y, z], 1)

@@ -72,7 +72,7 @@ def values(
     structure : Structure
         Of the family ``cnn``.
     config : TrainConfig
-        Its parametrization decides the scale of the read-out.
+        Its parametrization decides the scales of hidden weights and the read-out.
     shapes : dict of str to tuple of int
         From :func:`shapes`.
     rng : numpy.random.Generator
@@ -86,12 +86,17 @@ def values(
     layout = CellLayout(structure)
     colours = next(shape[-2] for name, shape in shapes.items() if name.startswith("input_weight"))
     drawn = {"weight": rng.normal(size=shapes["weight"]) * _edge_spread(layout, colours)}
+    widths = _layer_width(layout)[structure.edge_index]
+    drawn["weight"] *= mup.hidden_gain(widths[0], widths[1], layout.fan_in(0), config)[:, None]
     drawn["bias"] = np.zeros(shapes["bias"])
     for name in (name for name in shapes if name.startswith("input_weight")):
         drawn[name] = rng.normal(size=shapes[name])
     _scale_inputs(layout, drawn, colours)
     if "unit_weight" in shapes:
         drawn["unit_weight"] = rng.normal(size=shapes["unit_weight"]) * _own_spread(layout)
+        own = layout.cells.channels[layout.own_units]
+        drawn["unit_weight"] *= mup.hidden_gain(own, own, own, config)[:, None]
+        drawn["unit_weight"] = drawn["unit_weight"][layout.own_lenders]
     if "norm_scale" in shapes:
         drawn["norm_scale"] = layout.channel_mask(layout.has_norm).astype(float)
     bound = math.sqrt(1.0 / shapes["readout_weight"][1]) * mup.readout_gain(
@@ -122,16 +127,20 @@ def rates(
     """
     layout = CellLayout(structure)
     channels = layout.cells.channels
-    width = np.bincount(structure.layer, weights=channels)[structure.layer]  # [N], of the unit's layer
+    width = _layer_width(layout)
     vector = mup.vector_rate(width, config)[:, None]
-    found = {"weight": mup.matrix_rate(layout.fan_in(0), config)[:, None], "bias": vector}
+    found = {
+        "weight": mup.matrix_rate(layout.fan_in(0), width[structure.edge_index[1]], config)[:, None],
+        "bias": vector,
+    }
     units = np.flatnonzero(structure.inputs)
     for name in shapes:
         if name == "input_weight":
             found[name] = vector[units][:, :, None]
         elif name.startswith("input_weight."):
             found[name] = vector[int(name.rpartition(".")[2])][:, None]
-    found["unit_weight"] = mup.matrix_rate(channels[layout.own_units], config)[:, None]
+    own = channels[layout.own_units]
+    found["unit_weight"] = mup.matrix_rate(own, own, config)[:, None]
     found["norm_scale"] = vector
     found["readout_weight"] = mup.readout_rate(shapes["readout_weight"][1], config)
     found["readout_bias"] = np.ones(1)
@@ -139,7 +148,7 @@ def rates(
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero: the padding of edges, units and kernels.
+    """Scalars within the shapes that are not trained on their own: padding, and what tied flows borrow.
 
     Parameters
     ----------
@@ -152,7 +161,10 @@ def num_masked(structure: Structure, config: TrainConfig) -> int:
     int
     """
     layout = CellLayout(structure)
-    masks = [layout.weight_mask, layout.channel_mask(layout.has_bias), layout.own_mask]
+    borrows = layout.own_lenders != np.arange(len(layout.own_units))
+    own, bias = layout.own_mask & ~borrows[:, None], layout.has_bias.copy()
+    bias[layout.own_units[borrows]] = False
+    masks = [layout.weight_mask, layout.channel_mask(bias), own]
     if config.normalization != "none":
         masks.append(layout.channel_mask(layout.has_norm))
     return sum(int((~mask).sum()) for mask in masks)
@@ -173,13 +185,21 @@ def image_channels(task: Task) -> int:
     return task.input_shape[0] if len(task.input_shape) == 3 else 1
 
 
+def _layer_width(layout: CellLayout) -> np.ndarray:
+    """Channels of each unit's layer, float64 [N]."""
+    layer = layout.structure.layer
+    return np.bincount(layer, weights=layout.cells.channels)[layer]
+
+
 def _gain(layout: CellLayout, unit: int) -> float:
     rectified = layout.cells.activation[unit] in ("relu", "gelu")
     return math.sqrt(2.0) if rectified and layout.cells.operator[unit] in CONVOLUTIONS else 1.0
 
 
-def _row_spread(layout: CellLayout, unit: int, fan_in: int) -> np.ndarray:
+def _row_spread(layout: CellLayout, unit: int, fan_in: int, *, residual: bool = False) -> np.ndarray:
     """Standard deviations of the weights that a unit takes from one channel, [row]."""
+    if residual:
+        return np.full(layout.cells.channels[unit], 1 / math.sqrt(fan_in))
     operator, length = layout.cells.operator[unit], int(layout.row_length[unit])
     if not layout.side_by_side[unit]:
         return np.full(length, 1 / math.sqrt(fan_in))
@@ -196,7 +216,8 @@ def _edge_spread(layout: CellLayout, colours: int) -> np.ndarray:
     fan_in = layout.fan_in(colours)
     source, target = layout.structure.edge_index
     for edge in np.flatnonzero(layout.carries):
-        row = _row_spread(layout, int(target[edge]), int(fan_in[edge]))
+        residual = bool(layout.structure.residual[edge])
+        row = _row_spread(layout, int(target[edge]), int(fan_in[edge]), residual=residual)
         spread[edge, : layout.edge_size[edge]] = np.tile(row, layout.cells.channels[source[edge]])
     return spread
 

@@ -42,6 +42,15 @@ class Reading:
     columns: dict[int, int]
 
 
+class Shortcut(NamedTuple):
+    """A map that is added to what a unit has made, ``projected`` where it does not fit as it is."""
+
+    edge: int
+    span: Span
+    stride: int
+    projected: bool
+
+
 @dataclass(frozen=True)
 class CellsTogether:
     """Units that are computed together.
@@ -55,11 +64,14 @@ class CellsTogether:
         One for each resolution.
     passing : tuple of (Span, stride)
         Maps that a single unit takes as they are, in the order of its edges.
+    shortcuts : tuple of Shortcut
+        Residual edges that enter a single unit.
     """
 
     units: tuple[int, ...]
     readings: tuple[Reading, ...]
     passing: tuple[tuple[Span, int], ...]
+    shortcuts: tuple[Shortcut, ...] = ()
 
 
 class CellWiring:
@@ -86,7 +98,8 @@ class CellWiring:
             for unit, end in zip(units, ends.tolist(), strict=True):
                 self.home[unit] = Span(number, end - int(layout.cells.channels[unit]), end)
         self.blocks = [
-            CellsTogether(units, self._readings(units), self._passing(units)) for units in together
+            CellsTogether(units, self._readings(units), self._passing(units), self._shortcuts(units[0]))
+            for units in together
         ]
 
     def _readings(self, units: tuple[int, ...]) -> tuple[Reading, ...]:
@@ -123,13 +136,24 @@ class CellWiring:
         stage = layout.cells.stage
         return tuple((self.home[unit], 2 ** int(stage[units[0]] - stage[unit])) for unit in sources)
 
+    def _shortcuts(self, unit: int) -> tuple[Shortcut, ...]:
+        layout, stage = self.layout, self.layout.cells.stage
+        found = []
+        for edge in layout.shortcuts[unit].tolist():
+            source = int(layout.structure.edge_index[0, edge])
+            stride = 2 ** int(stage[unit] - stage[source])
+            found.append(Shortcut(edge, self.home[source], stride, bool(layout.carries[edge])))
+        return tuple(found)
+
 
 def _together(layout: CellLayout) -> list[tuple[int, ...]]:
     groups: dict[tuple, list[int]] = {}
     cells = layout.cells
     for unit in range(layout.structure.num_units):
         depth = int(layout.structure.layer[unit])
-        narrow = layout.side_by_side[unit] and cells.channels[unit] < _WIDE
+        narrow = (
+            layout.side_by_side[unit] and cells.channels[unit] < _WIDE and not len(layout.shortcuts[unit])
+        )
         if narrow and cells.operator[unit] != "sepconv3x3":
             key = (depth, 0, int(cells.stage[unit]), cells.operator[unit], cells.activation[unit])
         else:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from nnstruct.modules.described import sizes_of
 from nnstruct.modules.mlp.parameters import NORM_EPSILON, SMALLEST_NORMALIZED_LAYER, activations
+from nnstruct.modules.residual import weighted_units, with_unit_weights
+from nnstruct.modules.ties import Ties
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 
@@ -40,7 +42,8 @@ class MaskedMLP(nn.Module):
     """A feed-forward network whose weights are the edges of a Structure.
 
     A unit's sum takes its edges, its bias and, for an input unit, all values of the input; then come
-    the layer normalisation (Ba et al., 2016), where there is one, and the unit's own activation. A
+    the layer normalisation (Ba et al., 2016), where there is one, and the unit's own activation. What
+    comes along residual edges is added behind it; a unit that has no others is their plain sum. A
     linear read-out sees the output units. Layers of one or two units are not normalised but scaled
     and shifted only.
 
@@ -73,6 +76,8 @@ class MaskedMLP(nn.Module):
 
     order: Tensor
     mask: Tensor
+    shortcut: Tensor | None
+    computes: Tensor | None
 
     def __init__(self, structure: Structure, parameters: Mapping[str, np.ndarray]) -> None:
         super().__init__()
@@ -88,8 +93,17 @@ class MaskedMLP(nn.Module):
         self._activations = {name: np.flatnonzero(names == name) for name in sorted(set(names))}
         source, target = self._edge_places
         mask, dense = torch.zeros(units, units), torch.zeros(units, units)  # [target, source]
-        mask[target, source] = 1.0
-        dense[target, source] = torch.tensor(parameters["weight"][:, 0])
+        self._ties = Ties(structure, place)
+        own = self._ties.owned
+        mask[target[own], source[own]] = 1.0
+        dense[target[own], source[own]] = torch.tensor(parameters["weight"][own, 0])
+        self.register_buffer("shortcut", None)
+        self.register_buffer("computes", None)
+        if structure.residual.any():
+            shortcut = torch.zeros(units, units)
+            shortcut[target[structure.residual], source[structure.residual]] = 1.0
+            self.register_buffer("shortcut", shortcut)
+            self.register_buffer("computes", torch.from_numpy(weighted_units(structure)[order]).float())
         self.register_buffer("order", torch.from_numpy(order))
         self.register_buffer("mask", mask)
         self.weight = nn.Parameter(dense)
@@ -117,15 +131,23 @@ class MaskedMLP(nn.Module):
         Tensor [B, C]
         """
         values = inputs.flatten(1) @ self.input_weight.T  # [B, I]
-        sums = self.bias.repeat(len(inputs), 1)  # [B, N]
+        weight, added = self.weight * self.mask, self.shortcut
+        bias: Tensor = self.bias
+        if self._ties:
+            weight, flows = self._ties.weights(weight)
+            bias = bias[self._ties.bias_owner.to(bias.device)]
+            added = flows if added is None else added if flows is None else added + flows
+        sums = bias.repeat(len(inputs), 1)  # [B, N]
         places = torch.as_tensor(self._input_places, device=sums.device)
         sums = sums.index_add(1, places, values.to(sums.dtype))
-        weight = self.weight * self.mask
         now = sums[:, :0]
         start = 0
         for end in self.layer_ends:
             here = sums[:, start:end] + now @ weight[start:end, :start].T  # [B, H]
-            now = torch.cat([now, self._activate(self._normalize(here, start, end), start, end)], 1)
+            made = self._activate(self._normalize(here, start, end), start, end)
+            if added is not None and self.computes is not None:
+                made = made * self.computes[start:end] + now @ added[start:end, :start].T
+            now = torch.cat([now, made], 1)
             start = end
         return self.readout(now[:, self._output_places])
 
@@ -163,9 +185,11 @@ class MaskedMLP(nn.Module):
         """
         source, target = self._edge_places
         place = np.argsort(self.order.cpu().numpy())
+        weight = (self.weight * self.mask).cpu()[target, source][:, None]
+        bias = self.bias[self._ties.bias_owner.to(self.bias.device)]
         values = {
-            "weight": self.weight.cpu()[target, source][:, None],
-            "bias": self.bias.cpu()[place][:, None],
+            "weight": torch.from_numpy(with_unit_weights(weight.numpy(), self.structure)),
+            "bias": bias.cpu()[place][:, None],
             "input_weight": self.input_weight.cpu()[:, :, None],
             "readout_weight": self.readout.weight.cpu(),
             "readout_bias": self.readout.bias.cpu(),

@@ -8,6 +8,8 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import mup
+from nnstruct.modules.residual import untrained, with_unit_weights
+from nnstruct.modules.ties import check_neurons
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.units import ATTRIBUTES_OF, unit_values
@@ -63,8 +65,10 @@ def check_task(structure: Structure, task: Task) -> None:
         )
     activations(structure)
     for name in structure.attributes:
-        if name not in ATTRIBUTES_OF["mlp"]:
-            raise InvalidInputError("attributes", "hold 'activation' alone for the family 'mlp'", name)
+        if name not in (*ATTRIBUTES_OF["mlp"], "operator", "tie"):
+            rule = "hold 'activation', 'operator' and 'tie' alone for the family 'mlp'"
+            raise InvalidInputError("attributes", rule, name)
+    check_neurons(structure)
 
 
 def check_config(config: TrainConfig) -> None:
@@ -113,14 +117,14 @@ def values(
 ) -> dict[str, np.ndarray]:
     """Initial values: uniform in +-gain * sqrt(3 / fan_in), which is a variance of gain^2 / fan_in.
 
-    The fan-in of a unit counts its edges and, for an input unit, all values of an input.
+    The fan-in of a unit counts its edges with a weight and, for an input unit, all values of an input.
 
     Parameters
     ----------
     structure : Structure
         Of the family ``mlp``.
     config : TrainConfig
-        Its parametrization decides the scale of the read-out.
+        Its parametrization decides the scales of hidden weights and the read-out.
     shapes : dict of str to tuple of int
         From :func:`shapes`.
     rng : numpy.random.Generator
@@ -132,13 +136,18 @@ def values(
     """
     width = shapes["input_weight"][1]
     target = structure.edge_index[1]
-    fan_in = np.bincount(target, minlength=structure.num_units) + width * structure.inputs  # [N]
+    weighted = target[~structure.residual]
+    fan_in = np.bincount(weighted, minlength=structure.num_units) + width * structure.inputs  # [N]
     gain = np.array([GAINS[name] for name in activations(structure)])
     bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
+    widths = structure.layer_sizes[structure.layer[structure.edge_index]]  # [2, E]
+    gains = mup.hidden_gain(widths[0], widths[1], fan_in[target], config)
     readout_width = shapes["readout_weight"][1]
     readout_bound = math.sqrt(1.0 / readout_width) * mup.readout_gain(readout_width, config)
     drawn = {
-        "weight": rng.uniform(-1, 1, shapes["weight"]) * bound[target][:, None],
+        "weight": with_unit_weights(
+            rng.uniform(-1, 1, shapes["weight"]) * (bound[target] * gains)[:, None], structure
+        ),
         "input_weight": rng.uniform(-1, 1, shapes["input_weight"]) * bound[structure.inputs][:, None, None],
         "readout_weight": rng.uniform(-readout_bound, readout_bound, shapes["readout_weight"]),
     }
@@ -168,10 +177,10 @@ def rates(
         By the rules of :mod:`nnstruct.modules.mup`.
     """
     target = structure.edge_index[1]
-    fan_in = np.bincount(target, minlength=structure.num_units)[target]  # [E]
+    fan_in = np.bincount(target[~structure.residual], minlength=structure.num_units)[target]  # [E]
     vector = mup.vector_rate(structure.layer_sizes[structure.layer], config)  # [N]
     found = {
-        "weight": mup.matrix_rate(fan_in, config)[:, None],
+        "weight": mup.matrix_rate(fan_in, structure.layer_sizes[structure.layer[target]], config)[:, None],
         "bias": vector[:, None],
         "input_weight": vector[structure.inputs][:, None, None],
         "readout_weight": mup.readout_rate(shapes["readout_weight"][1], config),
@@ -183,7 +192,7 @@ def rates(
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero: none, as only edges have weights.
+    """Scalars within the shapes that are not trained on their own: of residual edges and tied ones.
 
     Parameters
     ----------
@@ -194,4 +203,4 @@ def num_masked(structure: Structure, config: TrainConfig) -> int:
     -------
     int
     """
-    return 0
+    return untrained(structure, 1, 1)

@@ -10,7 +10,9 @@ import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.modules.described import sizes_of
+from nnstruct.modules.residual import weighted_units, with_unit_weights
 from nnstruct.modules.rnn.cells import step
+from nnstruct.modules.ties import Ties
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -57,6 +59,8 @@ class CleanRNN(nn.Module):
     """
 
     order: Tensor
+    shortcut: Tensor | None
+    computes: Tensor | None
     forward_mask: Tensor
     recurrent_mask: Tensor
     forward_weight: nn.Parameter
@@ -72,7 +76,16 @@ class CleanRNN(nn.Module):
         self.edge_places = place[structure.edge_index]  # [2, E]
         source, target = self.edge_places
         self.register_buffer("order", torch.from_numpy(order))
-        for name, chosen in (("forward", ~structure.recurrent), ("recurrent", structure.recurrent)):
+        self.register_buffer("shortcut", None)
+        self.register_buffer("computes", None)
+        if structure.residual.any():
+            shortcut = torch.zeros(units, units)  # [target, source]
+            shortcut[target[structure.residual], source[structure.residual]] = 1.0
+            self.register_buffer("shortcut", shortcut)
+            self.register_buffer("computes", torch.from_numpy(weighted_units(structure)[order]).float())
+        self._ties = Ties(structure, place)
+        plain = self._ties.owned & ~structure.recurrent
+        for name, chosen in (("forward", plain), ("recurrent", structure.recurrent)):
             mask = torch.zeros(units, units)  # [target, source]
             mask[target[chosen], source[chosen]] = 1.0
             dense = torch.zeros(gates, units, units)  # [g, target, source]
@@ -106,6 +119,13 @@ class CleanRNN(nn.Module):
             Read out at each sequence's own last symbol.
         """
         forward_weight = self.forward_weight * self.forward_mask
+        bias: Tensor = self.bias
+        added = self.shortcut
+        if self._ties:
+            weight, flows = self._ties.weights(forward_weight[0])
+            forward_weight = weight[None]
+            bias = bias[:, self._ties.bias_owner.to(bias.device)]
+            added = flows if added is None else added if flows is None else added + flows
         recurrent_weight = (self.recurrent_weight * self.recurrent_mask).mT  # [g, source, target]
         real_symbol = torch.ones(len(self.input_weight), 1, 1, device=symbols.device)
         real_symbol[0] = 0.0
@@ -126,9 +146,11 @@ class CleanRNN(nn.Module):
                     self.structure.family,
                     forward,
                     recurrent[:, :, here],
-                    self.bias[:, here],
+                    bias[:, here],
                     (hidden[:, here], cell[:, here]),
                 )
+                if added is not None and self.computes is not None:
+                    new = new * self.computes[here] + now @ added[here, :start].T
                 now, now_cell = torch.cat([now, new], 1), torch.cat([now_cell, new_cell], 1)
                 start = end
             hidden, cell = now, now_cell
@@ -156,8 +178,8 @@ class CleanRNN(nn.Module):
         )
         place = np.argsort(self.order.cpu().numpy())
         values = {
-            "weight": dense.T,
-            "bias": self.bias.cpu().T[place],
+            "weight": torch.from_numpy(with_unit_weights(dense.T.numpy(), self.structure)),
+            "bias": self.bias[:, self._ties.bias_owner.to(self.bias.device)].cpu().T[place],
             "input_weight": self.input_weight.cpu()[1:].permute(2, 0, 1),
             "readout_weight": self.readout.weight.cpu(),
             "readout_bias": self.readout.bias.cpu(),
@@ -175,7 +197,8 @@ class CleanRNN(nn.Module):
         """
         source, target = self.edge_places
         recurrent = self.structure.recurrent
-        for name, chosen in (("forward", ~recurrent), ("recurrent", recurrent)):
+        plain = self._ties.owned & ~recurrent
+        for name, chosen in (("forward", plain), ("recurrent", recurrent)):
             weight = getattr(self, f"{name}_weight")
             dense = torch.zeros_like(weight)
             dense[:, target[chosen], source[chosen]] = torch.tensor(parameters["weight"][chosen].T).to(weight)

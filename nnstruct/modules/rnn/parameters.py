@@ -7,7 +7,10 @@ import math
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules import mup
+from nnstruct.modules.residual import untrained, with_unit_weights
 from nnstruct.modules.rnn.faithful_layout import FaithfulLayout
+from nnstruct.modules.ties import check_neurons
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -26,15 +29,19 @@ def check_task(structure: Structure, task: Task) -> None:
             task.name,
             "Give num_symbols and lengths, or build it with Task.from_sequences.",
         )
+    check_neurons(structure)
 
 
 def check_config(config: TrainConfig) -> None:
     """Raise :class:`InvalidInputError` for an option that recurrent networks do not have."""
-    for name in ("augmentation", "normalization", "parametrization"):
+    for name in ("augmentation", "normalization"):
         if name in config.options:
             raise InvalidInputError(
                 f"config.{name}", "be left out for recurrent families", getattr(config, name)
             )
+    if config.protocol != "clean" and config.parametrization != "standard":
+        rule = f"be 'standard' in the protocol {config.protocol!r}"
+        raise InvalidInputError("config.parametrization", rule, config.parametrization)
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
@@ -88,11 +95,43 @@ def values(
     """
     if config.protocol != "clean":
         return FaithfulLayout(structure).initial_parameters(shapes, rng)
-    return _clean_values(structure, shapes, rng)
+    return _clean_values(structure, config, shapes, rng)
+
+
+def rates(
+    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """Learning rates relative to ``config.learning_rate``, in the layout of the parameters.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a recurrent family.
+    config : TrainConfig
+    shapes : dict of str to tuple of int
+        From :func:`shapes`.
+
+    Returns
+    -------
+    dict of str to float32 array
+        By the rules of :mod:`nnstruct.modules.mup`; a unit sums over its edges of both kinds.
+    """
+    target = structure.edge_index[1]
+    fan_in = np.bincount(target[~structure.residual], minlength=structure.num_units)[target]  # [E]
+    width = structure.layer_sizes[structure.layer]  # [N]
+    vector = mup.vector_rate(width, config)
+    found = {
+        "weight": mup.matrix_rate(fan_in, width[target], config)[:, None],
+        "bias": vector[:, None],
+        "input_weight": vector[structure.inputs][:, None, None],
+        "readout_weight": mup.readout_rate(shapes["readout_weight"][1], config),
+        "readout_bias": np.ones(1),
+    }
+    return {name: np.broadcast_to(found[name], shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def num_masked(structure: Structure, config: TrainConfig) -> int:
-    """Scalars within the shapes that a mask keeps at zero; none in the clean protocol.
+    """Scalars within the shapes that are not trained; in the clean protocol those of residual and tied ones.
 
     Parameters
     ----------
@@ -104,19 +143,28 @@ def num_masked(structure: Structure, config: TrainConfig) -> int:
     -------
     int
     """
-    return 0 if config.protocol == "clean" else FaithfulLayout(structure).num_masked_weights
+    if config.protocol == "clean":
+        family = FAMILIES[structure.family]
+        return untrained(structure, family.gates, family.biases)
+    return FaithfulLayout(structure).num_masked_weights
 
 
 def _clean_values(
-    structure: Structure, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    fan_in = np.bincount(structure.edge_index[1], minlength=structure.num_units) + structure.inputs
+    weighted = structure.edge_index[1, ~structure.residual]
+    fan_in = np.bincount(weighted, minlength=structure.num_units) + structure.inputs
     gain = math.sqrt(2.0) if structure.family == "rnn_relu" else 1.0
     bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
     target = structure.edge_index[1]
-    readout_bound = math.sqrt(1.0 / shapes["readout_weight"][1])
+    widths = structure.layer_sizes[structure.layer[structure.edge_index]]  # [2, E]
+    gains = mup.hidden_gain(widths[0], widths[1], fan_in[target], config)
+    width = shapes["readout_weight"][1]
+    readout_bound = math.sqrt(1.0 / width) * mup.readout_gain(width, config)
     values = {
-        "weight": rng.uniform(-1, 1, shapes["weight"]) * bound[target][:, None],
+        "weight": with_unit_weights(
+            rng.uniform(-1, 1, shapes["weight"]) * (bound[target] * gains)[:, None], structure
+        ),
         "bias": np.zeros(shapes["bias"]),
         "input_weight": rng.uniform(-1, 1, shapes["input_weight"]) * bound[structure.inputs][:, None, None],
         "readout_weight": rng.uniform(-readout_bound, readout_bound, shapes["readout_weight"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnstruct.modules.residual import plain_neurons
 from nnstruct.population.batched.model import BatchedModel
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -33,6 +34,8 @@ def obstacle(structure: Structure, task: Task, config: TrainConfig) -> str | Non
         return f"the family {structure.family!r}"
     if config.protocol != "clean":
         return f"the protocol {config.protocol!r}"
+    if not plain_neurons(structure):
+        return "residual edges and tied units"
     beyond = [name for name in config.options if name not in allowed]
     return f"config.{beyond[0]}" if beyond else None
 

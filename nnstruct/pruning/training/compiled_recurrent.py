@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnstruct.modules.residual import plain_neurons
 from nnstruct.modules.rnn.clean import CleanRNN
 from nnstruct.population.compiled import compiled_network
 from nnstruct.population.loop.network import CompiledNetwork, NamedState
@@ -111,7 +112,7 @@ class CompiledRecurrent(CompiledModule):
         """
         if not isinstance(module, CleanRNN) or type(module).forward is not CleanRNN.forward:
             return None
-        if config.protocol != "clean" or config.options:
+        if config.protocol != "clean" or config.options or not plain_neurons(module.structure):
             return None
         keep = _kept_edges(module)
         if keep is None:
