@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -252,12 +254,28 @@ def test_thresholds_are_the_largest_fractions_without_a_loss(runs):
         found = []
         for trajectory in runs:
             if trajectory.label == label:
-                good = [s for s in trajectory.steps if s.after["test"] >= trajectory.dense.after["test"]]
-                found.append(max(1 - s.kept / s.total for s in good))
+                by_fraction = sorted(trajectory.steps, key=lambda s: 1 - s.kept / s.total)
+                lost = [s.after["test"] < trajectory.dense.after["test"] for s in by_fraction]
+                last = by_fraction[lost.index(True) - 1 if any(lost) else -1]
+                found.append(1 - last.kept / last.total)
         assert row["generalises"] == pytest.approx(np.mean(found))
         assert row["generalises_low"] <= row["generalises"] <= row["generalises_high"]
     assert (thresholds(runs, tolerance=1.0)["fits"] == 1 - 104 / 2080).all()
     assert thresholds(runs[:1])["fits_low"].isna().all()
+
+
+def test_what_lies_behind_a_loss_is_no_threshold(runs):
+    """Half is kept without a loss, a quarter with one; that a tenth is lucky does not count."""
+    dense = runs[0].dense
+    steps = [
+        replace(dense, kept=kept, total=100, after=dict.fromkeys(dense.after, accuracy))
+        for kept, accuracy in ((100, 0.9), (50, 0.9), (25, 0.8), (10, 0.95))
+    ]
+    trajectory = replace(runs[0], steps=tuple(steps))
+    assert thresholds([trajectory])[["fits", "generalises"]].values.tolist() == [[0.5, 0.5]]
+    shuffled = replace(runs[0], steps=(steps[0], *steps[:0:-1]))
+    assert thresholds([shuffled])["fits"].item() == 0.5
+    assert thresholds([trajectory], tolerance=0.11)["fits"].item() == 0.9
 
 
 def test_compared_ways_are_paired_by_seed(runs):

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 def thresholds(
     trajectories: Sequence[Trajectory], *, tolerance: float = 0.0, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """The largest pruned fractions at no loss, over the seeds of each label.
+    """The largest pruned fractions up to which nothing is lost, over the seeds of each label.
 
     Yang et al. (2023) prove that up to some pruned fraction training still drives the loss to zero, and
-    that within it generalisation gets no worse. Measured here, after re-training:
+    that within it generalisation gets no worse. Measured here, after re-training, among the densities that
+    were tried:
 
-    - ``fits``: the largest fraction at which the train accuracy is at least the dense network's;
-    - ``generalises``: the largest at which the test accuracy is at least the dense network's.
+    - ``fits``: the largest fraction with none below it, nor itself, at which the train accuracy is less than
+      the dense network's;
+    - ``generalises``: likewise by the test accuracy.
 
     Parameters
     ----------
@@ -88,8 +90,14 @@ def thresholds(
 
 def _largest_fraction(trajectory: Trajectory, score: str, tolerance: float) -> float:
     goal = trajectory.dense.after[score] - tolerance
-    good = [1 - step.kept / step.total for step in trajectory.steps if step.after[score] >= goal]
-    return max(good, default=0.0)
+    reached = 0.0
+    for fraction, found in sorted(
+        (1 - step.kept / step.total, step.after[score]) for step in trajectory.steps
+    ):
+        if not found >= goal:
+            break
+        reached = fraction
+    return reached
 
 
 def compare(
