@@ -17,8 +17,8 @@ class EditedPrior(Prior):
     Parameters
     ----------
     edition : int
-        1: as before version 0.2, when there were no residual edges: shortcuts were ordinary edges, whose
-        values entered the convolution or the weighted sum of their target. 2, the default: as the
+        1: as in version 0.2 and before, when there were no residual edges: shortcuts were ordinary edges,
+        whose values entered the convolution or the weighted sum of their target. 2, the default: as the
         pattern is defined.
     """
 

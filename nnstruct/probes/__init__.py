@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.probes import gram, ranks, simplicity, zero_cost
+from nnstruct.probes import gram, ranks, surrogate_scores, zero_cost
 from nnstruct.probes.base import PROBE_FAMILIES, ProbeFamily, functional_features
 
 if TYPE_CHECKING:
+    from nnstruct.probes.bounds import tensor_bound
     from nnstruct.probes.coordinates import coordinate_check, coordinate_slopes, plot_coordinates
     from nnstruct.probes.layers import layer_probes
-    from nnstruct.probes.training import simplicity_over_training
+    from nnstruct.probes.training import simplicity_over_training, surrogates_over_training
 
 _LAZY = {
     "coordinate_check": "nnstruct.probes.coordinates",
@@ -24,11 +25,14 @@ _LAZY = {
     "plot_coordinates": "nnstruct.probes.coordinates",
     "layer_probes": "nnstruct.probes.layers",
     "simplicity_over_training": "nnstruct.probes.training",
+    "surrogates_over_training": "nnstruct.probes.training",
+    "tensor_bound": "nnstruct.probes.bounds",
 }
 
 __all__ = [
     "PROBE_FAMILIES", "ProbeFamily", "coordinate_check", "coordinate_slopes", "functional_features", "gram",
-    "layer_probes", "plot_coordinates", "ranks", "simplicity", "simplicity_over_training", "zero_cost",
+    "layer_probes", "plot_coordinates", "ranks", "simplicity_over_training", "surrogate_scores",
+    "surrogates_over_training", "tensor_bound", "zero_cost",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nnstruct.probes.subject import Situation
 
-PROBE_FAMILY_NAMES = ("ranks", "gram", "zero_cost", "simplicity")
+PROBE_FAMILY_NAMES = ("ranks", "gram", "zero_cost", "surrogates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class ProbeFamily(MeasureFamily):
     --------
     >>> from nnstruct.probes import PROBE_FAMILIES
     >>> list(PROBE_FAMILIES), PROBE_FAMILIES["zero_cost"].columns[0]
-    (['gram', 'ranks', 'simplicity', 'zero_cost'], 'zero_cost.log_snip')
+    (['gram', 'ranks', 'surrogates', 'zero_cost'], 'zero_cost.log_snip')
     """
 
     compute: Callable[[Situation], Sequence[float]]
@@ -73,7 +73,7 @@ def functional_features(
     samples : int
         Training examples to measure on, at least 2; all of them where there are fewer.
     seed : int
-        Decides which, and the surrogate data of ``simplicity``.
+        Decides which, and the data of ``surrogates``.
 
     Returns
     -------

@@ -1,23 +1,28 @@
 """How far a trained network's layers can be compressed, and the generalisation bound that follows.
 
-The forward weights that enter a layer form a tensor T of targets x sources x positions (positions of a
-convolution's kernel, gates of a recurrent unit, or one). Its CP decomposition (Hitchcock, 1927) writes it as
-sum over r of lambda_r u_r (x) v_r (x) w_r with unit vectors. R(e) is the number of terms that hold the share
-e of its energy ||T||^2: singular values for one position, otherwise terms found one after the other, each by
-alternating least squares on what is left and all lambda fitted anew, so that R(e) is an upper bound.
+All weights count: those of the input, between units, of kernels and of the read-out, as tensors T of targets
+x sources x positions (:func:`nnstruct.properties.weight_tensors.weight_tensors`). The CP decomposition of one
+(Hitchcock, 1927) writes it as sum over r of lambda_r u_r (x) v_r (x) w_r with unit vectors. R(e) is the
+number of terms that hold the share e of its energy ||T||^2: singular values for one position, otherwise terms
+found one after the other, each by alternating least squares on what is left and all lambda fitted anew, so
+that R(e) is an upper bound.
 
 - rank share: R(e) over the largest rank that the tensor's shape allows;
 - compressed share: parameters of the terms, R(e) (targets + sources + positions + 1), over those of T;
-- tensorisation factor: sum |lambda_r| / ||T|| at e = 0.99, small where few terms carry the energy;
+- tensorisation factor: sum of |lambda_r| F_r over ||T||, at e = 0.99, with F_r the largest magnitude of the
+  discrete Fourier transform of w_r as a kernel: what a term can do to a map (Li et al., 2020). 1 for a single
+  term of one position;
 - bound: sqrt(sum over layers of R(e) (targets + sources + positions + 1)); divided by the root of the number
   of samples it is the generalisation bound of Li et al. (2020), constants and logarithms left out.
 
-Li et al. choose R from how far noise at a layer travels on data; here the share e of energy stands in for it,
-so that no data are needed. A measure is NaN where no layer has a forward weight that is not zero.
+Li et al. choose R from how far noise at a layer travels on data; :func:`nnstruct.probes.tensor_bound` does
+so for perceptrons. Here the share e of energy stands in for it, so that no data are needed. A measure is NaN
+where all weights are zero.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,7 +33,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.properties.base import PropertyFamily
 from nnstruct.properties.network_table import NETWORK_FAMILIES, check_networks
-from nnstruct.properties.weights import weight_blocks
+from nnstruct.properties.weight_tensors import LayerTensor, weight_tensors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +56,8 @@ MEASURES = {
 # Shares that differ by rounding are equal, so that the order of the units cannot change a rank.
 _ROUNDING = 1e-9
 _SWEEPS = 200
+# Of the transform along either axis: a multiple of the sides of images.
+FREQUENCIES = 32
 
 
 def greedy_cp(tensor: np.ndarray, share: float = 0.99) -> tuple[np.ndarray, np.ndarray]:
@@ -83,14 +90,38 @@ def greedy_cp(tensor: np.ndarray, share: float = 0.99) -> tuple[np.ndarray, np.n
     >>> weights.round(6).tolist(), energy.round(6).tolist()
     ([11.18034], [1.0])
     """
+    weights, energy, _ = cp_terms(tensor, share)
+    return weights, energy
+
+
+def cp_terms(tensor: np.ndarray, share: float = 0.99) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`greedy_cp`, with each term's vector over the positions.
+
+    Parameters
+    ----------
+    tensor, share
+        As for :func:`greedy_cp`.
+
+    Returns
+    -------
+    weights, energy : float64 [R]
+    positions : float64 [R, c]
+        Unit vectors w_r.
+
+    Raises
+    ------
+    InvalidInputError
+        As for :func:`greedy_cp`.
+    """
     tensor = np.asarray(tensor, dtype=np.float64)
     if tensor.ndim != 3 or not tensor.any():
         raise InvalidInputError("tensor", "have three axes and a value that is not zero", list(tensor.shape))
     share = check_number(share, "share", low=0, high=1, open_low=True, open_high=True)
     if tensor.shape[2] == 1:
-        return _singular_terms(tensor[:, :, 0], share)
+        weights, energy = _singular_terms(tensor[:, :, 0], share)
+        return weights, energy, np.ones((len(weights), 1))
     total = float((tensor**2).sum())
-    residual, terms, energy = tensor, [], []
+    residual, terms, energies = tensor, [], []
     weights = np.zeros(0)
     for _ in range(largest_rank(tensor.shape)):
         terms.append(_rank_one(residual))
@@ -100,10 +131,36 @@ def greedy_cp(tensor: np.ndarray, share: float = 0.99) -> tuple[np.ndarray, np.n
         inner = np.einsum("abc,ra,rb,rc->r", tensor, *factors, optimize=True)
         weights = np.linalg.lstsq(gram, inner, rcond=1e-12)[0]
         residual = tensor - np.einsum("r,ra,rb,rc->abc", weights, *factors, optimize=True)
-        energy.append(1.0 - float((residual**2).sum()) / total)
-        if energy[-1] >= share - _ROUNDING:
+        energies.append(1.0 - float((residual**2).sum()) / total)
+        if energies[-1] >= share - _ROUNDING:
             break
-    return weights, np.array(energy)
+    return weights, np.array(energies), np.stack([term[2] for term in terms])
+
+
+def fourier_factors(positions: np.ndarray) -> np.ndarray:
+    """The largest magnitude of the Fourier transform of each kernel, over all frequencies.
+
+    Parameters
+    ----------
+    positions : float64 [R, k * k] or [R, c]
+        Square kernels, row by row; of another number of positions, such as gates, there is no transform and
+        the largest magnitude of a value stands for it.
+
+    Returns
+    -------
+    float64 [R]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fourier_factors(np.array([[1.0] * 9, [0, 0, 0, 0, 2.0, 0, 0, 0, 0]])).round(6).tolist()
+    [9.0, 2.0]
+    """
+    side = math.isqrt(positions.shape[1])
+    if side * side != positions.shape[1]:
+        return np.abs(positions).max(axis=1)
+    kernels = positions.reshape(-1, side, side)
+    return np.abs(np.fft.fft2(kernels, s=(FREQUENCIES, FREQUENCIES))).max(axis=(1, 2))
 
 
 def _singular_terms(matrix: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +203,7 @@ def largest_rank(shape: tuple[int, ...]) -> int:
 
 
 def layer_compressibility(network: Network, share: float = 0.99) -> pd.DataFrame:
-    """Compressibility of each layer with a forward weight that is not zero.
+    """Compressibility of each tensor of weights that is not all zero.
 
     Parameters
     ----------
@@ -157,9 +214,9 @@ def layer_compressibility(network: Network, share: float = 0.99) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        A row a layer: ``layer``, ``targets``, ``sources``, ``positions``, ``rank``, ``largest_rank``,
-        ``parameters`` of the terms, ``dense`` (those of the tensor), ``tensorisation``, and ``bound``, to be
-        divided by the root of the number of samples.
+        A row a tensor: ``layer``, ``kind``, ``targets``, ``sources``, ``positions``, ``rank``,
+        ``largest_rank``, ``parameters`` of the terms, ``dense`` (those of the tensor), ``tensorisation``, and
+        ``bound``, to be divided by the root of the number of samples.
 
     Raises
     ------
@@ -183,29 +240,22 @@ def layer_compressibility(network: Network, share: float = 0.99) -> pd.DataFrame
 
     (checked,) = check_networks([network])
     share = check_number(share, "share", low=0, high=1, open_low=True, open_high=True)
-    columns = ["layer", "targets", "sources", "positions", "rank", "largest_rank", "parameters", "dense",
-               "tensorisation", "bound"]  # fmt: skip
-    return pd.DataFrame([_layer(*found, share) for found in _tensors(checked)], columns=columns)
+    columns = [
+        "layer", "kind", "targets", "sources", "positions", "rank", "largest_rank", "parameters", "dense",
+        "tensorisation", "bound",
+    ]  # fmt: skip
+    return pd.DataFrame([_layer(found, share) for found in weight_tensors(checked)], columns=columns)
 
 
-def _tensors(network: Network) -> list[tuple[int, np.ndarray]]:
-    """Layer and tensor [targets, sources with an edge into it, positions]."""
-    found = []
-    for block in weight_blocks(network):
-        if block.kind == "forward" and block.weight.any():
-            feeds = (block.matrix != 0).any(axis=(0, 2))
-            found.append((block.layer, block.matrix[:, feeds]))
-    return found
-
-
-def _layer(layer: int, tensor: np.ndarray, share: float) -> tuple[float, ...]:
-    weights, _ = greedy_cp(tensor, share)
+def _layer(part: LayerTensor, share: float) -> tuple[float | str, ...]:
+    layer, kind, tensor = part.layer, part.kind, part.tensor
+    weights, _, kernels = cp_terms(tensor, share)
     targets, sources, positions = tensor.shape
     parameters = len(weights) * (targets + sources + positions + 1)
-    factor = float(np.abs(weights).sum() / np.linalg.norm(tensor))
+    factor = float((np.abs(weights) * fourier_factors(kernels)).sum() / np.linalg.norm(tensor))
     return (
-        layer, targets, sources, positions, len(weights), largest_rank(tensor.shape), parameters, tensor.size,
-        factor, float(np.sqrt(parameters)),
+        layer, kind, targets, sources, positions, len(weights), largest_rank(tensor.shape), parameters,
+        tensor.size, factor, float(np.sqrt(parameters)),
     )  # fmt: skip
 
 

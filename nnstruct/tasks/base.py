@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import is_number
+from nnstruct.checks import check_choice, is_number
 from nnstruct.errors import InvalidInputError
+from nnstruct.random import check_seed, generator
+from nnstruct.tasks.clones import ORDERS, gaussian_clone
 from nnstruct.tasks.splits import (
     SPLIT_NAMES,
     Split,
@@ -97,6 +99,46 @@ class Task:
         sizes = "/".join(str(len(getattr(self, name))) for name in SPLIT_NAMES)
         kind = f"{self.num_symbols} symbols" if self.is_sequence else f"inputs {list(self.input_shape)}"
         return f"Task({self.name!r}, {sizes} train/val/test, {kind}, {self.num_classes} classes)"
+
+    def clone(self, order: str, *, seed: int = 0) -> Task:
+        """A task whose training and validation data are Gaussian, and whose test data are the real ones.
+
+        As many examples of each class are drawn as there are. The moments are those of the training data, so
+        that a network trained on the clone knows of them and of nothing else (Refinetti, Ingrosso and
+        Goldt, 2023, arXiv:2211.11567).
+
+        Parameters
+        ----------
+        order : {"mean", "covariance"}
+            What is that of each class: the mean, with one variance for all inputs; or the covariance, too.
+        seed : int
+
+        Returns
+        -------
+        Task
+
+        Raises
+        ------
+        InvalidInputError
+            If the task holds sequences, or there is no such order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnstruct import load_task
+        >>> digits = load_task("digits")
+        >>> clone = digits.clone("covariance")
+        >>> np.array_equal(clone.train.targets, digits.train.targets), clone.test is digits.test
+        (True, True)
+        """
+        order = check_choice(order, "order", ORDERS)
+        if self.is_sequence:
+            raise InvalidInputError("task", "hold vectors or images to have Gaussian clones", self.name)
+        rng = generator(check_seed(seed), "clone", order, self.fingerprint)
+        train, val = (
+            gaussian_clone(self.train, getattr(self, name).targets, order, rng) for name in ("train", "val")
+        )
+        return replace(self, name=f"{self.name}, {order} clone", train=train, val=val)
 
     @classmethod
     def from_sequences(

@@ -65,6 +65,43 @@ def test_coordinates_stay_with_mup_and_grow_without(structures, task, optimizer)
     assert slopes["standard"].iloc[-1] > slopes["mup"].iloc[-1] + 0.3  # of the scores
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("grows", [0, 1, 2])
+def test_coordinates_stay_where_one_layer_alone_grows(grows, optimizer):
+    def widths(width):
+        sizes = [32, 32, 32]
+        sizes[grows] = width
+        return Structure.from_layers(sizes)
+
+    structures = {width: widths(width) for width in (32, 128, 512)}
+    chosen = config("mup", optimizer, 32).model_copy(
+        update={"learning_rate": 0.005 if optimizer == "adam" else 0.05}
+    )
+    slopes = coordinate_slopes(coordinate_check(structures, DIGITS, chosen, steps=4, seeds=2))
+    assert slopes.abs().max() < 0.33
+
+
+def test_coordinates_of_recurrent_units_stay_with_mup():
+    task = load_task("reber")
+    structures = {w: Structure.from_layers([w, w], family="rnn_tanh") for w in (16, 64)}
+    slopes = {}
+    for name in ("standard", "mup"):
+        chosen = config(name, "adam", 16).model_copy(update={"normalization": "default"})
+        slopes[name] = coordinate_slopes(coordinate_check(structures, task, chosen, steps=3, seeds=1))
+    assert slopes["mup"].abs().max() < 0.3
+    assert slopes["standard"].iloc[-1] > slopes["mup"].iloc[-1] + 0.2
+
+
+def test_tangent_features_stay_and_maximal_ones_move():
+    structures = perceptrons(32, 128)
+    slopes = {}
+    for name in ("mup", "ntk"):
+        table = coordinate_check(structures, DIGITS, config(name, "sgd", 32), steps=4, seeds=2)
+        slopes[name] = coordinate_slopes(table)
+    assert slopes["ntk"].iloc[0] < slopes["mup"].iloc[0] - 0.3
+    assert slopes["ntk"].iloc[1] < -0.2
+
+
 def test_changes_by_hand():
     chosen = config("mup", "adam", 8)
     table = coordinate_check(perceptrons(8, 16), DIGITS, chosen, steps=2, seeds=[5], samples=7)

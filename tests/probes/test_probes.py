@@ -210,7 +210,7 @@ def test_columns_seeds_and_copies(reber):
     table = functional_features(modules, reber, samples=6)
     names = [
         column
-        for family in ("ranks", "gram", "zero_cost", "simplicity")
+        for family in ("ranks", "gram", "zero_cost", "surrogates")
         for column in PROBE_FAMILIES[family].columns
     ]
     assert list(table.columns) == names

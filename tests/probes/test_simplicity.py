@@ -1,6 +1,8 @@
-"""The simplicity probe: surrogates have the moments they claim, and training is that of the engines."""
+"""Clones and surrogates have the moments that they claim, and training is that of the engines."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +10,14 @@ import torch
 from torch import nn
 
 from nnstruct import Structure, TrainConfig, load_task
+from nnstruct.errors import InvalidInputError
 from nnstruct.modules import build_module
 from nnstruct.population import train
-from nnstruct.probes import functional_features, simplicity_over_training
+from nnstruct.probes import functional_features, simplicity_over_training, surrogates_over_training
 from nnstruct.probes.subject import subject_of
 from nnstruct.probes.surrogates import gaussian_surrogate
-from nnstruct.tasks import Task
+from nnstruct.tasks import Split, Task
+from nnstruct.tasks.clones import gaussian_clone
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +88,11 @@ def test_a_network_that_needs_the_covariance_is_found_out():
             product = inputs[:, 0] * inputs[:, 1]
             return torch.stack([-product, product], dim=1)
 
-    row = functional_features([nn.Sequential(Product())], task, ["simplicity"]).iloc[0]
-    assert row["simplicity.accuracy"] > 0.85
-    assert row["simplicity.accuracy_mean"] < 0.6
-    assert row["simplicity.accuracy_covariance"] == pytest.approx(row["simplicity.accuracy"], abs=0.05)
-    assert row["simplicity.beyond_mean"] > 0.3
+    row = functional_features([nn.Sequential(Product())], task, ["surrogates"]).iloc[0]
+    assert row["surrogates.accuracy"] > 0.85
+    assert row["surrogates.accuracy_mean"] < 0.6
+    assert row["surrogates.accuracy_covariance"] == pytest.approx(row["surrogates.accuracy"], abs=0.05)
+    assert row["surrogates.gap_mean"] > 0.3
 
 
 def test_training_is_that_of_the_engines():
@@ -96,7 +100,7 @@ def test_training_is_that_of_the_engines():
     structure = Structure.from_layers([5, 4], family="rnn_tanh")
     module = build_module(structure, task, config, seed=3)
     before = [p.clone() for p in module.parameters()]
-    table = simplicity_over_training(module, task, config, seed=3)
+    table = surrogates_over_training(module, task, config, seed=3)
     (record,) = train([structure], task, seeds=[3], config=config, engine="reference")
     if len(task.test) <= 1000:
         assert table["accuracy"].iloc[-1] == pytest.approx(record.test, abs=0.005)
@@ -109,7 +113,7 @@ def test_training_is_that_of_the_engines():
 def test_diverging_training_ends_early(correlated):
     module = nn.Linear(3, 2)
     nn.init.constant_(module.weight, 1e38)
-    table = simplicity_over_training(module, correlated, TrainConfig(epochs=3, learning_rate=1e38))
+    table = surrogates_over_training(module, correlated, TrainConfig(epochs=3, learning_rate=1e38))
     assert len(table) < 4
 
 
@@ -120,9 +124,74 @@ def test_kept_data_do_not_mix_tasks_seeds_or_encodings(correlated):
     faithful = build_module(structure, reber, TrainConfig(protocol="faithful"))
 
     def measure(module, task, seed=0):
-        return functional_features([module], task, ["simplicity"], seed=seed).iloc[0].tolist()
+        return functional_features([module], task, ["surrogates"], seed=seed).iloc[0].tolist()
 
     first = measure(clean, reber)
     others = [measure(faithful, reber), measure(clean, reber, 1), measure(nn.Linear(3, 2), correlated)]
     assert measure(clean, reber) == first
     assert first not in others
+
+
+def test_clones_have_the_moments_of_the_training_data_and_real_test_data(correlated):
+    # Four times as many examples, so that the moments of what is drawn are near.
+    train = Split(np.tile(correlated.train.inputs, (4, 1)), np.tile(correlated.train.targets, 4))
+    task = replace(correlated, train=train)
+    within = np.mean([train.inputs[train.targets == c].var(axis=0) for c in (0, 1)])
+    for order in ("mean", "covariance"):
+        clone = task.clone(order, seed=3)
+        assert clone.test is task.test
+        assert clone.train.inputs.dtype == np.float32
+        assert len(clone.val) == len(task.val)
+        np.testing.assert_array_equal(clone.train.targets, train.targets)
+        for c in (0, 1):
+            drawn, true = clone.train.inputs[train.targets == c], train.inputs[train.targets == c]
+            np.testing.assert_allclose(drawn.mean(0), true.mean(0), atol=0.15)
+            expected = np.cov(true.T, bias=True) if order == "covariance" else within * np.eye(3)
+            np.testing.assert_allclose(np.cov(drawn.T), expected, atol=0.3)
+        again = task.clone(order, seed=3)
+        assert again.fingerprint == clone.fingerprint != task.clone(order, seed=4).fingerprint
+
+
+def test_few_examples_of_many_inputs_span_the_clone():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 50))
+    split = Split(x.astype(np.float32), np.repeat([0, 1], 30))
+    clone = gaussian_clone(split, np.zeros(4000, dtype=np.int64), "covariance", rng)
+    centred = x[:30] - x[:30].mean(0)
+    assert np.linalg.matrix_rank(clone.inputs - clone.inputs.mean(0), tol=1e-3) == 29
+    expected = centred.T @ centred / 30
+    assert np.abs(np.cov(clone.inputs.T) - expected).max() < 0.15
+
+
+def test_clones_are_of_vectors_and_images_alone(correlated):
+    with pytest.raises(InvalidInputError, match="task must hold vectors or images to have Gaussian clones"):
+        load_task("reber").clone("mean")
+    with pytest.raises(InvalidInputError, match="order must be one of mean, covariance"):
+        correlated.clone("skewness")
+
+
+def test_networks_trained_on_clones_know_their_moments_alone():
+    # Only the product of the two inputs tells the classes apart: the covariance clone teaches it, that of the
+    # mean does not; a third class has a mean of its own.
+    rng = np.random.default_rng(1)
+    y = rng.integers(3, size=3000)
+    x = rng.normal(size=(3000, 2))
+    x[:, 1] = np.select([y == 0, y == 1], [x[:, 0], -x[:, 0]], 0.0) + 0.3 * x[:, 1]
+    x[y == 2] += 5.0
+    task = Task.from_arrays("correlation", x, y)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 24), nn.ReLU(), nn.Linear(24, 3))
+    config = TrainConfig(epochs=4, learning_rate=0.02, batch_size=64)
+    table = simplicity_over_training(module, task, config, seed=0)
+    assert table["epoch"].tolist() == [0, 1, 2, 3, 4]
+    first, last = table.iloc[0], table.iloc[-1]
+    assert first["accuracy"] == first["accuracy_mean"] == first["accuracy_covariance"]
+    assert last["accuracy"] > 0.85
+    assert last["accuracy_covariance"] == pytest.approx(last["accuracy"], abs=0.05)
+    assert last["accuracy_mean"] < last["accuracy"] - 0.1
+
+
+def test_where_a_clone_diverges_its_values_are_missing(correlated):
+    table = simplicity_over_training(nn.Linear(3, 2), correlated, TrainConfig(epochs=2, learning_rate=1e30))
+    assert table["epoch"].tolist() == [0, 1, 2]
+    assert table[["loss", "loss_mean", "loss_covariance"]].iloc[-1].isna().all()

@@ -6,16 +6,27 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties_oracles import structures
 
-from nnstruct import Network, Structure
+from nnstruct import Network, Structure, TrainConfig
 from nnstruct.errors import InvalidInputError, UnknownNameError
+from nnstruct.modules import build_module
+from nnstruct.modules.parameters import count_parameters
 from nnstruct.properties import NETWORK_FAMILIES, network_features
-from nnstruct.properties.compressibility import greedy_cp, largest_rank, layer_compressibility
+from nnstruct.properties.compressibility import (
+    cp_terms,
+    fourier_factors,
+    greedy_cp,
+    largest_rank,
+    layer_compressibility,
+)
+from nnstruct.properties.weight_tensors import weight_tensors
 from nnstruct.properties.weights import layer_weights
 from nnstruct.structure.families import FAMILIES
+from nnstruct.tasks import Task
 
 ALL = tuple(NETWORK_FAMILIES)
 
@@ -159,6 +170,72 @@ def test_compressibility_by_hand():
     assert row["compressibility.rank_share_99_mean"] == pytest.approx((1 / 3 + 1) / 2)
     assert row["compressibility.bound_99"] == pytest.approx(math.sqrt(32))
     assert row["compressibility.compressed_share_90"] == pytest.approx(32 / 18)
+
+
+@pytest.mark.parametrize("sizes", [[100], [100, 50], [300, 100]])
+def test_all_weights_of_a_perceptron_are_seen(sizes):
+    task = Task.from_arrays("vectors", np.random.default_rng(0).normal(size=(20, 64)), [0, 1] * 10)
+    module = build_module(Structure.from_layers(sizes), task)
+    table = layer_compressibility(module.to_network())
+    weights = sum(p.numel() for name, p in module.named_parameters() if p.dim() > 1 and name != "weight")
+    assert table["dense"].sum() == weights + module.structure.num_edges
+    assert table["kind"].tolist() == ["input"] + ["forward"] * (len(sizes) - 1) + ["readout"]
+    assert np.isfinite(table["bound"]).all()
+
+
+def convolution(kernel: np.ndarray) -> Network:
+    """Two cells of as many channels, with a kernel [out, in, 3, 3] between them."""
+    structure = Structure([[0], [1]], 2, family="cnn", attributes={"channels": (8, 8)})
+    task = Task.from_arrays("images", np.random.default_rng(0).normal(size=(20, 1, 6, 6)), [0, 1] * 10)
+    module = build_module(structure, task, seed=0)
+    with torch.no_grad():
+        module.blocks[1].kernel_0.copy_(torch.from_numpy(kernel))
+    return module.to_network()
+
+
+def test_kernels_are_tensors_of_targets_sources_and_positions():
+    rng = np.random.default_rng(1)
+    full = rng.normal(size=(8, 8, 3, 3))
+    (seen,) = (part for part in weight_tensors(convolution(full)) if part.kind == "forward")
+    np.testing.assert_allclose(seen.tensor, full.reshape(8, 8, 9), rtol=1e-6)
+    single = np.einsum("o,i,p->oip", *(rng.normal(size=size) for size in (8, 8, 9))).reshape(8, 8, 3, 3)
+    ranks = {}
+    for name, kernel in (("full", full), ("single", single)):
+        table = layer_compressibility(convolution(kernel)).set_index("kind")
+        assert table.loc["forward", ["targets", "sources", "positions"]].tolist() == [8, 8, 9]
+        assert table.loc["input", ["targets", "sources", "positions"]].tolist() == [8, 1, 9]
+        assert table["dense"].sum() == 8 * 8 * 9 + 8 * 9 + 2 * 8
+        ranks[name] = int(table.loc["forward", "rank"])
+    assert ranks["single"] == 1
+    assert ranks["full"] > 20
+
+
+def test_channels_of_a_layer_and_kernels_of_cells_are_seen():
+    structure = Structure(
+        [[0, 1, 0, 1, 2], [2, 2, 3, 3, 3]], 4, family="cnn",
+        attributes={"channels": (2, 3, 4, 5), "join": ["concat"] * 3 + ["sum"]},
+    )  # fmt: skip
+    task = Task.from_arrays("images", np.random.default_rng(0).normal(size=(20, 3, 6, 6)), [0, 1] * 10)
+    config = TrainConfig(normalization="none")
+    network = build_module(structure, task, config).to_network()
+    found = [(part.layer, part.kind, part.tensor.shape) for part in weight_tensors(network)]
+    assert found == [
+        (0, "input", (5, 3, 9)),
+        (1, "forward", (4, 5, 9)),
+        (2, "forward", (5, 9, 1)),  # what brings the inputs to five channels
+        (2, "unit", (5, 5, 9)),
+        (3, "readout", (2, 5, 1)),
+    ]
+    weights = count_parameters(structure, task, config) - (2 + 3 + 4 + 5) - 2  # without biases
+    assert layer_compressibility(network)["dense"].sum() == weights
+
+
+def test_the_tensorisation_factor_is_that_of_the_transform():
+    smooth, sharp = np.ones((1, 1, 9)), np.zeros((1, 1, 9))
+    sharp[0, 0, 4] = 3.0
+    for kernel, factor in ((smooth, 3.0), (sharp, 1.0)):  # |DFT| of a box is its sum; of a point, its height
+        _, _, positions = cp_terms(kernel)
+        assert fourier_factors(positions)[0] == pytest.approx(factor)
 
 
 def test_columns_are_the_same_for_all():

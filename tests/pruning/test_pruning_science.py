@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pruning_networks import QUICK, cnn, digits, images, mlp, network, strings
 from torch import nn
 
-from nnstruct import TrainConfig
+from nnstruct import TrainConfig, load_task
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract import extract
 from nnstruct.pruning import (
@@ -356,3 +356,33 @@ def test_every_method_is_in_a_file_of_its_own():
     files = {kind.__module__ for kind in PRUNERS._parts.values()}
     assert len(files) == len(PRUNERS) - 2  # the three classes of magnitude share one
     assert all(load_pruner(name).name == name for name in PRUNERS)
+
+
+def test_the_published_gumbel_masks_are_hard_and_pass_gradients_straight_through():
+    from nnstruct.pruning.methods.gumbel import GumbelSoftmax, _Logits
+    from nnstruct.pruning.training.hooks import TrainingPlace
+
+    options = GumbelSoftmax.published(penalty=2.0)
+    assert (options.hard, options.temperature, options.search) == (True, 3.0, 1.0)
+    work = options.workpiece(torch.nn.Linear(64, 10), load_task("digits"), TrainConfig(epochs=1), 0)
+    hook = _Logits(work, options, 64)
+    torch.manual_seed(0)
+    hook.before(TrainingPlace.at(0, 0, 10, 1))
+    gate = work.slots[0].mask.gate
+    assert set(gate.detach().unique().tolist()) == {0.0, 1.0}
+    gate.sum().backward()
+    assert (hook.logits[0].grad > 0).all()  # that of the sigmoid, though samples are steps
+    assert (hook.logits[0].grad <= 0.25 / 3.0 + 1e-6).all()
+    expected = 2.0 * abs(float(torch.sigmoid(hook.logits[0]).sum()) - 64) / 640
+    assert float(hook.penalty()) == pytest.approx(expected, rel=1e-5)
+    assert float(hook.penalty()) == pytest.approx(expected, rel=1e-5)  # the factor is fixed
+
+
+def test_the_published_gumbel_form_learns_masks():
+    from nnstruct.pruning.methods.gumbel import GumbelSoftmax
+
+    task, config = load_task("digits"), TrainConfig(epochs=6, learning_rate=0.01)
+    sparse, rows = GumbelSoftmax.published().run(torch.nn.Linear(64, 10), 0.2, task=task, config=config)
+    assert int((sparse.weight != 0).sum()) == 128
+    assert rows[-1]["density"] < rows[0]["density"]
+    assert evaluate(sparse, task)["accuracy"] > 0.6

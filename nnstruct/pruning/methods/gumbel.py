@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +38,12 @@ class GumbelSoftmax(Pruner):
     ``density``, by the same ratio in each update, and its factor grows as long as the goal is missed.
     Then the weights with the largest logits stay and training goes on with them alone.
 
+    That is our form of the method. The authors' own is ``hard``, with the settings of :meth:`published`:
+    samples are 0 or 1, their derivative that of the relaxed mask (the straight-through estimator), at a
+    temperature of 3; masks are learned during the whole training, beginning with fresh weights (give it an
+    untrained network), and the term is a fixed multiple of the distance between the expected share and the
+    density. The weights with the largest logits stay here, too, so that the share is exact.
+
     Parameters
     ----------
     search : float
@@ -51,6 +57,10 @@ class GumbelSoftmax(Pruner):
     pressure : float
         Growth of the factor in one update for each unit by which the logarithm of the share exceeds
         the goal's.
+    hard : bool
+        Whether masks are those of the authors; ``pressure`` has no use then.
+    penalty : float
+        What the term is multiplied with where masks are hard.
 
     Examples
     --------
@@ -73,11 +83,33 @@ class GumbelSoftmax(Pruner):
     rate: float = 0.05
     logit: float = 3.0
     pressure: float = 0.2
+    hard: bool = False
+    penalty: float = 5.0
+
+    @classmethod
+    def published(cls, **options: Any) -> Self:
+        """The authors' form.
+
+        Parameters
+        ----------
+        **options
+            In place of their settings.
+
+        Returns
+        -------
+        GumbelSoftmax
+
+        Examples
+        --------
+        >>> GumbelSoftmax.published().temperature
+        3.0
+        """
+        return cls(**({"hard": True, "search": 1.0, "temperature": 3.0} | options))
 
     def check(self) -> None:
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
         check_share(self.search, "search", ends="(]")
-        for field in ("temperature", "rate", "logit", "pressure"):
+        for field in ("temperature", "rate", "logit", "pressure", "penalty"):
             check_number(getattr(self, field), field, low=0, open_low=True)
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
@@ -122,6 +154,8 @@ class _Logits(Hook):
         for slot, logits in zip(self.work.slots, self.logits, strict=True):
             uniform = torch.rand_like(logits).clamp_(1e-6, 1 - 1e-6)
             gate = torch.sigmoid((logits + uniform.logit()) / self.options.temperature)
+            if self.options.hard:
+                gate = (gate > 0.5).to(gate) - gate.detach() + gate
             slot.mask.gate = slot.spread(gate)
 
     def penalty(self) -> Tensor | None:
@@ -133,6 +167,8 @@ class _Logits(Hook):
                 for logits, alive in zip(self.logits, self.alive, strict=True)
             ]
         ).sum()
+        if self.options.hard:
+            return self.options.penalty * (kept - self.count).abs() / self.total
         excess = kept.log() - self.goal
         self.factor = max(0.0, self.factor + self.options.pressure * self.haste * float(excess.detach()))
         return self.factor * torch.relu(excess)
@@ -148,8 +184,9 @@ class _Logits(Hook):
         ]
         for slot, mean in zip(self.work.slots, self._means(), strict=True):
             slot.mask.gate = None
-            with torch.no_grad():
-                slot.parameter.mul_(mean)
+            if not self.options.hard:
+                with torch.no_grad():
+                    slot.parameter.mul_(mean)
         self.work.keep(largest(scores, self.alive, self.count))
 
     def before_evaluation(self, epoch: int) -> None:
@@ -159,10 +196,11 @@ class _Logits(Hook):
 
     def _means(self) -> list[Tensor]:
         """The mask of each slot without noise, of the weight's shape."""
-        return [
-            slot.spread((logits.detach() / self.options.temperature).sigmoid())
-            for slot, logits in zip(self.work.slots, self.logits, strict=True)
-        ]
+        if self.options.hard:
+            likely = [(logits.detach() > 0).to(logits) for logits in self.logits]
+        else:
+            likely = [(logits.detach() / self.options.temperature).sigmoid() for logits in self.logits]
+        return [slot.spread(mean) for slot, mean in zip(self.work.slots, likely, strict=True)]
 
     def columns(self) -> Row:
         if self.settled:

@@ -1,13 +1,14 @@
-"""How much of what a network knows is in the first two moments of its data.
+"""How well a network does on Gaussian data with the first two moments of its task's.
 
-Networks learn distributions of increasing complexity (Refinetti, Ingrosso and Goldt, 2022): early in training
-they do as well on Gaussian data with each class's mean, then with its covariance, as on the data, and only
-later better on the data. Measured here by accuracy and loss on Gaussian surrogates of the test data (see
-:func:`nnstruct.probes.surrogates.gaussian_surrogate`), beside those on the data.
+Early in training networks do as well on Gaussian data with each class's mean, then with its covariance, as on
+the data (Belrose et al., 2024). Measured here by accuracy and loss on Gaussian surrogates of the test data
+(see :func:`nnstruct.probes.surrogates.gaussian_surrogate`), beside those on the data, for a network that has
+been trained on the data. :func:`nnstruct.probes.simplicity_over_training` asks the other way round, with
+networks that are trained on Gaussian clones.
 
-``beyond_mean`` and ``beyond_covariance``: accuracy on the data less that on the surrogate, so what the
-network owes to higher moments. :func:`nnstruct.probes.simplicity_over_training` follows them by epoch.
-All measures are defined.
+``gap_mean`` and ``gap_covariance``: accuracy on the data less that on the surrogate. They are negative where
+the surrogate is easier, as it often is, and so are no amounts of anything learned.
+:func:`nnstruct.probes.surrogates_over_training` follows them by epoch. All measures are defined.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ MEASURES = {
     "loss_mean": "loss on Gaussian data with the classes' means",
     "accuracy_covariance": "accuracy on Gaussian data with the classes' means and covariances",
     "loss_covariance": "loss on Gaussian data with the classes' means and covariances",
-    "beyond_mean": "accuracy on the test data less that on Gaussian data with the classes' means",
-    "beyond_covariance": "accuracy on the test data less that on data with means and covariances",
+    "gap_mean": "accuracy on the test data less that on Gaussian data with the classes' means",
+    "gap_covariance": "accuracy on the test data less that on data with means and covariances",
 }
 MOST_EXAMPLES = 1000
 
 
-def simplicity_measures(situation: Situation) -> list[float]:
+def surrogate_measures(situation: Situation) -> list[float]:
     """The measures of one module."""
-    return probe_simplicity(situation.subject, situation.task, situation.seed)
+    return probe_surrogates(situation.subject, situation.task, situation.seed)
 
 
-def probe_simplicity(subject: Subject, task: Task, seed: int) -> list[float]:
+def probe_surrogates(subject: Subject, task: Task, seed: int) -> list[float]:
     """The measures on at most ``MOST_EXAMPLES`` of the test data and as many surrogates of each kind."""
     key = (task.fingerprint, type(subject).__name__, seed)
     if key not in _KEPT:
@@ -50,8 +51,8 @@ def probe_simplicity(subject: Subject, task: Task, seed: int) -> list[float]:
         _KEPT[key] = data
     found = [_evaluate(subject, *part) for part in _KEPT[key]]
     accuracy = [pair[0] for pair in found]
-    beyond = [accuracy[0] - other for other in accuracy[1:]]
-    return [*(value for pair in found for value in pair), *beyond]
+    gaps = [accuracy[0] - other for other in accuracy[1:]]
+    return [*(value for pair in found for value in pair), *gaps]
 
 
 _KEPT: dict[tuple[str, str, int], list[tuple[Tensor, Tensor, Tensor]]] = {}
@@ -82,11 +83,10 @@ def _evaluate(subject: Subject, x: Tensor, lengths: Tensor, targets: Tensor) -> 
         return float((scores.argmax(1) == targets).double().mean()), float(loss)
 
 
-SIMPLICITY = ProbeFamily(
-    name="simplicity",
+SURROGATES = ProbeFamily(
+    name="surrogates",
     measures=MEASURES,
-    compute=simplicity_measures,
-    source="Refinetti, Ingrosso and Goldt, 2022, Neural networks trained with SGD learn distributions of "
-    "increasing complexity, arXiv 2211.11567",
+    compute=surrogate_measures,
+    source="Belrose et al., 2024, Neural Networks Learn Statistics of Increasing Complexity, 2402.04362",
 )
-PROBE_FAMILIES.register(SIMPLICITY.name)(SIMPLICITY)
+PROBE_FAMILIES.register(SURROGATES.name)(SURROGATES)
