@@ -39,8 +39,9 @@ def structures(
     max_units: int = 9,
     flags: bool = True,
     attributes: bool = True,
+    residual: bool = True,
 ) -> Structure:
-    """Small Structures: any acyclic graph, any recurrent edges, extra flags, attributes.
+    """Small Structures: any acyclic graph, any recurrent and residual edges, extra flags, attributes.
 
     Flags are only ever added to those by default, so that every output is reached.
     """
@@ -56,11 +57,14 @@ def structures(
     more_inputs, more_outputs = (
         (np.array(draw(bits)), np.array(draw(bits))) if flags and draw(st.booleans()) else (False, False)
     )
+    added = st.lists(st.booleans(), min_size=structure.num_edges, max_size=structure.num_edges)
+    shortcuts = np.array(draw(added), dtype=bool) if residual and draw(st.booleans()) else False
     chosen = draw(st.sets(st.sampled_from(sorted(ATTRIBUTE_VALUES)))) if attributes else set()
     return Structure(
         structure.edge_index,
         n,
         recurrent=structure.recurrent,
+        residual=shortcuts & ~structure.recurrent,
         family=family,
         inputs=structure.inputs | more_inputs,
         outputs=structure.outputs | more_outputs,

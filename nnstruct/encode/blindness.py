@@ -40,6 +40,10 @@ def check_shown(structures: Sequence[Structure], families: Sequence[str]) -> Non
         seen = _varying(structures, name)
         if len(seen) > 1 and not _shown(_changed_values(structures, name, seen), families):
             raise _blind(f"the units' {name} ({_some(seen)})", families)
+    if len({int(structure.residual.sum()) for structure in structures}) > 1:
+        with_it = _smallest([structure for structure in structures if structure.residual.any()])
+        if not _shown(((s, replace(s, residual=None)) for s in with_it), families):
+            raise _blind("residual edges", families)
     present = sorted({structure.family for structure in structures})
     for at, first in enumerate(present):
         for second in present[at + 1 :]:

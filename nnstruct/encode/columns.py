@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.encode.operator_columns import ColumnBlock, blocks, learn
+from nnstruct.encode.shortcuts import has_shortcuts, shortcut_block
 from nnstruct.properties import feature_names, features
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -40,6 +41,8 @@ def learn_columns(structures: Sequence[Structure]) -> dict[str, Any]:
     }
     if any(structure.attributes for structure in structures):
         learned["units"] = learn(list(dict.fromkeys(_trimmed(structures))))
+    if any(has_shortcuts(structure) for structure in structures):
+        learned["shortcuts"] = True
     return learned
 
 
@@ -60,19 +63,22 @@ def column_blocks(structures: Sequence[Structure], learned: dict[str, Any]) -> l
     list of ColumnBlock
         ``paper``, ``layered``, ``size`` (paths and capacity), ``family`` (which one, and the dead units),
         and where units have attributes ``units`` (their measures, and those by kind of operator) and the
-        groups of :func:`nnstruct.encode.operator_columns.blocks`. Undirected graphs have ``paper``,
+        groups of :func:`nnstruct.encode.operator_columns.blocks`; ``shortcuts`` where there are residual
+        edges or ties. Undirected graphs have ``paper``,
         ``motifs``, ``spectra`` and ``family``. What a structure does not have is NaN.
     """
     trimmed = _trimmed(structures)
     place = {structure: row for row, structure in enumerate(dict.fromkeys(trimmed))}
     rows = np.array([place[structure] for structure in trimmed])
     found = _blocks_of_trimmed(list(place), learned)
+    if learned.get("shortcuts"):
+        found.append(shortcut_block(list(place)))
     family = _family_block(structures, trimmed, learned["families"])
     return [*(block._replace(values=block.values[rows]) for block in found), family]
 
 
 def _trimmed(structures: Sequence[Structure]) -> list[Structure]:
-    return [structure.trim() if structure.attributes else structure for structure in structures]
+    return [s.trim() if s.attributes or s.residual.any() else s for s in structures]
 
 
 def _are_undirected(structures: Sequence[Structure]) -> np.ndarray:

@@ -63,7 +63,7 @@ def learn(structures: Sequence[Structure]) -> dict[str, Any]:
     dict
         Lists of str and int and arrays of int64 by name, for :func:`blocks`.
     """
-    names = sorted({name for structure in structures for name in structure.attributes})
+    names = sorted({name for structure in structures for name in structure.attributes} - {"tie"})
     numeric = [name for name in names if name in SIZES or all(_is_numeric(s, name) for s in structures)]
     labels = {name: _frequent(_labels(s, name) for s in structures) for name in names if name not in numeric}
     few: dict[str, list[Any]] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.encode.shortcuts import shown_attributes
 from nnstruct.structure import Structure
 from nnstruct.structure.operator_kinds import is_identity, operator_kind
 
@@ -140,6 +141,11 @@ def pack_graphs(structures: Sequence[Structure], *, contract: bool = False) -> P
     forward = np.diff(edge_start) - (delayed[edge_start[1:]] - delayed[edge_start[:-1]])
     unit_start = starts(s.num_units for s in structures)
     none, skip = _operator_flags(structures, unit_start) if contract else (np.zeros(0, bool),) * 2
+    residual = np.concatenate([s.residual for s in structures])
+    if contract and residual.any():
+        offset = np.repeat(unit_start[:-1], np.diff(edge_start))
+        skip = skip.copy()
+        skip[(edges + offset)[:, residual].ravel()] = False
     arrays = encode_rows(
         edges[0].astype(np.int32),
         edges[1].astype(np.int32),
@@ -172,7 +178,7 @@ def unit_column(
     ----------
     structures : sequence of Structure
     name : str
-        Of the attribute.
+        Of the attribute; see :func:`nnstruct.encode.shortcuts.shown_attributes`.
     values : dict
         The number of each value.
     missing : float
@@ -185,7 +191,7 @@ def unit_column(
     get = values.get
     parts = []
     for structure in structures:
-        given = structure.attributes.get(name)
+        given = shown_attributes(structure).get(name)
         if given is None:
             parts.append([missing] * structure.num_units)
         else:

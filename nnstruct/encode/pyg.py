@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnstruct.checks import is_integer
 from nnstruct.encode.graph import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, edge_lists
 from nnstruct.encode.packed import KINDS, PackedGraphs, pack_graphs, starts, unit_column
+from nnstruct.encode.shortcuts import DEGREES, shown_attributes
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -47,7 +48,8 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         Of attributes that are text.
     attribute_moments_ : dict of str to (float, float)
         Mean and standard deviation of log(1 + value) of attributes that are numbers from 0, and of sizes
-        (``width``, ``kernel``, ``stride``, ``dilation``, ``groups``; a structure without one has 1).
+        (``width``, ``kernel``, ``stride``, ``dilation``, ``groups``; a structure without one has 1), and
+        each unit's numbers of residual edges and of units tied to it, where any structure has them.
     node_mean_, node_std_ : float32 [F]
     edge_mean_, edge_std_ : float32 [D]
     graph_mean_, graph_std_ : float32 [G]
@@ -87,7 +89,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         self.families_ = sorted({structure.family for structure in checked})
         seen: dict[str, set] = {}
         for structure in checked:
-            for name, values in structure.attributes.items():
+            for name, values in shown_attributes(structure).items():
                 seen.setdefault(name, set()).update(values)
         numbers = [
             name for name in sorted(seen) if name in SIZES or all(_is_number(value) for value in seen[name])
@@ -265,12 +267,13 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             columns[known, place[known]] = 1.0
             column += len(values)
         for name, (mean, std) in self.attribute_moments_.items():
-            found = {value for s in structures for value in s.attributes.get(name, ())}
+            found = {value for s in structures for value in shown_attributes(s).get(name, ())}
             numbers = [_number(name, value) for value in found]
             logs = {
                 v: (np.log1p(x) - mean) / std for v, x in zip(found, numbers, strict=True) if x is not None
             }
-            missing = (np.log1p(1.0) - mean) / std if name in SIZES else 0.0
+            absent = 1.0 if name in SIZES else 0.0
+            missing = (np.log1p(absent) - mean) / std if name in (*SIZES, *DEGREES) else 0.0
             written = unit_column(structures, name, logs, missing)[units]
             columns[:, column] = np.clip(written, -_FARTHEST, _FARTHEST)
             column += 1
@@ -293,7 +296,9 @@ def _number(name: str, value: Any) -> float | None:
 
 def _numbers(structure: Structure, name: str) -> Sequence[Any]:
     """An attribute of each unit, none where there is no such; sizes as numbers, 1 where there are none."""
-    values = structure.attributes.get(name, ())
+    values = shown_attributes(structure).get(name, ())
+    if name in DEGREES:
+        return values or (0,) * structure.num_units
     if name not in SIZES:
         return values
     return [size_of(value) for value in values] or [1.0] * structure.num_units

@@ -282,7 +282,8 @@ def _number(value: Any) -> float:
 
 def _edge_kinds(structure: Structure) -> np.ndarray:
     span = structure.layer[structure.edge_index[1]] - structure.layer[structure.edge_index[0]]
-    return np.stack([structure.recurrent.astype(float), np.sign(span) * np.log1p(np.abs(span))], axis=1)
+    kind = structure.recurrent.astype(float) - structure.residual
+    return np.stack([kind, np.sign(span) * np.log1p(np.abs(span))], axis=1)
 
 
 def _columns(rows: np.ndarray, width: int, scale: float) -> np.ndarray:

@@ -120,6 +120,7 @@ def _contracted_class(structure: Structure) -> str:
         np.concatenate([np.delete(graph.edge_index, many, axis=1), *halves], axis=1),
         len(kinds) + len(many),
         np.concatenate([np.delete(graph.recurrent, many), np.zeros(2 * len(many), dtype=bool)]),
+        residual=np.concatenate([np.delete(graph.residual, many), np.repeat(graph.residual[many], 2)]),
         family=graph.family,
         inputs=inputs,
         outputs=outputs,

@@ -36,6 +36,8 @@ def content_key(structure: Structure) -> bytes:
     digest = hashlib.blake2b(header.encode(), digest_size=16)
     for array in (structure.edge_index, structure.recurrent, structure.inputs, structure.outputs):
         digest.update(array.data)
+    if structure.residual.any():
+        digest.update(structure.residual.data)
     return digest.digest()
 
 

@@ -28,7 +28,7 @@ from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
 
 MEASURES = {
-    "connections": "live forward edges W: samples that can be memorised, up to constants and logarithms",
+    "connections": "live forward edges but residual ones, W: samples memorised, up to constants and logs",
     "connections_recurrent": "live recurrent edges",
     "log_connections": "natural logarithm of W",
     "live_share": "live edges as a share of all edges",
@@ -71,7 +71,7 @@ def capacity_measures(structures: Sequence[Structure]) -> np.ndarray:
 def _row(structure: Structure) -> list[float]:
     alive = structure.reachability.from_input & structure.reachability.to_output
     live = alive[structure.edge_index].all(axis=0)
-    connections = int((live & ~structure.recurrent).sum())
+    connections = int((live & ~structure.recurrent & ~structure.residual).sum())
     delayed = int((live & structure.recurrent).sum())
     log = float(np.log(connections)) if connections else np.nan
     positive_log = log if connections > 1 else np.nan

@@ -113,6 +113,8 @@ class ContractedGraph:
     multiplicity : int64 [E]
         Ways from source to target over identities alone, a direct edge included; at most ``2**62``.
     recurrent : bool [E]
+    residual : bool [E]
+        Whether the direct edge is residual.
     inputs, outputs : bool [K]
     attributes : mapping of str to tuple of length K
     family : str
@@ -122,6 +124,7 @@ class ContractedGraph:
     edge_index: np.ndarray
     multiplicity: np.ndarray
     recurrent: np.ndarray
+    residual: np.ndarray
     inputs: np.ndarray
     outputs: np.ndarray
     attributes: Mapping[str, tuple[Any, ...]]
@@ -134,7 +137,7 @@ def contract(structure: Structure) -> ContractedGraph:
     An identity passes its inputs on, so that each unit behind it is fed by each unit before it: the
     number of parallel ways multiplies along a way and adds up over ways. Identities are the units whose
     operator is one of :data:`nnstruct.structure.operator_kinds.IDENTITIES`. Input and output units stay
-    whatever their operator, and so does an identity with a delayed edge.
+    whatever their operator, and so does an identity with a delayed or a residual edge.
 
     Parameters
     ----------
@@ -171,6 +174,8 @@ def _contracted(structure: Structure) -> ContractedGraph:
     units = np.flatnonzero(stays)
     place = np.cumsum(stays) - 1
     pairs = sorted(ways)
+    added = set(map(tuple, structure.edge_index[:, structure.residual].T.tolist()))
+    residual = np.array([pair in added for pair in pairs] + [False] * delayed.shape[1], dtype=bool)
     edges = np.concatenate([place[np.array(pairs, dtype=np.int64).reshape(-1, 2).T], place[delayed]], axis=1)
     multiplicity = [ways[pair] for pair in pairs] + [1] * delayed.shape[1]
     return ContractedGraph(
@@ -178,6 +183,7 @@ def _contracted(structure: Structure) -> ContractedGraph:
         edge_index=frozen(edges),
         multiplicity=frozen(np.array(multiplicity, dtype=np.int64)),
         recurrent=frozen(np.repeat([False, True], [len(pairs), delayed.shape[1]])),
+        residual=frozen(residual),
         inputs=frozen(structure.inputs[units]),
         outputs=frozen(structure.outputs[units]),
         attributes={name: tuple(values[u] for u in units) for name, values in structure.attributes.items()},
@@ -190,7 +196,7 @@ def _not_contracted(structure: Structure) -> np.ndarray:
     operators = structure.attributes.get("operator")
     if operators is None:
         return np.ones(structure.num_units, dtype=bool)
-    stays[structure.recurrent_edges.ravel()] = True
+    stays[structure.edge_index[:, structure.recurrent | structure.residual].ravel()] = True
     return stays | np.array([not is_identity(str(name)) for name in operators], dtype=bool)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PRUNED = "pruning"
 # The ``kind`` in the origin of structures of which trimming has left the input and output units alone.
 NOTHING_LEFT = "nothing left"
+_ARRAYS = ("edge_index", "recurrent", "residual", "inputs", "outputs")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,10 +41,9 @@ class Structure(LayeredGraph):
     """The units of a network and the edges between them, without weights.
 
     Forward edges act within one time step and form a directed acyclic graph. Recurrent edges
-    act one time step later and may form any graph, self-loops included. A residual edge is a forward
-    edge without a weight: it adds the value of its source, as it is, to what its target has computed
-    from all other edges, behind the activation (He et al., 2016, arXiv:1512.03385). Edges are kept
-    in a canonical order: forward before recurrent, each sorted by source, then target.
+    act one time step later and may form any graph, self-loops included. A residual edge is a forward edge
+    without a weight: it adds its source's value to what its target has computed from all other edges (He et
+    al., 2016, arXiv:1512.03385). The order is canonical: forward before recurrent, by source, then target.
 
     Parameters
     ----------
@@ -62,14 +62,13 @@ class Structure(LayeredGraph):
         Units that the read-out sees; by default those without an outgoing forward edge.
     attributes : mapping, optional
         ``operator``, ``activation``, ``stage``, ``channels``, ``join``, ``width``, ``kernel``, ``stride``,
-        ``dilation``, ``groups`` or ``tie``, each with a sequence of N values; left out where all units have
-        the family's default, which is 1 for the sizes from ``width`` to ``groups`` and 0 for ``tie``. See
-        :mod:`nnstruct.structure.units`.
+        ``dilation``, ``groups`` or ``tie``, each with N values; left out where all units have the family's
+        default: 1 from ``width`` to ``groups``, 0 for ``tie``. See :mod:`nnstruct.structure.units`.
     origin : mapping, optional
         Where the structure came from, as JSON values; not part of its identity.
     residual : array of bool, shape [E], optional
-        True where a forward edge is residual. No edge is, by default. In the family ``cnn`` one that leads
-        to another number of channels or another stage has weights after all: those of a projection.
+        True where a forward edge is residual; none is by default. In the family ``cnn`` one that leads to
+        another number of channels or stage has weights after all, a projection's.
 
     Raises
     ------
@@ -108,8 +107,7 @@ class Structure(LayeredGraph):
         recurrent = as_flags("recurrent", self.recurrent, edges.shape[1])
         residual = as_flags("residual", self.residual, edges.shape[1])
         edges, recurrent, residual = in_canonical_order(edges, recurrent, residual, int(self.num_units))
-        if (residual & recurrent).any():
-            first = edges[:, np.flatnonzero(residual & recurrent)[0]].tolist()
+        for first in edges[:, residual & recurrent].T.tolist():
             raise StructureError("residual", "be False for an edge that is recurrent", first)
         if recurrent.any() and not family.recurrent:
             first = edges[:, np.flatnonzero(recurrent)[0]].tolist()
@@ -369,11 +367,7 @@ class Structure(LayeredGraph):
         return (
             self.num_units == other.num_units
             and self.family == other.family
-            and np.array_equal(self.edge_index, other.edge_index)
-            and np.array_equal(self.recurrent, other.recurrent)
-            and np.array_equal(self.residual, other.residual)
-            and np.array_equal(self.inputs, other.inputs)
-            and np.array_equal(self.outputs, other.outputs)
+            and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
             and dict(self.attributes) == dict(other.attributes)
         )
 
@@ -382,8 +376,7 @@ class Structure(LayeredGraph):
 
     @cached_property
     def _hash(self) -> int:
-        arrays = (self.edge_index, self.recurrent, self.residual, self.inputs, self.outputs)
-        content = (self.num_units, self.family, *(array.tobytes() for array in arrays))
+        content = (self.num_units, self.family, *(getattr(self, name).tobytes() for name in _ARRAYS))
         return hash((*content, tuple(self.attributes.items())))
 
     def __repr__(self) -> str:
@@ -395,8 +388,7 @@ class Structure(LayeredGraph):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("edge_index", "num_units", "recurrent", "family", "inputs", "outputs", "residual")
-        state = {name: getattr(self, name) for name in names}
+        state = {name: getattr(self, name) for name in ("num_units", "family", *_ARRAYS)}
         return state | {"attributes": dict(self.attributes), "origin": dict(self.origin)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -106,6 +106,7 @@ def any_structure(
         structure.edge_index,
         size,
         recurrent=structure.recurrent,
+        residual=~structure.recurrent & (rng.random(structure.num_edges) < 0.3 * (rng.random() < 0.3)),
         family=family,
         inputs=structure.inputs | more[0],
         outputs=structure.outputs | more[1],

@@ -111,6 +111,7 @@ def _rewired(structure: Structure, rng: np.random.Generator) -> Structure | None
     if FAMILIES[structure.family].undirected:
         return None
     source, target = structure.forward_edges
+    residual = structure.residual[~structure.recurrent]
     if rng.random() < 0.5:
         layer = structure.layer
         first, second = (rng.integers(structure.num_units, size=_TRIES) for _ in range(2))
@@ -118,7 +119,9 @@ def _rewired(structure: Structure, rng: np.random.Generator) -> Structure | None
         there = set(zip(source.tolist(), target.tolist(), strict=True))
         for u, v in zip(first[new].tolist(), second[new].tolist(), strict=True):
             if (u, v) not in there and not structure.outputs[u] and not structure.inputs[v]:
-                return _with_edges(structure, np.append(source, u), np.append(target, v))
+                return _with_edges(
+                    structure, np.append(source, u), np.append(target, v), np.append(residual, False)
+                )
         return None
     leaving = np.bincount(source, minlength=structure.num_units)
     coming = np.bincount(target, minlength=structure.num_units)
@@ -126,11 +129,14 @@ def _rewired(structure: Structure, rng: np.random.Generator) -> Structure | None
     if not len(spare):
         return None
     gone = int(spare[rng.integers(len(spare))])
-    return _with_edges(structure, np.delete(source, gone), np.delete(target, gone))
+    return _with_edges(structure, *(np.delete(row, gone) for row in (source, target, residual)))
 
 
-def _with_edges(structure: Structure, source: np.ndarray, target: np.ndarray) -> Structure:
+def _with_edges(
+    structure: Structure, source: np.ndarray, target: np.ndarray, residual: np.ndarray
+) -> Structure:
     forward = np.stack([source, target])
     edges = np.concatenate([forward, structure.recurrent_edges], axis=1)
     recurrent = np.arange(edges.shape[1]) >= forward.shape[1]
-    return replace(structure, edge_index=edges, recurrent=recurrent)
+    added = np.pad(residual, (0, structure.recurrent_edges.shape[1]))
+    return replace(structure, edge_index=edges, recurrent=recurrent, residual=added)
