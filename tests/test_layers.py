@@ -21,7 +21,7 @@ ROOMS: dict[int, str] = {
     7: "predictors pruning tables",
     8: "report",
     9: "recipes",
-    10: "quickstart",
+    10: "quickstart claims",
     11: "cli",
     12: "testing",
 }

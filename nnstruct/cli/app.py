@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from nnstruct import __version__
+from nnstruct.cli.claims import claims
 from nnstruct.cli.evaluate import evaluate
 from nnstruct.cli.extract import extract
 from nnstruct.cli.features import features
@@ -61,7 +62,7 @@ app = typer.Typer(
     help="Predict a neural network's performance from its structure.\n\n"
     "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
 )
-_MAKE = (quickstart, build, train, evaluate, leaderboard)
+_MAKE = (quickstart, build, train, evaluate, leaderboard, claims)
 _USE = (extract, features, score, search, prune, show)
 for _command in (*_MAKE, *_USE):
     app.command()(_command)

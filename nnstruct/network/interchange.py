@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 def _kinds(network: Network) -> np.ndarray:
     if isinstance(network, ModuleNetwork):
         return network.edge_kind
-    return np.where(network.structure.recurrent, "recurrent", "weight")
+    structure = network.structure
+    return np.where(structure.recurrent, "recurrent", np.where(structure.residual, "residual", "weight"))
+
+
+def _edges(network: Network) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Source, target and data of each edge."""
+    structure = network.structure
+    columns = (network.weight, structure.recurrent, _kinds(network), structure.residual)
+    rows = zip(*structure.edge_index.tolist(), *(column.tolist() for column in columns), strict=True)
+    for source, target, values, late, kind, residual in rows:
+        more = {"residual": True} if residual else {}
+        yield source, target, {"weight": values, "recurrent": late, "kind": kind, **more}
 
 
 def to_networkx(network: Network) -> nx.DiGraph:
@@ -37,8 +48,9 @@ def to_networkx(network: Network) -> nx.DiGraph:
     networkx.DiGraph
         A ``MultiDiGraph`` where there are recurrent edges, since they may join units that a forward edge
         joins too. Nodes have what :meth:`nnstruct.Structure.to_networkx` gives them and ``bias`` (a list of
-        b numbers); edges have ``weight`` (a list of k numbers), ``recurrent`` and ``kind`` (``weight`` or
-        ``recurrent``; in networks from modules also ``identity`` and ``state``).
+        b numbers); edges have ``weight`` (a list of k numbers), ``recurrent`` and ``kind`` (``weight``,
+        ``residual`` or ``recurrent``; in networks from modules also ``identity`` and ``state``), and residual
+        ones ``residual=True``.
 
     Examples
     --------
@@ -57,14 +69,7 @@ def to_networkx(network: Network) -> nx.DiGraph:
     graph.graph.update(plain.graph)
     for unit, data in plain.nodes(data=True):
         graph.add_node(unit, **data, bias=network.bias[unit].tolist())
-    sources, targets = structure.edge_index.tolist()
-    kinds, delayed = _kinds(network).tolist(), structure.recurrent.tolist()
-    graph.add_edges_from(
-        (source, target, {"weight": values, "recurrent": late, "kind": kind})
-        for source, target, values, late, kind in zip(
-            sources, targets, network.weight.tolist(), delayed, kinds, strict=True
-        )
-    )
+    graph.add_edges_from(_edges(network))
     return graph
 
 
@@ -98,16 +103,7 @@ def to_rustworkx(network: Network) -> rx.PyDiGraph:
             for unit in range(structure.num_units)
         ]
     )
-    sources, targets = structure.edge_index.tolist()
-    kinds, delayed, weights = _kinds(network).tolist(), structure.recurrent.tolist(), network.weight.tolist()
-    graph.add_edges_from(
-        [
-            (source, target, {"weight": values, "recurrent": late, "kind": kind})
-            for source, target, values, late, kind in zip(
-                sources, targets, weights, delayed, kinds, strict=True
-            )
-        ]
-    )
+    graph.add_edges_from(list(_edges(network)))
     return graph
 
 

@@ -16,6 +16,12 @@ from nnstruct.probes.base import PROBE_FAMILIES, ProbeFamily, functional_feature
 if TYPE_CHECKING:
     from nnstruct.probes.bounds import tensor_bound
     from nnstruct.probes.coordinates import coordinate_check, coordinate_slopes, plot_coordinates
+    from nnstruct.probes.depth import depth_profile, effective_depth, gradient_paths, truncate
+    from nnstruct.probes.dimensions import (
+        classification_dimension,
+        independence_deficit,
+        perturbed_dimensions,
+    )
     from nnstruct.probes.layers import layer_probes
     from nnstruct.probes.training import simplicity_over_training, surrogates_over_training
 
@@ -23,16 +29,25 @@ _LAZY = {
     "coordinate_check": "nnstruct.probes.coordinates",
     "coordinate_slopes": "nnstruct.probes.coordinates",
     "plot_coordinates": "nnstruct.probes.coordinates",
+    "classification_dimension": "nnstruct.probes.dimensions",
+    "depth_profile": "nnstruct.probes.depth",
+    "effective_depth": "nnstruct.probes.depth",
+    "gradient_paths": "nnstruct.probes.depth",
+    "independence_deficit": "nnstruct.probes.dimensions",
     "layer_probes": "nnstruct.probes.layers",
+    "perturbed_dimensions": "nnstruct.probes.dimensions",
+    "truncate": "nnstruct.probes.depth",
     "simplicity_over_training": "nnstruct.probes.training",
     "surrogates_over_training": "nnstruct.probes.training",
     "tensor_bound": "nnstruct.probes.bounds",
 }
 
 __all__ = [
-    "PROBE_FAMILIES", "ProbeFamily", "coordinate_check", "coordinate_slopes", "functional_features", "gram",
-    "layer_probes", "plot_coordinates", "ranks", "simplicity_over_training", "surrogate_scores",
-    "surrogates_over_training", "tensor_bound", "zero_cost",
+    "PROBE_FAMILIES", "ProbeFamily", "classification_dimension", "coordinate_check", "coordinate_slopes",
+    "depth_profile", "effective_depth", "functional_features", "gradient_paths", "gram",
+    "independence_deficit", "layer_probes", "perturbed_dimensions", "plot_coordinates", "ranks",
+    "simplicity_over_training", "surrogate_scores", "surrogates_over_training", "tensor_bound", "truncate",
+    "zero_cost",
 ]  # fmt: skip
 
 

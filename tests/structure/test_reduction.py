@@ -110,7 +110,7 @@ def test_contraction_counts_the_ways_over_identities(structure: Structure) -> No
     trimmed = structure.trim()
     graph = contract(structure)
     names = trimmed.attributes["operator"]
-    busy = set(trimmed.recurrent_edges.ravel().tolist())
+    busy = set(trimmed.edge_index[:, trimmed.recurrent | trimmed.residual].ravel().tolist())
     passes = {
         unit for unit in range(trimmed.num_units)
         if names[unit] in ("skip_connect", "identity") and unit not in busy

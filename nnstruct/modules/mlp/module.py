@@ -130,6 +130,21 @@ class MaskedMLP(nn.Module):
         -------
         Tensor [B, C]
         """
+        return self.tapped_forward(inputs, lambda made: (made, made))
+
+    def tapped_forward(self, inputs: Tensor, tap: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+        """Class scores, each layer's values being handed to a function on their way.
+
+        Parameters
+        ----------
+        inputs : Tensor [B, ...]
+        tap : callable (Tensor [B, H]) -> (Tensor [B, H], Tensor [B, H])
+            What weighted edges see of a layer's values, and what residual edges and the read-out see.
+
+        Returns
+        -------
+        Tensor [B, C]
+        """
         values = inputs.flatten(1) @ self.input_weight.T  # [B, I]
         weight, added = self.weight * self.mask, self.shortcut
         bias: Tensor = self.bias
@@ -140,16 +155,18 @@ class MaskedMLP(nn.Module):
         sums = bias.repeat(len(inputs), 1)  # [B, N]
         places = torch.as_tensor(self._input_places, device=sums.device)
         sums = sums.index_add(1, places, values.to(sums.dtype))
-        now = sums[:, :0]
+        now, direct = sums[:, :0], sums[:, :0]
         start = 0
         for end in self.layer_ends:
             here = sums[:, start:end] + now @ weight[start:end, :start].T  # [B, H]
             made = self._activate(self._normalize(here, start, end), start, end)
             if added is not None and self.computes is not None:
-                made = made * self.computes[start:end] + now @ added[start:end, :start].T
-            now = torch.cat([now, made], 1)
+                made = made * self.computes[start:end] + direct @ added[start:end, :start].T
+            seen, handed = tap(made)
+            now = torch.cat([now, seen], 1)
+            direct = now if handed is seen else torch.cat([direct, handed], 1)
             start = end
-        return self.readout(now[:, self._output_places])
+        return self.readout(direct[:, self._output_places])
 
     def extra_repr(self) -> str:
         """What ``repr`` says beside the submodules."""

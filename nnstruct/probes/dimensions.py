@@ -1,0 +1,204 @@
+"""How many dimensions of its features, and how many classes, a network's scores hang on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnstruct.checks import check_integer, check_number, check_share
+from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
+from nnstruct.probes.numerics import RANK_TOLERANCE
+from nnstruct.probes.subject import Situation, Subject, subject_of
+from nnstruct.random import generator
+from nnstruct.tasks import Split, Task
+
+
+def perturbed_dimensions(
+    module: nn.Module | Network,
+    task: Task,
+    *,
+    noise: float = 1e-3,
+    draws: int = 256,
+    samples: int = 8,
+    seed: int = 0,
+) -> list[float]:
+    """The PCA dimension of each layer's features around an example, mean over examples.
+
+    An example is shifted by Gaussian noise many times; the dimension is the number of principal components
+    of the features whose standard deviation is above 1e-3 of the largest. No map can raise it, so that it
+    does not grow from layer to layer of a chain.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or Network
+    task : Task
+        Of vectors or images.
+    noise : float
+        Standard deviation, relative to that of the inputs.
+    draws : int
+        Shifts of each example, at least 2; no dimension can be above ``draws - 1``.
+    samples : int
+        Training examples, at least 1.
+    seed : int
+
+    Returns
+    -------
+    list of float
+        A value a layer, those of :func:`nnstruct.probes.layer_probes`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the task is of sequences, whose symbols cannot be shifted.
+
+    References
+    ----------
+    Feng, Zheng, Huang, Zhao, Jordan and Zha, "Rank Diminishing in Deep Neural Networks",
+    arXiv:2206.06072, 2022.
+    """
+    if task.is_sequence:
+        raise InvalidInputError("task", "be of vectors or images", task.name)
+    noise = check_number(noise, "noise", low=0.0, open_low=True)
+    draws = check_integer(draws, "draws", low=2)
+    samples = check_integer(samples, "samples", low=1)
+    situation = Situation(module, task, None, samples, seed)
+    shifts = generator(seed, "shifts").normal(size=(draws, *situation.x.shape[1:]))
+    steps = torch.from_numpy(shifts) * noise * situation.x.std()
+    counts = []
+    for example in situation.x:
+        with torch.no_grad():
+            states = situation.subject.states(example + steps, situation.lengths[:1].expand(draws))
+        counts.append([_dimension(state) for state in states])
+    return np.mean(counts, axis=0).tolist()
+
+
+def _dimension(features: Tensor) -> int:
+    spread = torch.linalg.svdvals(features - features.mean(0))
+    return int(((spread > RANK_TOLERANCE * spread[0]) & (spread > 0)).sum())
+
+
+def classification_dimension(
+    module: nn.Module | Network, task: Task, *, share: float = 0.95, split: str = "test"
+) -> int:
+    """The fewest principal components of the last features that keep a share of the accuracy.
+
+    What the module's last ``torch.nn.Linear`` sees is projected on its first components, of the training
+    data, and read out as before.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or Network
+    task : Task
+    share : float
+        Of the accuracy without a projection, in (0, 1].
+    split : {"val", "test"}
+
+    Returns
+    -------
+    int
+        From 0: the mean alone is enough.
+
+    Raises
+    ------
+    InvalidInputError
+        If the module has no ``torch.nn.Linear`` that gives its scores.
+
+    References
+    ----------
+    Feng et al., arXiv:2206.06072, 2022.
+    """
+    share = check_share(share, "share", ends="(]")
+    subject = subject_of(module, task)
+    shown = getattr(task, split)
+    before, _ = _read_out(subject, task.train)
+    features, readout = _read_out(subject, shown)
+    mean = before.mean(0)
+    axes = torch.linalg.svd(before - mean, full_matrices=False)[2]  # [components, features]
+    targets = torch.from_numpy(shown.targets)
+
+    def accuracy(count: int) -> float:
+        kept = axes[:count]
+        with torch.no_grad():
+            scores = readout(mean + (features - mean) @ kept.T @ kept)
+        return float((scores.argmax(1) == targets).double().mean())
+
+    with torch.no_grad():
+        needed = share * float((readout(features).argmax(1) == targets).double().mean())
+    return next((k for k in range(len(axes)) if accuracy(k) >= needed), len(axes))
+
+
+def _read_out(subject: Subject, split: Split) -> tuple[Tensor, nn.Linear]:
+    """What the last linear map of a module sees, float64 [B, features], and the map."""
+    seen: list[tuple[nn.Linear, Tensor, Any]] = []
+
+    def keep(layer: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.append((layer, inputs[0], output))
+
+    hooks = [m.register_forward_hook(keep) for m in subject.module.modules() if isinstance(m, nn.Linear)]
+    try:
+        with torch.no_grad():
+            scores = subject.scores(*subject.encode(split))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not seen or seen[-1][2].shape != scores.shape or not torch.equal(seen[-1][2], scores):
+        rule = "give its scores by a torch.nn.Linear"
+        raise InvalidInputError("module", rule, type(subject.module).__name__)
+    return seen[-1][1], seen[-1][0]
+
+
+def independence_deficit(scores: np.ndarray, share: float = 0.95) -> np.ndarray:
+    """For each class the fewest other classes whose scores decide its own by a linear map.
+
+    Others are added one after the other, each time the one that explains most of what is left (orthogonal
+    matching pursuit), until a share of the variance is explained.
+
+    Parameters
+    ----------
+    scores : array [B, C]
+        Of examples and classes.
+    share : float
+        Of a class's variance over examples, in (0, 1].
+
+    Returns
+    -------
+    int64 [C]
+        C where all others together do not reach it; 0 where a score does not vary. A class that few others
+        decide has no say of its own: the deficit of Feng et al.
+
+    References
+    ----------
+    Feng et al., arXiv:2206.06072, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> free = np.random.default_rng(0).normal(size=(100, 3))
+    >>> independence_deficit(np.column_stack([free, free[:, 0] + free[:, 1]])).tolist()
+    [2, 2, 4, 2]
+    """
+    share = check_share(share, "share", ends="(]")
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise InvalidInputError("scores", "be finite numbers of shape [B, C]", list(values.shape))
+    values = values - values.mean(axis=0)
+    return np.array([_deciders(values, place, share) for place in range(values.shape[1])], dtype=np.int64)
+
+
+def _deciders(values: np.ndarray, place: int, share: float) -> int:
+    own, others = values[:, place], np.delete(values, place, axis=1)
+    total, left, chosen = float(own @ own), own, []
+    # Rounding leaves a trace of what is explained in full.
+    while left @ left > max(1.0 - share, 1e-12) * total:
+        if len(chosen) == others.shape[1]:
+            return values.shape[1]
+        size = np.maximum(np.linalg.norm(others, axis=0), 1e-300)
+        gain = np.abs(others.T @ left) / size
+        gain[chosen] = -1.0
+        chosen.append(int(gain.argmax()))
+        left = own - others[:, chosen] @ np.linalg.lstsq(others[:, chosen], own, rcond=None)[0]
+    return len(chosen)
