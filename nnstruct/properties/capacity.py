@@ -4,11 +4,12 @@ A connection is live where it lies on a way from an input unit to an output unit
 recurrent edges); W is the number of live forward edges, L that of layers and w_min the width of the
 narrowest layer.
 
-- Vershynin (2020): a network of threshold or ReLU units can memorise about as many samples as it has
-  connections behind its first layer, unless a layer is narrower than the logarithm of their number or it
-  is very deep; constants and logarithms are left out here. Input weights are no edges of a Structure, so
-  that W counts what the theorem calls deep connections. ``width_ratio`` is w_min / log(W): below about 1
-  the theorem does not speak.
+- Vershynin (2020): a network of threshold or ReLU units can memorise K points on the sphere that are not
+  too near to each other where its deep connections, those behind its first layers, number at least
+  ``C K log(K)^5``, provided that no layer is much wider than the narrowest:
+  ``w_max <= exp(c w_min^(1/5))``. C and c are absolute constants that nobody has put numbers to, so that
+  they and the logarithms are left out here. Input weights are no edges of a Structure; W counts all that
+  are. ``width_ratio`` is w_min / log(W), and :func:`width_exponent` the least c that a structure needs.
 - Bartlett et al. (2019): the VC dimension of a piecewise linear network grows as W L log(W).
 
 :func:`memory_load` sets samples against W. Logarithms, ratios and shares are NaN where undefined:
@@ -116,6 +117,34 @@ def memory_load(structures: Sequence[Structure], samples: int) -> np.ndarray:
     connections = np.array([_row(structure)[0] for structure in check_structures(structures)])
     with np.errstate(divide="ignore"):
         return samples / connections
+
+
+def width_exponent(structures: Sequence[Structure]) -> np.ndarray:
+    """What the theorem's condition on the widths asks of its constant: ``log(w_max) / w_min^(1/5)``.
+
+    Parameters
+    ----------
+    structures : sequence of S Structures
+
+    Returns
+    -------
+    float64 [S]
+        The theorem speaks of structures for which that is at most an absolute constant c. It is small where
+        no layer is narrow, and grows where a narrow layer stands beside wide ones.
+
+    References
+    ----------
+    Vershynin, 2020, arXiv 2001.06938, Theorem 1.1.
+
+    Examples
+    --------
+    >>> from nnstruct import Structure
+    >>> even, narrow = Structure.from_layers([64, 64, 64]), Structure.from_layers([64, 2, 64])
+    >>> width_exponent([even, narrow]).round(2).tolist()
+    [1.81, 3.62]
+    """
+    sizes = [structure.layer_sizes for structure in check_structures(structures)]
+    return np.array([np.log(size.max()) / size.min() ** 0.2 for size in sizes])
 
 
 CAPACITY = PropertyFamily(

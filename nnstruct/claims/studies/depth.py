@@ -67,7 +67,7 @@ def auto_compressing(
     seed : int
     task : str
     width, layers : int
-        Hidden layers; those of the residual network are its states.
+        Weighted layers, in the residual network two to a block; an even number.
     kept : int
         Layers before the cut.
     epochs : int
@@ -82,7 +82,7 @@ def auto_compressing(
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=2e-3, schedule="cosine")
     nets = {
         "compressing": AutoCompressing(sizes=[width] * (layers + 1)),
-        "residual": ResidualChain(sizes=[width] * (layers + 1), skip=1),
+        "residual": ResidualChain(sizes=[width] * (layers + 1), skip=2),
     }
     found = {}
     for name, prior in nets.items():
