@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -149,3 +150,13 @@ def test_the_faithful_protocol_knows_none():
     structure = ResidualChain(sizes=[2] * 3).sample(0, family="gru")
     with pytest.raises(InvalidInputError, match=r"config.protocol must be 'clean' for a structure with"):
         build_module(structure, STRINGS, TrainConfig(protocol="faithful"))
+
+
+def test_residual_edges_survive_graphml(tmp_path):
+    structure = AutoCompressing(sizes=[2, 2, 2]).sample(0, family="mlp")
+    network = build_module(structure, IMAGES, seed=0).to_network()
+    network.to_graphml(tmp_path / "network.graphml")
+    graph = nx.read_graphml(tmp_path / "network.graphml", node_type=int)
+    assert Structure.from_networkx(graph) == structure
+    assert {data["kind"] for _, _, data in graph.edges(data=True)} == {"weight", "residual"}
+    assert sum(edge.get("residual", False) for edge in network.to_rustworkx().edges()) == 4
