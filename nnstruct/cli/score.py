@@ -95,7 +95,7 @@ def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any
         return model, getattr(model, "metadata_", {})
     bench = load_benchmark(path, config=config)
     fitted = Ensemble()
-    fit_with_noise(fitted, bench.structures, bench.y, bench.label_noise)
+    fit_with_noise(fitted, bench.structures, bench.y, bench.label_noise, bench.bounds)
     return fitted, describe(bench)
 
 

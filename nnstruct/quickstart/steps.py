@@ -128,7 +128,7 @@ def fit_models(course: Course, bench: Benchmark, best: str) -> HeldOut:
             with suppress(InvalidInputError, OSError):
                 fitted[name] = load_predictor(folder)
             if name not in fitted or fitted[name].metadata_.get("key") != key:
-                fit_with_noise(model, train.structures, train.y, train.label_noise)
+                fit_with_noise(model, train.structures, train.y, train.label_noise, train.bounds)
                 model.save(folder, metadata=describe(train) | {"key": key}, overwrite=True)
                 fitted[name] = model
         _write_structures(course.folder / HELD_OUT, test.structures)

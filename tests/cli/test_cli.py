@@ -16,6 +16,7 @@ from tiny_benchmark import RECIPE
 from nnstruct import Space, Structure, __version__, load_predictor
 from nnstruct.benchmark import Benchmark
 from nnstruct.cli.inputs import read_structures
+from nnstruct.cli.score import _predictor
 from nnstruct.predictors import Ensemble
 from nnstruct.priors import sample
 from nnstruct.recipes.predictor import describe
@@ -322,6 +323,7 @@ def test_a_benchmark_in_place_of_a_predictor_fits_the_default(call, bench_folder
     model = Ensemble().fit(bench.structures, bench.y, y_std=bench.label_noise)
     rows = pd.read_csv(tmp_path / "s.csv")
     np.testing.assert_allclose(rows["prediction"], model.predict(structures), rtol=1e-9)
+    assert _predictor(bench_folder, None)[0].bounds_ == bench.bounds == (0.0, 1.0)
 
 
 # ---- show

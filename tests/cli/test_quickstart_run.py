@@ -67,6 +67,7 @@ def test_the_folder_holds_everything(summary, folder):
     for name in SMALL.predictors:
         model = load_predictor(folder / "models" / name)
         assert model.num_structures_ == len(train)
+        assert model.bounds_ == train.bounds
     best = load_predictor(folder / "models" / summary.predictor)
     np.testing.assert_array_equal(summary.held_out.mean, best.predict(test.structures))
     np.testing.assert_array_equal(summary.held_out.y, test.y)

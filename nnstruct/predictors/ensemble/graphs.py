@@ -55,8 +55,8 @@ class TaughtGraphs:
     """Graph networks that learn what the other members say of structures without a label, then the labels.
 
     For each fold one network learns from the other folds, and from teachers that learned from them, so that
-    its predictions of the fold are honest; ``WHOLE`` more learn from all labels. All learn in one pass, and
-    the mean of all is what is said of new structures.
+    its predictions of the fold are honest; ``WHOLE`` more learn from all labels. Each transforms labels by
+    those that it learns from. All learn in one pass, and the mean of all is what is said of new structures.
 
     Parameters
     ----------
@@ -129,21 +129,30 @@ class TaughtGraphs:
         folds = int(fold.max()) + 1
         numbers = np.append(np.arange(folds), np.full(WHOLE, folds))  # [M], the fold not seen
         weights = np.where(fold[None] == numbers[:, None], 0.0, weight)
-        self.transform = LabelTransform().fit(y)
+        self.transforms = [LabelTransform().fit(y[row > 0]) for row in weights]
+        target = np.stack([transform.transform(y) for transform in self.transforms])  # [M, n]
         lessons = None
         if len(others):
-            lessons = self.transform.transform(teachers.ravel()).reshape(teachers.shape)[numbers]
+            said_of = zip(self.transforms, teachers[numbers], strict=True)
+            lessons = np.stack([transform.transform(said) for transform, said in said_of])
         settings = replace(
             MemberSettings(),
             seed=derive_seed(self.seed, "graphs"),
             share_of_steps=self.share_of_steps(structures, folds),
         )
         with torch_threads(self.n_jobs):
-            target = self.transform.transform(y)
             self.members = GraphMembers(settings).fit(structures, target, weights, others, lessons)
-            said = self.members.predict(structures)[0][fold, np.arange(len(y))]
-        self.deviation = float(np.sqrt(np.average((said - target) ** 2, weights=weight)))
-        return self._labels(said)
+            said = self.members.predict(structures)[0]  # [M, n]
+        at = (fold, np.arange(len(y)))
+        error = weight * (said[at] - target[at]) ** 2
+        self.deviation = float(np.sqrt(error.sum() / weight.sum()))
+        told = np.empty(len(y))
+        for number in range(folds):
+            # Its own errors must not say how far a fold's predictions are drawn to the mean.
+            seen, asked = fold != number, fold == number
+            deviation = np.full(int(asked.sum()), np.sqrt(error[seen].sum() / weight[seen].sum()))
+            told[asked] = self.transforms[number].moments(said[number, asked], deviation)[0]
+        return told
 
     def predict(self, structures: Sequence[Structure]) -> np.ndarray:
         """The mean of all networks.
@@ -157,10 +166,10 @@ class TaughtGraphs:
         float64 [m]
         """
         with torch_threads(self.n_jobs):
-            return self._labels(self.members.predict(structures)[0].mean(axis=0))
-
-    def _labels(self, z: np.ndarray) -> np.ndarray:
-        return self.transform.moments(z, np.full(len(z), self.deviation))[0]
+            said = self.members.predict(structures)[0]  # [M, m]
+        deviation = np.full(len(structures), self.deviation)
+        each = zip(self.transforms, said, strict=True)
+        return np.mean([transform.moments(z, deviation)[0] for transform, z in each], axis=0)
 
     def state(self) -> FittedState:
         """What :meth:`restore` needs.
@@ -172,7 +181,7 @@ class TaughtGraphs:
         told = self.members.state()
         values = {
             "members": dict(told.values),
-            "transform": self.transform.state(),
+            "transforms": [transform.state() for transform in self.transforms],
             "deviation": self.deviation,
         }
         return FittedState(values, told.arrays)
@@ -189,6 +198,6 @@ class TaughtGraphs:
         ValueError, KeyError
             If they are not whole.
         """
-        self.transform = LabelTransform.from_state(values["transform"])
+        self.transforms = [LabelTransform.from_state(told) for told in values["transforms"]]
         self.deviation = float(values["deviation"])
         self.members = GraphMembers(MemberSettings()).restore(values["members"], arrays)

@@ -85,7 +85,7 @@ class GraphMembers:
         Parameters
         ----------
         structures : sequence of Structure, length n
-        target : float64 [n]
+        target : float64 [n], or [M, n] where members learn other values of the same labels
         weight : float64 [M, n]
             Zero where a member does not learn from a label; no row is zero.
         others : sequence of Structure, length u
@@ -113,7 +113,8 @@ class GraphMembers:
         self.encoder = GraphEncoder(contract=own.contract).fit([*structures, *others])
         graphs = self.encoder.pack(structures)
         share = weight / weight.sum(axis=1, keepdims=True)
-        centre = share @ target  # [M]
+        target = np.broadcast_to(target, weight.shape)
+        centre = (share * target).sum(axis=1)  # [M]
         spread = np.sqrt((share * (target - centre[:, None]) ** 2).sum(axis=1))
         spread[~(spread > _TINY * np.maximum(1.0, np.abs(centre)))] = 1.0
         self.typical = float(np.diff(graphs.unit_start).mean())
@@ -147,9 +148,8 @@ class GraphMembers:
             if own.max_epochs is None:
                 course = replace(course, steps=max(1, round(own.share_of_steps * LABEL_STEPS)))
             course = replace(course, learning_rate=LABEL_RATE * own.learning_rate)
-        goal = np.broadcast_to(standard(target[None]), weight.shape)
         balanced = share * len(structures)
-        learner = Learner(net, graphs, goal, balanced, course, held_out)
+        learner = Learner(net, graphs, standard(target), balanced, course, held_out)
         run("labels", learner)
         self.net = learner.net.to("cpu")
         self.line = np.stack([centre, spread], axis=1)
@@ -279,14 +279,14 @@ def _device(name: str) -> str:
 
 
 def _lines(score: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The line of least squares from each member's scores [M, n] to the labels, never falling."""
+    """The line of least squares from each member's scores [M, n] to its labels [M, n], never falling."""
     lines = np.empty((len(score), 2))
-    for member, (said, share) in enumerate(zip(score, weight, strict=True)):
+    for member, (said, goal, share) in enumerate(zip(score, target, weight, strict=True)):
         unseen = (share == 0.0) & (weight > 0).any(axis=0)
         used = unseen.astype(float) if unseen.sum() >= _FEWEST else share
-        middle, level = np.average(said, weights=used), np.average(target, weights=used)
+        middle, level = np.average(said, weights=used), np.average(goal, weights=used)
         away = said - middle
-        slope = max(0.0, float(used @ (away * (target - level)) / max(used @ away**2, _TINY)))
+        slope = max(0.0, float(used @ (away * (goal - level)) / max(used @ away**2, _TINY)))
         lines[member] = level - slope * middle, slope
     return lines
 

@@ -57,17 +57,35 @@ def test_the_network_is_blended_with_its_teachers_and_saved(small, tmp_path):
 
 def test_a_network_does_not_see_the_fold_that_it_is_asked_about(small):
     fold = np.arange(45) % 3
-    shuffled = Y[:45].copy()
-    shuffled[fold == 1] = shuffled[fold == 1][::-1]  # the labels' distribution stays
-    assert (shuffled != Y[:45]).any()
+    other = Y[:45].copy()
+    other[fold == 1] = 5.0 - 3.0 * other[fold == 1] ** 2
     others, teachers = cells(20, 1), np.zeros((4, 20))
-    said = []
-    for y in (Y[:45], shuffled):
+    said, transforms = [], []
+    for y in (Y[:45], other):
         taught = graphs.TaughtGraphs(0, 1, 1e6)
         taught.fit(CELLS[:45], y, np.ones(45), fold, others, teachers)
         said.append(taught.members.predict(CELLS)[0])
-    np.testing.assert_allclose(said[0][1], said[1][1], rtol=0, atol=1e-3)
+        transforms.append([transform.state() for transform in taught.transforms])
+    np.testing.assert_array_equal(said[0][1], said[1][1])
     assert np.abs(said[0][0] - said[1][0]).max() > 0.1
+    assert transforms[0][1] == transforms[1][1]
+    assert transforms[0][0] != transforms[1][0]
+
+
+def test_what_is_said_of_a_fold_is_brought_back_by_labels_outside_of_it(small):
+    fold = np.arange(45) % 3
+    taught = graphs.TaughtGraphs(0, 1, 1e6)
+    told = taught.fit(CELLS[:45], Y[:45], np.ones(45), fold, [], np.zeros((4, 0)))
+    said = taught.members.predict(CELLS[:45])[0]
+    for number in range(3):
+        seen = fold != number
+        errors = [
+            taught.transforms[f].transform(Y[:45]) - said[f] for f in range(3)
+        ]  # of each fold's own network
+        away = np.choose(fold, errors)[seen]
+        deviation = np.full((~seen).sum(), np.sqrt(np.mean(away**2)))
+        expected = taught.transforms[number].moments(said[number, ~seen], deviation)[0]
+        np.testing.assert_allclose(told[~seen], expected, rtol=0, atol=1e-9)
 
 
 def test_a_network_learns_what_its_own_teacher_says(monkeypatch):
