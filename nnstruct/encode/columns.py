@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.encode.cell_columns import FAMILY, cell_blocks
 from nnstruct.encode.operator_columns import ColumnBlock, blocks, learn
 from nnstruct.encode.shortcuts import has_shortcuts, shortcut_block
 from nnstruct.properties import feature_names, features
@@ -39,6 +40,8 @@ def learn_columns(structures: Sequence[Structure]) -> dict[str, Any]:
         "directed": not undirected.all(),
         "undirected": bool(undirected.any()),
     }
+    if FAMILY in learned["families"]:
+        learned["cells"] = True
     if any(structure.attributes for structure in structures):
         learned["units"] = learn(list(dict.fromkeys(_trimmed(structures))))
     if any(has_shortcuts(structure) for structure in structures):
@@ -71,6 +74,8 @@ def column_blocks(structures: Sequence[Structure], learned: dict[str, Any]) -> l
     place = {structure: row for row, structure in enumerate(dict.fromkeys(trimmed))}
     rows = np.array([place[structure] for structure in trimmed])
     found = _blocks_of_trimmed(list(place), learned)
+    if learned.get("cells"):
+        found += cell_blocks(list(place))
     if learned.get("shortcuts"):
         found.append(shortcut_block(list(place)))
     family = _family_block(structures, trimmed, learned["families"])
