@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.encode.operator_columns import ColumnBlock
+from nnstruct.errors import StructureError
 from nnstruct.network.cell_layout import CONVOLUTIONS, POSITIONS, CellLayout
 from nnstruct.structure import Structure
 from nnstruct.structure.units import FLOWS, UNIT_ACTIVATIONS
@@ -69,13 +70,17 @@ def cell_blocks(structures: Sequence[Structure]) -> list[ColumnBlock]:
     list of ColumnBlock
         ``cost`` (numbers of weights, in all, by kind and by place, and multiply-adds for each pixel of the
         image) and ``features`` (of the features that are read: how many, and of what kind). NaN in the
-        rows of structures that are not of the family ``cnn``. Counts stand as ``log(1 + count)``.
+        rows of structures that are not of the family ``cnn``, or that no network can have. Counts stand as
+        ``log(1 + count)``.
     """
     names = cell_names()
     values = [np.full((len(structures), len(part)), np.nan) for part in names]
     for row, structure in enumerate(structures):
         if structure.family == FAMILY and structure.outputs.any():
-            cells = _Cells(structure)
+            try:
+                cells = _Cells(structure)
+            except StructureError:  # attributes that do not go together
+                continue
             values[0][row], values[1][row] = cells.cost(), cells.features()
     return [
         ColumnBlock(group, part, block)

@@ -97,6 +97,11 @@ def test_order_of_units_leaves_no_trace_and_other_families_have_none() -> None:
     assert [block.names for block in blocks] == list(cell_names())
 
 
+def test_a_structure_that_no_network_can_have_has_gaps() -> None:
+    back = cells([(0, 1)], ["conv3x3", "conv3x3"], stage=[1, 0])
+    assert all(np.isnan(block.values).all() for block in cell_blocks([back]))
+
+
 def test_the_table_has_them_for_convolutional_structures_alone() -> None:
     table = FeatureTable().fit(priors.sample(SPACE, 8, seed=0))
     assert {"cost", "features"} <= set(table.groups_)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nnstruct import Structure
+from nnstruct import Space, Structure, priors
+from nnstruct.network.cell_layout import CellLayout
 from nnstruct.predictors import GNN
 from nnstruct.predictors.gnn.neighbours import neighbours
 
@@ -65,3 +66,18 @@ def test_a_gnn_learns_from_structures_without_a_label():
 
     assert error(taught) < 0.5 * error(plain)
     assert error(drawn) < 0.5 * error(plain)
+
+
+def test_neighbours_of_convolutional_networks_can_be_built():
+    space = Space(
+        "cnn",
+        units=(4, 8),
+        operators=["conv3x3", "identity"],
+        channels=(3, 6),
+        stages=3,
+        joins=["concat", "sum"],
+    )
+    near = neighbours(priors.sample(space, 8, seed=0), 40, np.random.default_rng(0))
+    assert len(near) == 40
+    for structure in near:
+        CellLayout(structure)  # it refuses attributes that do not go together

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.errors import StructureError
+from nnstruct.network.cell_layout import Cells
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
 
@@ -62,13 +64,24 @@ def neighbours(structures: Sequence[Structure], count: int, rng: np.random.Gener
             if not by_attribute and vary:
                 edited = _rewired(made, rng)
             made = made if edited is None else edited
-        if made in known:
+        if made in known or not _can_be_built(made):
             misses += 1
             continue
         misses = 0
         known.add(made)
         found.append(made)
     return found
+
+
+def _can_be_built(structure: Structure) -> bool:
+    """Whether the attributes of convolution cells go together; of other families they always do."""
+    if structure.family != "cnn":
+        return True
+    try:
+        Cells.of(structure)
+    except StructureError:
+        return False
+    return True
 
 
 def _values(structures: Sequence[Structure]) -> dict[str, list[Any]]:
