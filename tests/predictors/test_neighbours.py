@@ -69,13 +69,9 @@ def test_a_gnn_learns_from_structures_without_a_label():
 
 
 def test_neighbours_of_convolutional_networks_can_be_built():
+    operators = ["conv3x3", "identity"]
     space = Space(
-        "cnn",
-        units=(4, 8),
-        operators=["conv3x3", "identity"],
-        channels=(3, 6),
-        stages=3,
-        joins=["concat", "sum"],
+        "cnn", units=(4, 8), operators=operators, channels=(3, 6), stages=3, joins=["concat", "sum"]
     )
     near = neighbours(priors.sample(space, 8, seed=0), 40, np.random.default_rng(0))
     assert len(near) == 40
