@@ -10,6 +10,7 @@ import numpy as np
 from nnstruct.encode.cell_columns import FAMILY, cell_blocks
 from nnstruct.encode.operator_columns import ColumnBlock, blocks, learn
 from nnstruct.encode.shortcuts import has_shortcuts, shortcut_block
+from nnstruct.encode.signal_columns import has_signal, signal_block
 from nnstruct.properties import feature_names, features
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -42,6 +43,8 @@ def learn_columns(structures: Sequence[Structure]) -> dict[str, Any]:
     }
     if FAMILY in learned["families"]:
         learned["cells"] = True
+    if has_signal(learned["families"]):
+        learned["signal"] = True
     if any(structure.attributes for structure in structures):
         learned["units"] = learn(list(dict.fromkeys(_trimmed(structures))))
     if any(has_shortcuts(structure) for structure in structures):
@@ -76,6 +79,8 @@ def column_blocks(structures: Sequence[Structure], learned: dict[str, Any]) -> l
     found = _blocks_of_trimmed(list(place), learned)
     if learned.get("cells"):
         found += cell_blocks(list(place))
+    if learned.get("signal"):
+        found.append(signal_block(list(place)))
     if learned.get("shortcuts"):
         found.append(shortcut_block(list(place)))
     family = _family_block(structures, trimmed, learned["families"])
