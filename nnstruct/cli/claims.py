@@ -43,7 +43,7 @@ def claims(
         outcome = run_claim(name, known[name])
         outcome.save(out)
         rows = [(measure.replace("_", " "), *outcome.interval(measure)) for measure in outcome.values]
-        screen.print(f"[bold]{name}[/]: {outcome.says}")
+        screen.print(f"{name}: {outcome.says}")
         screen.print(f"The paper: {outcome.figure} ({outcome.paper}).")
         screen.print(table(("measure", "mean", "from", "to"), rows))
         verdict = "It holds" if outcome.holds else "It does not hold"

@@ -59,6 +59,8 @@ def auto_compressing(
     layers: int = 10,
     kept: int = 5,
     epochs: int = 30,
+    learning_rate: float = 2e-3,
+    normalization: str = "default",
 ) -> dict[str, float]:
     """An auto-compressing network and a residual one of the same layers, cut behind some of them.
 
@@ -71,6 +73,9 @@ def auto_compressing(
     kept : int
         Layers before the cut.
     epochs : int
+    learning_rate : float
+    normalization : str
+        Of :class:`nnstruct.TrainConfig`.
 
     Returns
     -------
@@ -79,7 +84,13 @@ def auto_compressing(
         direct part of the first layer's gradient as a share of both parts' norms at the start.
     """
     data = load_task(task)
-    config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=2e-3, schedule="cosine")
+    config = TrainConfig(
+        epochs=epochs,
+        batch_size=64,
+        learning_rate=learning_rate,
+        schedule="cosine",
+        normalization=normalization,
+    )
     nets = {
         "compressing": AutoCompressing(sizes=[width] * (layers + 1)),
         "residual": ResidualChain(sizes=[width] * (layers + 1), skip=2),
