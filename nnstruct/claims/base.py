@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from nnstruct.registry import Registry
 
-
-class Study(Protocol):
-    """An experiment from one seed: it trains what it needs and gives numbers by name.
-
-    All keywords but ``seed`` are options of a claim's ``[study]``, with defaults.
-    """
-
-    def __call__(self, *, seed: int, **options: object) -> Mapping[str, float]:
-        """Run it once."""
-        ...
-
-
+# An experiment from one seed: it trains what it needs and gives numbers by name. All keywords but ``seed``
+# are options of a claim's ``[study]``, with defaults.
+Study = Callable[..., Mapping[str, float]]
 STUDIES: Registry[Study] = Registry("study")
 _FILES = ("capacity", "depth", "flows", "learning", "pruning", "scaling")
 

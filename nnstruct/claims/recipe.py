@@ -66,7 +66,7 @@ class Bound(Section):
         return self
 
 
-class ExpectedSection(Section):
+class VerdictSection(Section):
     """``[expected]``: what a run comes to, and for how long it goes.
 
     Parameters
@@ -86,7 +86,7 @@ class ClaimRecipe(Section):
     claim: ClaimSection
     study: StudySection
     holds: Annotated[list[Bound], Field(min_length=1)]
-    expected: ExpectedSection = ExpectedSection()
+    expected: VerdictSection = VerdictSection()
 
 
 def find_claims(folder: str | Path) -> dict[str, ClaimRecipe]:

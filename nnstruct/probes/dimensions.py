@@ -170,6 +170,11 @@ def independence_deficit(scores: np.ndarray, share: float = 0.95) -> np.ndarray:
         C where all others together do not reach it; 0 where a score does not vary. A class that few others
         decide has no say of its own: the deficit of Feng et al.
 
+    Raises
+    ------
+    InvalidInputError
+        If the scores are no finite matrix.
+
     References
     ----------
     Feng et al., arXiv:2206.06072, 2022.

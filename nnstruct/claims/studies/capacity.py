@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import nn
 
 from nnstruct.claims.base import STUDIES
 from nnstruct.modules import build_module
@@ -51,10 +52,10 @@ def memory(
     parts = [(points[a:b], labels[a:b]) for a, b in ((0, samples), (samples, -20), (-20, None))]
     task = Task.from_splits("random labels", *parts)
     config = TrainConfig(epochs=50, batch_size=50, learning_rate=3e-3)
-    found = {}
+    found: dict[str, float] = {}
     for name, widths in (("over", over), ("under", under)):
         structure = Structure.from_layers(list(widths))
-        module = build_module(structure, task, config, seed=seed)
+        module: nn.Module = build_module(structure, task, config, seed=seed)
         for turn in range(epochs // config.epochs):
             module, _ = fit(module, task, config, seed=seed + turn)
             kept = evaluate(module, task, split="train")["accuracy"]

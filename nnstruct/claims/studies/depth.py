@@ -92,10 +92,10 @@ def auto_compressing(
         normalization=normalization,
     )
     nets = {
-        "compressing": AutoCompressing(sizes=[width] * (layers + 1)),
-        "residual": ResidualChain(sizes=[width] * (layers + 1), skip=2),
+        "compressing": AutoCompressing(sizes=(width,) * (layers + 1)),
+        "residual": ResidualChain(sizes=(width,) * (layers + 1), skip=2),
     }
-    found = {}
+    found: dict[str, float] = {}
     for name, prior in nets.items():
         fresh = build_module(prior.sample(seed, family="mlp"), data, config, seed=seed)
         paths = gradient_paths(fresh, data).iloc[0]

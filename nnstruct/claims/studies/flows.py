@@ -132,7 +132,7 @@ def expansion(*, seed: int, width: int = 32, steps: int = 8) -> dict[str, float]
     digits = load_task("digits")
     flow = DiscretisedODE(lift=8, width=width, steps=steps, field=width, flow="gradient-flow")
     structure = flow.sample(seed, family="mlp")
-    plain = replace(structure, attributes={}, residual=None)
+    plain = replace(structure, attributes={}, residual=np.zeros_like(structure.residual))
     found = {}
     for name, chosen in (("flow", structure), ("plain", plain)):
         subject = subject_of(build_module(chosen, digits, seed=seed), digits)

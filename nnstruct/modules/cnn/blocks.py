@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ NORM_MOMENTUM = 0.1
 RUNNING = ("norm_mean", "norm_var")
 
 
-class CellBlock(nn.Module):
+class CellBlock(nn.Module, ABC):
     """What all blocks share: kernels for edges, and what follows a convolution.
 
     Parameters
@@ -87,6 +88,7 @@ class CellBlock(nn.Module):
             made = made + x
         return made
 
+    @abstractmethod
     def made(self, maps: Sequence[Tensor], image: Tensor) -> Tensor:
         """The block's map without what residual edges bring.
 
@@ -99,7 +101,6 @@ class CellBlock(nn.Module):
         -------
         Tensor [B, c, H', W']
         """
-        raise NotImplementedError
 
     def _add_vector_pieces(self, name: str) -> None:
         start = 0
