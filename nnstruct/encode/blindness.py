@@ -42,7 +42,7 @@ def check_shown(structures: Sequence[Structure], families: Sequence[str]) -> Non
             raise _blind(f"the units' {name} ({_some(seen)})", families)
     if len({int(structure.residual.sum()) for structure in structures}) > 1:
         with_it = _smallest([structure for structure in structures if structure.residual.any()])
-        if not _shown(((s, replace(s, residual=None)) for s in with_it), families):
+        if not _shown(((s, replace(s, residual=np.zeros_like(s.residual))) for s in with_it), families):
             raise _blind("residual edges", families)
     present = sorted({structure.family for structure in structures})
     for at, first in enumerate(present):

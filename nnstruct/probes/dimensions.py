@@ -196,7 +196,8 @@ def independence_deficit(scores: np.ndarray, share: float = 0.95) -> np.ndarray:
 
 def _deciders(values: np.ndarray, place: int, share: float) -> int:
     own, others = values[:, place], np.delete(values, place, axis=1)
-    total, left, chosen = float(own @ own), own, []
+    total, left = float(own @ own), own
+    chosen: list[int] = []
     # Rounding leaves a trace of what is explained in full.
     while left @ left > max(1.0 - share, 1e-12) * total:
         if len(chosen) == others.shape[1]:

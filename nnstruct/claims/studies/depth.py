@@ -84,13 +84,8 @@ def auto_compressing(
         direct part of the first layer's gradient as a share of both parts' norms at the start.
     """
     data = load_task(task)
-    config = TrainConfig(
-        epochs=epochs,
-        batch_size=64,
-        learning_rate=learning_rate,
-        schedule="cosine",
-        normalization=normalization,
-    )
+    config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=learning_rate, schedule="cosine")
+    config = config.model_copy(update={"normalization": normalization})
     nets = {
         "compressing": AutoCompressing(sizes=(width,) * (layers + 1)),
         "residual": ResidualChain(sizes=(width,) * (layers + 1), skip=2),

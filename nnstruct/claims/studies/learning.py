@@ -47,7 +47,7 @@ def increasing_complexity(
     data = load_task(task, train=train, val=300, test=3000)
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=learning_rate, optimizer="sgd")
     table = simplicity_over_training(starting_network(network, data, seed=seed), data, config, seed=seed)
-    found = {}
+    found: dict[str, float] = {}
     for when, row in (("early", table.iloc[1]), ("late", table.iloc[-1])):
         found |= {
             f"{when}_data": float(row["accuracy"]),
@@ -93,7 +93,8 @@ def tensor_rank(
     order = rng.permutation(len(data.train))
     guesses = rng.integers(data.num_classes, size=len(order))
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=3e-3, schedule="cosine")
-    found, gaps, bounds = {}, [], []
+    found: dict[str, float] = {}
+    gaps, bounds = [], []
     for share in noise:
         chosen = order[: round(share * len(order))]
         targets = data.train.targets.copy()

@@ -53,13 +53,13 @@ def class_blind(
     """
     data = load_task(task, train=train, val=500, test=4000)
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=1e-3)
-    found = {}
+    found: dict[str, float] = {}
     for name in ("blind", "uniform"):
         run = run_trajectory(
             network, data, [density, sparse], method=f"magnitude-class-{name}", config=config,
             retrain=retrain, seed=seed, structures=False,
         )  # fmt: skip
-        accuracy = trajectory_table(run).set_index("density")["after_test"]
+        accuracy = trajectory_table([run]).set_index("density")["after_test"]
         found |= {f"{name}_{share:g}": float(accuracy[share]) for share in (density, sparse)}
         found["dense"] = float(accuracy[1.0])
     return found | {
@@ -104,7 +104,7 @@ def n_of_m(
     config = TrainConfig(
         epochs=epochs, batch_size=64, learning_rate=learning_rate, optimizer="sgd", schedule="cosine"
     )
-    found = {}
+    found: dict[str, float] = {}
     for name, value in (("ste", 0.0), ("sr_ste", decay)):
         start = starting_network(network, data, seed=seed)
         sparse = prune(start, density, method="sr-ste", task=data, config=config, seed=seed, decay=value)
@@ -145,12 +145,12 @@ def pretrained(
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=1e-3)
     fresh = starting_network("mlp:100", known, seed=seed)
     taught, _ = fit(fresh, known, config.model_copy(update={"epochs": 6}), seed=seed)
-    found = {}
+    found: dict[str, float] = {}
     for name, start in (("scratch", fresh), ("pretrained", taught)):
         run = run_trajectory(
             start, data, [0.5, 0.2, density], config=config, retrain=retrain, seed=seed, structures=False
         )
-        accuracy = trajectory_table(run).set_index("density")["after_test"]
+        accuracy = trajectory_table([run]).set_index("density")["after_test"]
         found |= {name: float(accuracy[density]), f"{name}_dense": float(accuracy[1.0])}
     return found | {
         "gain": found["pretrained"] - found["scratch"],
@@ -253,5 +253,5 @@ def learned_masks(
         seed=seed,
         structures=False,
     )
-    found["magnitude"] = float(trajectory_table(run).set_index("density")["after_test"][density])
+    found["magnitude"] = float(trajectory_table([run]).set_index("density")["after_test"][density])
     return found | {"ours_less_magnitude": found["ours"] - found["magnitude"]}

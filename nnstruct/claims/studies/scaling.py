@@ -52,8 +52,10 @@ def rate_transfer(
         for width in widths:
             losses = []
             for rate in rates:
-                more = {"parametrization": "mup", "base_width": int(widths[0])} if name == "mup" else {}
-                config = TrainConfig(epochs=epochs, learning_rate=2.0**rate, **more)
+                config = TrainConfig(epochs=epochs, learning_rate=2.0**rate)
+                if name == "mup":
+                    more = {"parametrization": "mup", "base_width": int(widths[0])}
+                    config = config.model_copy(update=more)
                 (record,) = train(
                     [Structure.from_layers([width] * layers)], data, config=config, seeds=[seed]
                 )
