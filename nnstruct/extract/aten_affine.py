@@ -56,6 +56,19 @@ def _addmm(low: Lowering, bias: Any, x: Any, weight: Any, *, beta: float = 1, al
     return Ref(low.builder.affine(product.value, shift=low.array(bias, "bias"), operator="bias"))
 
 
+@handles("aten.baddbmm")
+def _baddbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Ref:
+    product = _matmul(low, left, right)
+    if alpha != 1:
+        product = Ref(low.builder.affine(product.value, scale=float(alpha), operator="scale"))
+    if beta == 0:
+        return product
+    if isinstance(bias, Ref):
+        shape, options = low.out_shape, {"function": "add"} | ({} if beta == 1 else {"alpha": float(beta)})
+        return Ref(low.builder.one("join", [product.value, bias.value], shape, options=options))
+    return Ref(low.builder.affine(product.value, shift=low.array(bias * beta, "bias"), operator="shift"))
+
+
 @handles("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten._sparse_mm")
 def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
     b = low.builder
@@ -231,7 +244,9 @@ def _lstm(
     low: Lowering, x: Any, state: Any, params: Any, has_biases: bool, num_layers: int, dropout: float,
     train: bool, bidirectional: bool, batch_first: bool,
 ) -> Any:  # fmt: skip
-    return _layers(low, "lstm", x, list(state), params, has_biases, num_layers, bidirectional, batch_first)
+    return recurrent_layers(
+        low, "lstm", x, list(state), params, has_biases, num_layers, bidirectional, batch_first
+    )
 
 
 @handles("aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
@@ -240,17 +255,17 @@ def _rnn(
     train: bool, bidirectional: bool, batch_first: bool,
 ) -> Any:  # fmt: skip
     cell = str(low.node.target).split(".")[1]
-    return _layers(low, cell, x, [state], params, has_biases, num_layers, bidirectional, batch_first)
+    return recurrent_layers(low, cell, x, [state], params, has_biases, num_layers, bidirectional, batch_first)
 
 
-def _layers(
+def recurrent_layers(
     low: Lowering, cell: str, x: Any, states: list[Any], params: Any, has_biases: bool, num_layers: int,
-    bidirectional: bool, batch_first: bool,
-) -> Any:  # fmt: skip
+    bidirectional: bool, batch_first: bool, extra: dict[str, Any] | None = None,
+) -> list[Ref]:  # fmt: skip
     named = [low.array(value, "weight") for value in params]
     stack = layers(cell, named, has_biases, num_layers * (2 if bidirectional else 1))
     given = [_state(low, state) for state in states]
-    made = run_layers(low.builder, cell, low.ref(x), stack, given, bidirectional, batch_first)
+    made = run_layers(low.builder, cell, low.ref(x), stack, given, bidirectional, batch_first, extra)
     return [Ref(value) for value in made]
 
 

@@ -126,10 +126,12 @@ def is_view(node: fx.Node) -> bool:
     -------
     bool
     """
+    if node.op != "call_function":
+        return False
+    if node.target is operator.getitem:  # a part of a split; results of other operations are their own
+        return isinstance(node.args[0], fx.Node) and is_view(node.args[0])
     name = str(node.target).split(".")[1:2]
-    return node.op == "call_function" and (
-        node.target is operator.getitem or bool(name and name[0] in _VIEWS)
-    )
+    return bool(name and name[0] in _VIEWS)
 
 
 def viewed(node: Any) -> list[fx.Node]:

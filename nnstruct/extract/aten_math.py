@@ -284,12 +284,23 @@ def _attention(
     low: Lowering, query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0,
     causal: bool = False, *, scale: Any = None, enable_gqa: bool = False,
 ) -> Ref:  # fmt: skip
-    if enable_gqa or isinstance(mask, Ref):
-        raise low.unsupported("have as many key as query heads, and a constant mask")
+    if isinstance(mask, Ref):
+        raise low.unsupported("have a constant mask")
+    if enable_gqa:  # a head of keys and values for several heads of queries
+        heads = low.shape(query)[-3]
+        key, value = (_shared_heads(low, part, heads) for part in (key, value))
     tensors = {} if mask is None else {"mask": _finite_mask(low, mask)}
     options = {"causal": bool(causal), "scale": None if scale is None else float(scale)}
     inputs = [low.ref(part) for part in (query, key, value)]
     return Ref(low.builder.one("attention", inputs, low.out_shape, options=options, tensors=tensors))
+
+
+def _shared_heads(low: Lowering, x: Any, heads: int) -> Ref:
+    shape = list(low.shape(x))
+    own = shape[-3]
+    shape[-3] = heads
+    options = {"axis": len(shape) - 3, "indices": np.repeat(np.arange(own), heads // own).tolist()}
+    return Ref(low.builder.one("take", [low.ref(x)], shape, options=options))
 
 
 def _finite_mask(low: Lowering, mask: Tensor) -> tuple[str, np.ndarray]:

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from nnstruct.extract.aten_affine import many, pad
-from nnstruct.extract.aten_math import add
 from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
 _SAME = (
     "aten.contiguous", "aten.clone", "aten.alias", "aten.detach", "aten.dropout",
     "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout", "aten.lift_fresh_copy",
-    "aten.native_dropout", "aten.positive", "aten.view_as",
+    "aten.native_dropout", "aten.positive",
 )  # fmt: skip
 
 
@@ -27,9 +26,11 @@ def _same(low: Lowering, x: Any, *_: Any, **__: Any) -> Any:
 
 @handles(
     "aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.unflatten", "aten.unsqueeze",
-    "aten.squeeze", "aten._reshape_alias", "aten.view_copy",
+    "aten.squeeze", "aten._reshape_alias", "aten.view_copy", "aten.view_as", "aten.reshape_as",
 )  # fmt: skip
-def _reshape(low: Lowering, x: Any, *_: Any, **__: Any) -> Ref:
+def _reshape(low: Lowering, x: Any, *_: Any, **__: Any) -> Any:
+    if isinstance(x, Tensor):
+        return low.hold(x.reshape(low.out_shape), low.names.get(id(x), ""))
     return Ref(low.builder.reshape(x.value, low.out_shape))
 
 
@@ -139,7 +140,9 @@ def _unbind(low: Lowering, x: Any, axis: int = 0) -> list[Ref]:
 
 
 @handles("aten.expand", "aten.expand_as", "aten.broadcast_to")
-def _expand(low: Lowering, x: Any, *_: Any, **__: Any) -> Ref:
+def _expand(low: Lowering, x: Any, *_: Any, **__: Any) -> Any:
+    if isinstance(x, Tensor):  # only the other one's shape is asked for
+        return low.hold(x.expand(low.out_shape), low.names.get(id(x), ""))
     return Ref(low.builder.expand(x.value, low.out_shape))
 
 
@@ -194,55 +197,6 @@ def _roll(low: Lowering, x: Any, shifts: Any, dims: Any = ()) -> Ref:
         raise low.unsupported("name its axes")
     options = {"shifts": many(shifts, 1), "axes": [d % len(low.shape(x)) for d in many(dims, 1)]}
     return Ref(low.builder.one("roll", [x.value], low.shape(x), options=options))
-
-
-@handles("aten.index_select")
-def _index_select(low: Lowering, x: Any, axis: int, index: Any) -> Ref:
-    if not isinstance(x, Ref) or isinstance(index, Ref):
-        raise low.unsupported("take constant places of a value")
-    return Ref(take(low, x.value, axis % len(low.shape(x)), index.cpu().numpy()))
-
-
-@handles("aten.index_add")
-def _index_add(low: Lowering, x: Any, axis: int, index: Any, source: Any, *, alpha: float = 1) -> Ref:
-    if isinstance(index, Ref):
-        raise low.unsupported("add at constant places")
-    b, shape = low.builder, low.shape(x)
-    axis %= len(shape)
-    places = index.cpu().numpy()
-    value = low.ref(source)
-    added = b.shape[value][axis]
-    sizes = [size if place != axis else 1 for place, size in enumerate(shape)]
-    zero = b.one("constant", [], sizes, tensors={"value": ("zeros", np.zeros(sizes, dtype=np.float32))})
-    both = b.concat([value, zero], axis)
-    total: Any = x
-    while (places >= 0).any():
-        # One turn takes each place once; what is added there again comes in the next.
-        first = [int(np.flatnonzero(places == place)[0]) for place in np.unique(places[places >= 0])]
-        order = np.full(shape[axis], added)
-        order[places[first]] = first
-        spread = b.one("take", [both], shape, options={"axis": axis, "indices": order.tolist()})
-        total = add(low, total, Ref(spread), alpha=alpha)
-        places = places.copy()
-        places[first] = -1
-    return total if isinstance(total, Ref) else Ref(low.ref(total))
-
-
-@handles("aten.index")
-def _index(low: Lowering, x: Any, indices: Any) -> Ref:
-    chosen = [axis for axis, index in enumerate(indices) if index is not None]
-    if len(chosen) != 1 or not isinstance(indices[chosen[0]], Tensor) or not isinstance(x, Ref):
-        raise low.unsupported("take constant places along one axis")
-    index = indices[chosen[0]]
-    if index.dim() != 1:
-        raise low.unsupported("take constant places along one axis")
-    values = (
-        index.nonzero()[:, 0]
-        if index.dtype.is_floating_point is False and str(index.dtype) == "torch.bool"
-        else index
-    )
-    places = values.cpu().numpy() % low.shape(x)[chosen[0]]
-    return Ref(take(low, x.value, chosen[0], places))
 
 
 @handles("aten.upsample_nearest1d", "aten.upsample_nearest2d", "aten.upsample_nearest3d")

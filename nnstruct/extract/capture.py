@@ -7,13 +7,15 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.export._tree_utils import reorder_kwargs
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.extract.objects import flat_tensors, holds_objects, split
 
 _LOUD = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export")
 
@@ -31,12 +33,15 @@ class Captured:
         What those are called.
     inputs : list of torch.fx.Node
         Placeholders that the caller gives, in order.
+    given : dict of torch.fx.Node to Tensor
+        What the example has for them.
     """
 
     graph: fx.Graph
     known: dict[fx.Node, Any]
     names: dict[fx.Node, str]
     inputs: list[fx.Node]
+    given: dict[fx.Node, Tensor] = field(default_factory=dict)
 
 
 def capture(module: nn.Module, example: Any) -> Captured:
@@ -69,6 +74,11 @@ def capture(module: nn.Module, example: Any) -> Captured:
             return _exported(shadow, args, kwargs)
         except Exception as error:  # torch.export raises whatever the module's code raises
             reason = error
+        if holds_objects((args, kwargs)) or "flatten" in str(reason):
+            try:
+                return _exported(*_with_plain_arguments(shadow_of(module).eval(), args, kwargs), {})
+            except Exception as error:
+                reason = error
         try:
             return _followed(shadow_of(module, copy_buffers=True).eval(), args, kwargs)
         except Exception as error:
@@ -132,6 +142,21 @@ def _quiet() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
+def _with_plain_arguments(
+    shadow: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[nn.Module, tuple[Any, ...]]:
+    """A shadow that takes and gives nothing but tensors, and those that it takes."""
+    tensors, rebuild = split(args, kwargs)
+    forward = shadow.forward
+
+    def plain(*given: Tensor) -> list[Tensor]:
+        positional, named = rebuild(given)
+        return flat_tensors(forward(*positional, **named))
+
+    shadow.forward = plain  # type: ignore[method-assign]
+    return shadow, tuple(tensors)
+
+
 def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
     program = torch.export.export(module, args, kwargs, strict=False)
     signature = program.graph_signature
@@ -143,6 +168,8 @@ def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     objects = signature.inputs_to_lifted_custom_objs
     given = set(signature.user_inputs)
     first = {id(value): name for name, value in [*module.named_parameters(), *module.named_buffers()]}
+    flat = torch.utils._pytree.tree_leaves((args, reorder_kwargs(kwargs, program.call_spec.in_spec)))
+    values = dict(zip(signature.user_inputs, flat, strict=True))
     captured = Captured(program.graph, {}, {}, [])
     for node in program.graph.nodes:
         if node.op != "placeholder":
@@ -156,6 +183,7 @@ def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             captured.known[node] = program.constants[objects[node.name]]
         elif node.name in given and isinstance(node.meta.get("val"), Tensor):
             captured.inputs.append(node)
+            captured.given[node] = values[node.name]
         else:
             captured.known[node] = node.meta.get("val")
     _unify(captured, [*module.named_parameters(), *module.named_buffers()])
@@ -183,20 +211,22 @@ def _memory(value: Tensor) -> tuple[Any, ...] | None:
 def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    tensors, rebuild = _split(args, kwargs)
+    tensors, rebuild = split(args, kwargs)
 
     def run(*given: Tensor) -> Any:
         positional, named = rebuild(given)
-        return module(*positional, **named)
+        return flat_tensors(module(*positional, **named))
 
     traced = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
         *tensors
     )
     names = {id(value): name for name, value in [*module.named_parameters(), *module.named_buffers()]}
     captured = Captured(traced.graph, {}, {}, [])
+    values = iter(tensors)
     for node in traced.graph.nodes:
         if node.op == "placeholder":
             captured.inputs.append(node)
+            captured.given[node] = next(values)
         elif node.op == "get_attr":
             value = _attribute(traced, str(node.target))
             captured.known[node] = value
@@ -210,16 +240,3 @@ def _attribute(module: nn.Module, path: str) -> Any:
     for part in path.split("."):
         value = getattr(value, part)
     return value
-
-
-def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
-    flat, spec = torch.utils._pytree.tree_flatten((args, kwargs))
-    places = [place for place, value in enumerate(flat) if isinstance(value, Tensor)]
-
-    def rebuild(given: tuple[Tensor, ...]) -> Any:
-        filled = list(flat)
-        for place, value in zip(places, given, strict=True):
-            filled[place] = value
-        return torch.utils._pytree.tree_unflatten(filled, spec)
-
-    return [flat[place] for place in places], rebuild

@@ -130,16 +130,19 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
     """
     from nnstruct.extract import (  # noqa: F401  (they register handlers)
         aten_affine,
+        aten_index,
         aten_logic,
         aten_math,
         aten_moves,
+        aten_packed,
         aten_places,
     )
     from nnstruct.extract.capture import capture
     from nnstruct.extract.loops import find_loops
     from nnstruct.extract.lowering import Lowering
+    from nnstruct.extract.masks import fix_masks
 
-    captured = capture(module, example_input)
+    captured = fix_masks(capture(module, example_input))
     loops = find_loops(captured)
     if loops.turns:
         try:

@@ -78,6 +78,7 @@ def run_layers(
     states: Sequence[int | None],
     bidirectional: bool,
     batch_first: bool,
+    extra: Mapping[str, Any] | None = None,
 ) -> list[int]:
     """Emit the steps of a stack of recurrent layers.
 
@@ -94,6 +95,8 @@ def run_layers(
     bidirectional : bool
     batch_first : bool
         Whether the input is [B, T, F].
+    extra : mapping, optional
+        Further options of the steps, as for :func:`one_layer`.
 
     Returns
     -------
@@ -107,8 +110,9 @@ def run_layers(
         for place in range(first, first + directions):
             given = [None if state is None else builder.select(state, 0, place) for state in states]
             out, *last = one_layer(
-                builder, cell, value, stack[place], given, reverse=place > first, batch_first=batch_first
-            )
+                builder, cell, value, stack[place], given, reverse=place > first, batch_first=batch_first,
+                extra=extra,
+            )  # fmt: skip
             outputs.append(out)
             for kind, state in enumerate(last):
                 final[kind].append(builder.reshape(state, (1, *builder.shape[state])))

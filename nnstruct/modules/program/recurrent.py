@@ -141,5 +141,6 @@ def _cell(step: Step, value: Tensor, states: list[Tensor], tensors: Tensors) -> 
         kept = 1 - given if step.options.get("coupled") else functions[0](clipped(sums[1]))
         memory = kept * memory + given * functions[1](clipped(sums[2]))
         shown = sums[3] if peephole is None else sums[3] + peephole[1] * memory
-        return [functions[0](clipped(shown)) * functions[2](memory), memory]
+        made = functions[0](clipped(shown)) * functions[2](memory)
+        return [made @ tensors["weight_hr"].T if "weight_hr" in tensors else made, memory]
     return [functions[0](clipped(inner[0] + outer[0] + rows[0]))]

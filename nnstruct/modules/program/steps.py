@@ -170,7 +170,7 @@ _RUNNERS: dict[str, Runner] = {
         values[0], tensors["weight"], tensors.get("bias")
     ),
     "conv": _conv,
-    "embedding": lambda step, values, tensors: functional.embedding(values[0], tensors["weight"]),
+    "embedding": lambda step, values, tensors: functional.embedding(values[0].long(), tensors["weight"]),
     "bilinear": lambda step, values, tensors: functional.bilinear(
         values[0], values[1], tensors["weight"], tensors.get("bias")
     ),
