@@ -1,6 +1,7 @@
 """Predict the performance of networks from their structures, with an uncertainty."""
 
 from nnstruct.predictors.adaboost import AdaBoost
+from nnstruct.predictors.assessor import SemiSupervisedAssessor
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.bayesian_ridge import BayesianRidge
 from nnstruct.predictors.conformal import Conformal
@@ -37,6 +38,7 @@ __all__ = [
     "Mean",
     "Predictor",
     "RandomForest",
+    "SemiSupervisedAssessor",
     "SourceModels",
     "WeightGraphNetwork",
     "WeightStatistics",

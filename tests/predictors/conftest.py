@@ -22,11 +22,16 @@ SMALL: dict[str, dict] = {
     "hist-gradient-boosting": {"members": 3, "max_iter": 15},
     "gaussian-process": {"restarts": 0},
     "weight-statistics": {"predictor": "bayesian-ridge"},
+    "semi-supervised-assessor": {"hidden": 16, "embedding": 8, "members": 2, "steps": 60},
     "conformal": {"predictor": "bayesian-ridge", "folds": 3},
 }
 # Float32 sums over units change in the last digits with their order, and learning only comes near a constant.
 FLOAT32 = {"tolerance": 1e-5, "constant_tolerance": 0.02}
-TOLERANCES: dict[str, dict[str, float]] = {"gnn": FLOAT32, "weight-gnn": FLOAT32}
+TOLERANCES: dict[str, dict[str, float]] = {
+    "gnn": FLOAT32,
+    "weight-gnn": FLOAT32,
+    "semi-supervised-assessor": {"constant_tolerance": 0.02},
+}
 
 
 def small_predictor(name: str, **parameters) -> Predictor:
