@@ -165,7 +165,7 @@ def test_an_output_reached_by_a_delayed_edge_is_not_isolated() -> None:
     [
         (
             {"colour": ["red"] * 4},
-            "attributes must be among operator, .*, groups, got 'colour'",
+            "attributes must be among operator, .*, groups, tie, got 'colour'",
         ),
         ({3: ["red"] * 4}, "attributes must be among"),
         ({"operator": ["add"] * 3}, r"attributes\['operator'\] must hold 4 values, got 3"),

@@ -29,8 +29,8 @@ def lipschitz_chain(
     width: int = 48,
     steps: int = 4,
     epochs: int = 12,
-    attack: float = 0.06,
-    noise: float = 0.4,
+    attack: float = 0.03,
+    noise: float = 0.3,
 ) -> dict[str, float]:
     """A gradient flow, whose steps are 1-Lipschitz, against the same network without the equation.
 
@@ -57,14 +57,14 @@ def lipschitz_chain(
         brings the states of two test images apart.
     """
     data = load_task(task, train=train, val=300, test=2000)
-    flow = DiscretisedODE(lift=8, width=width, steps=steps, field=width, flow="gradient-flow")
+    flow = DiscretisedODE(lift=width, width=width, steps=steps, field=width, flow="gradient-flow")
     structure = flow.sample(seed, family="mlp")
     plain = Structure(
         structure.edge_index, structure.num_units, inputs=structure.inputs, outputs=structure.outputs,
         residual=structure.residual,
     )  # fmt: skip
-    states = [8 + np.arange(width), structure.num_units - width + np.arange(width)]
-    config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=2e-3, schedule="cosine")
+    states = [width + np.arange(width), structure.num_units - width + np.arange(width)]
+    config = TrainConfig(epochs=epochs, batch_size=32, learning_rate=1e-3, schedule="cosine")
     found = {}
     for name, chosen in (("flow", structure), ("residual", plain)):
         module, _ = fit(build_module(chosen, data, config, seed=seed), data, config, seed=seed)
@@ -130,7 +130,7 @@ def expansion(*, seed: int, width: int = 32, steps: int = 8) -> dict[str, float]
         The largest spectral norm of the chain's Jacobian over 8 random inputs.
     """
     digits = load_task("digits")
-    flow = DiscretisedODE(lift=8, width=width, steps=steps, field=width, flow="gradient-flow")
+    flow = DiscretisedODE(lift=width, width=width, steps=steps, field=width, flow="gradient-flow")
     structure = flow.sample(seed, family="mlp")
     plain = replace(structure, attributes={}, residual=np.zeros_like(structure.residual))
     found = {}
@@ -138,7 +138,7 @@ def expansion(*, seed: int, width: int = 32, steps: int = 8) -> dict[str, float]
         subject = subject_of(build_module(chosen, digits, seed=seed), digits)
         x, lengths = subject.encode(digits.test)
         place = np.argsort(np.argsort(chosen.layer, kind="stable"))
-        ends = (8 + np.arange(width), chosen.num_units - width + np.arange(width))
+        ends = (width + np.arange(width), chosen.num_units - width + np.arange(width))
         by_input = _slopes(subject, x[:8], lengths[:8])  # [8, N, inputs]
         norms = []
         for slopes in by_input:
