@@ -46,6 +46,10 @@ attention             a unit for each head's scores (``identity``   the same
 operation (top k,     a unit for each channel of its result, with   the same
 gather by values,     ``identity`` edges from all that it may read
 grid sample)
+mask, lengths,       none; integers that only say where to look    none
+edges of a graph      are constants of the example
+scale of pairs of     a unit for each place that the sum is taken   the same
+units, and its sum    at; an edge for each factor that is not 0
 resize                part of the units before it                   a unit for each position; ``identity``
                                                                     edges that carry the coefficients
 opaque                a unit for each channel of its result, with   the same

@@ -153,7 +153,7 @@ def _with_plain_arguments(
         positional, named = rebuild(given)
         return flat_tensors(forward(*positional, **named))
 
-    shadow.forward = plain  # type: ignore[method-assign]
+    shadow.forward = plain
     return shadow, tuple(tensors)
 
 

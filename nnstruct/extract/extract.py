@@ -41,7 +41,9 @@ def extract(
     module : torch.nn.Module
         A module of nnstruct gives back the Structure that it was built from.
     example_input : Tensor, tuple of arguments or dict of keyword arguments
-        Something that the module takes; not needed for a module of nnstruct.
+        Something that the module takes; not needed for a module of nnstruct. Integers and booleans that only
+        say where it looks (masks, lengths, edges of a graph) are constants, and no inputs of the network;
+        tensors inside other objects (caches) are inputs.
     resolution : str
         ``unit``: neurons, hidden units and channels, with kernels and gates as vectors on the
         edges. ``weight``: every weight an edge, convolutions unrolled over their positions.

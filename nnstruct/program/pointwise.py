@@ -10,6 +10,7 @@ import numpy as np
 
 from nnstruct.program.blocks import identity_edges
 from nnstruct.program.movement import NO_UNIT, compressed
+from nnstruct.program.scales import follow_scale, summed_pairs
 from nnstruct.program.sizes import with_window
 from nnstruct.program.steps import Step, UnsupportedOperationError
 from nnstruct.program.unrolled import Template, adaptive_pairs, convolution_pairs, pool_edges
@@ -82,11 +83,13 @@ def _activation(wiring: Wiring, index: int, step: Step) -> None:
     over_all = step.options.get("function") == "dynamic_quantize"  # the range of all of them
     if over_all or (axis is not None and wiring.ids[step.outputs[0]].shape[axis] > 1):
         wiring.groups[wiring.open[step.outputs[0]]].mixing = True
+    follow_scale(wiring, step)
 
 
 @rule("affine")
 def _affine(wiring: Wiring, index: int, step: Step) -> None:
     join_or_own(wiring, index, step)
+    follow_scale(wiring, step)
     out = step.outputs[0]
     group = wiring.groups[wiring.open[out]]
     scale = wiring.constant(step, "scale")
@@ -160,6 +163,8 @@ def _reduce(wiring: Wiring, index: int, step: Step) -> None:
     if all(ids.shape[axis] == 1 for axis in axes):
         out = ids if step.options["keepdim"] else ids.squeeze(axes)
         join_or_own(wiring, index, step, out)
+        return
+    if summed_pairs(wiring, index, step, label(step)):
         return
     rows = np.broadcast_to(
         ids, [wiring.shape[value][axis] if axis in axes else size for axis, size in enumerate(ids.shape)]

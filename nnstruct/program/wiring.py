@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +94,7 @@ class Wiring:
         self.num_units = 0
         self.cells: dict[tuple[str, ...], tuple[int, int, np.ndarray]] = {}  # see recurrent.py
         self.symbols: dict[int, int] = {}  # unit of a discrete input -> its number of symbols
+        self.scales: dict[int, Any] = {}  # see scales.py
 
     # ---- what the rules use
 
