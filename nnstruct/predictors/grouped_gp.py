@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import linalg
@@ -11,7 +11,10 @@ from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
-from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
+from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
+from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
+from nnstruct.predictors.checks import check_deviations, check_labels
 from nnstruct.predictors.gp_kernel import Evidence, GroupedKernel, factorised, left_out
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
@@ -21,6 +24,7 @@ from nnstruct.structure import Structure
 
 CLIP = 6.0
 _CHUNK = 4_000_000  # covariances at a time
+_REMEMBERED = 20_000  # rows of columns
 
 
 @PREDICTORS.register("grouped-gp")
@@ -104,6 +108,7 @@ class GroupedGaussianProcess(Predictor):
         weight: np.ndarray | None,
         y_std: np.ndarray | None = None,
     ) -> None:
+        self.__dict__.pop("_rows_seen", None)
         self.table_ = FeatureTable(self.families).fit(structures)
         table = self.table_.transform(structures)
         self.fit_table(table, list(self.table_.groups_.values()), y, weight, y_std)
@@ -144,12 +149,8 @@ class GroupedGaussianProcess(Predictor):
             if len(kept) > most:
                 chosen = np.sort(generator(self._seed("rows")).choice(len(kept), most, replace=False))
                 kept, share = kept[chosen], share[chosen]
-            self.transform_ = LabelTransform(self.label).fit(y[kept])
-            target = self.transform_.transform(y[kept])
             noise = np.zeros(len(kept)) if y_std is None else y_std[kept]
-            self.level_ = NoiseLevel().fit(y[kept], noise)
-            slope = np.minimum(self.transform_.slope(y[kept]), 1e6)
-            known = np.minimum(noise * slope, 10.0) ** 2
+            target, known = self._targets(y[kept], noise)
             self.centre_, self.scale_ = table[kept].mean(axis=0), table[kept].std(axis=0)
             self.scale_[~(self.scale_ > 1e-12 * np.maximum(1.0, np.abs(self.centre_)))] = 1.0
             self.rows_ = self._scaled(table[kept])
@@ -161,6 +162,106 @@ class GroupedGaussianProcess(Predictor):
             self.kernel_, self.evidence_ = evidence.best(steps, start)
             self.noise_ = self.kernel_.noise * share + known  # [n]
             self._condition(target)
+
+    def condition(
+        self,
+        structures: Sequence[Structure | Network],
+        y: Sequence[float] | np.ndarray,
+        *,
+        y_std: Sequence[float] | np.ndarray | None = None,
+    ) -> Self:
+        """Rest predictions on other labels, with columns and kernel as they were fitted.
+
+        It costs one Cholesky factorisation, where ``fit`` searches for the kernel's parameters. A search
+        that is told a few more scores calls it between two fits. What is done to labels is fitted anew.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+            All that predictions are to rest on, those of ``fit`` included. Of more than ``max_rows`` a
+            random part is taken.
+        y : array-like of float, shape [n]
+        y_std : array-like of float, shape [n], optional
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidInputError
+            If a structure, a label or a deviation breaks its rule.
+        """
+        self._check_fitted()
+        checked = self._checked(structures)
+        if len(checked) < 2:
+            raise InvalidInputError("structures", "hold at least 2", len(checked))
+        labels, noise = check_labels(y, len(checked)), check_deviations(y_std, len(checked))
+        most = check_integer(self.max_rows, "max_rows", low=2)
+        kept = np.arange(len(checked))
+        if len(kept) > most:
+            kept = np.sort(generator(self._seed("rows")).choice(len(kept), most, replace=False))
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            self.rows_ = self._scaled(self._transformed([checked[i] for i in kept]))
+            self.kept_ = kept
+            std = np.zeros(len(kept)) if noise is None else noise[kept]
+            target, known = self._targets(labels[kept], std)
+            self.noise_ = self.kernel_.noise + known
+            self._condition(target)
+        self.num_structures_, self.training_digest_ = len(checked), digest(checked)
+        return self
+
+    def joint(self, structures: Sequence[Structure | Network]) -> tuple[np.ndarray, np.ndarray, float]:
+        """The joint normal distribution of the transformed labels without noise.
+
+        The transform is increasing, so that ranks, and whether one structure beats another, are those of
+        the labels; a value above all labels seen is possible, which :meth:`predict` is not free to say.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length m
+
+        Returns
+        -------
+        mean : float64 [m]
+        covariance : float64 [m, m]
+        noise : float
+            Variance of the noise of one more label, in the same units.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        self._check_fitted()
+        checked = self._checked(structures)
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            scaled = self._scaled(self._transformed(checked))
+            cross = self.kernel_(scaled, self.rows_)  # [m, n]
+            half = linalg.solve_triangular(self.factor_, cross.T, lower=True, check_finite=False)
+            covariance = self.kernel_(scaled, scaled) - half.T @ half
+        np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 1e-10))
+        return cross @ self.alpha_, covariance, self.kernel_.noise
+
+    def _transformed(self, structures: list[Structure]) -> np.ndarray:
+        """Columns of structures, remembered by fingerprint, since a search asks for the same again."""
+        known = self.__dict__.setdefault("_rows_seen", {})
+        if len(known) > _REMEMBERED:
+            known.clear()
+        fresh = list({s.fingerprint: s for s in structures if s.fingerprint not in known}.values())
+        if fresh:
+            known.update(zip((s.fingerprint for s in fresh), self.table_.transform(fresh), strict=True))
+        return np.stack([known[s.fingerprint] for s in structures])
+
+    def _targets(self, y: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fit what is done to labels; the transformed ones and the variance of their known noise."""
+        self.transform_ = LabelTransform(self.label).fit(y)
+        self.level_ = NoiseLevel().fit(y, noise)
+        slope = np.minimum(self.transform_.slope(y), 1e6)
+        return self.transform_.transform(y), np.minimum(noise * slope, 10.0) ** 2
 
     def _condition(self, target: np.ndarray) -> None:
         self.target_ = target

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from nnstruct.search.acquisition import ACQUISITIONS
 from nnstruct.search.breeding import Candidate, breed
+from nnstruct.search.choice import JOINT_ACQUISITIONS
+from nnstruct.search.final import Final
 from nnstruct.search.genome import Genome
-from nnstruct.search.guide import CorrectedGuide
+from nnstruct.search.guide import CorrectedGuide, Guide, JointGuide
 from nnstruct.search.operators import OPERATORS, Operator
 from nnstruct.search.search import Search
 from nnstruct.search.selection import SELECTIONS, Selection, Tournament, Truncation, survivors
+from nnstruct.search.spaces import CellSpace, SearchSpace, TableSpace
 
 __all__ = [
     "ACQUISITIONS",
+    "JOINT_ACQUISITIONS",
     "OPERATORS",
     "SELECTIONS",
     "Candidate",
+    "CellSpace",
     "CorrectedGuide",
+    "Final",
     "Genome",
+    "Guide",
+    "JointGuide",
     "Operator",
     "Search",
+    "SearchSpace",
     "Selection",
+    "TableSpace",
     "Tournament",
     "Truncation",
     "breed",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnstruct.search.operators import OPERATORS
 from nnstruct.search.selection import Selection
+from nnstruct.search.spaces import SearchSpace, as_search_space
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
 
@@ -40,18 +40,19 @@ def breed(
     scores: np.ndarray,
     count: int,
     *,
-    space: Space,
+    space: Space | SearchSpace,
     rng: np.random.Generator,
     selection: Selection,
     crossover_rate: float = 0.3,
     mutation_rate: float = 0.3,
     known: AbstractSet[str] = frozenset(),
+    rates: Mapping[str, float] | None = None,
 ) -> list[Candidate]:
     """Offspring that are new: none isomorphic to another or to a known structure.
 
     With probability ``crossover_rate`` two parents are crossed, otherwise one is mutated; then
     one more mutation follows with probability ``mutation_rate``, and again after each that
-    did. The mutation is drawn from all registered ones; where it cannot apply, another is tried.
+    did. The mutation is drawn from those of the space; where it cannot apply, another is tried.
 
     Parameters
     ----------
@@ -59,12 +60,14 @@ def breed(
     scores : float [P]
         The higher, the better.
     count : int
-    space : Space
+    space : Space or SearchSpace
     rng : numpy.random.Generator
     selection : Selection
     crossover_rate, mutation_rate : float
     known : set of str
         Fingerprints that may not come up.
+    rates : mapping of str to float, optional
+        The chance of each mutation that the space names; equal ones by default.
 
     Returns
     -------
@@ -84,11 +87,12 @@ def breed(
     5
     """
     found: list[Candidate] = []
+    where = as_search_space(space)
     seen, misses = set(known), 0
     while len(found) < count and misses < PATIENCE:
         mates = [population[index] for index in selection(scores, 2, rng)]
-        child = _mate(mates, space, rng, crossover_rate, mutation_rate)
-        if child is None or child.structure.fingerprint in seen:
+        child = _mate(mates, where, rng, crossover_rate, mutation_rate, rates or {})
+        if child is None or child.structure.fingerprint in seen or not where.contains(child.structure):
             misses += 1
             continue
         misses = 0
@@ -99,40 +103,49 @@ def breed(
 
 def _mate(
     mates: Sequence[Structure],
-    space: Space,
+    space: SearchSpace,
     rng: np.random.Generator,
     crossover_rate: float,
     mutation_rate: float,
+    rates: Mapping[str, float],
 ) -> Candidate | None:
     names: list[str] = []
     child, parents = mates[0], mates[:1]
-    if rng.random() < crossover_rate and mates[0] is not mates[1]:
-        crossed = _apply(2, mates, space, rng)
+    cross = getattr(space, "cross", None)
+    if cross is not None and rng.random() < crossover_rate and mates[0] is not mates[1]:
+        crossed = cross(mates[0], mates[1], rng)
         if crossed is not None:
-            child, parents = crossed[0], mates
-            names.append(crossed[1])
+            child, parents = crossed, mates
+            names.append(_operator(crossed, "crossover"))
     while not names or rng.random() < mutation_rate:
-        mutated = _apply(1, [child], space, rng)
+        mutated = _mutated(child, space, rng, rates)
         if mutated is None:
             break
-        child = mutated[0]
-        names.append(mutated[1])
+        child = mutated
+        names.append(_operator(mutated, "mutation"))
     if not names:
         return None
     operator, fingerprints = "+".join(names), [parent.fingerprint for parent in parents]
-    if len(names) > 1:
+    if len(names) > 1 and child.origin.get("kind") == "search":
         child = child.with_origin(kind="search", operator=operator, parents=fingerprints)
     return Candidate(child, operator, tuple(fingerprints))
 
 
-def _apply(
-    arity: int, parents: Sequence[Structure], space: Space, rng: np.random.Generator
-) -> tuple[Structure, str] | None:
-    """The first operator of that arity, in random order, that can apply."""
-    registered = (OPERATORS[name] for name in OPERATORS)
-    operators = [one for one in registered if one.arity == arity and one.applies_to(space)]
-    for index in rng.permutation(len(operators)).tolist():
-        child = operators[index](parents, rng, space)
+def _mutated(
+    structure: Structure, space: SearchSpace, rng: np.random.Generator, rates: Mapping[str, float]
+) -> Structure | None:
+    """By an operator drawn by its rate, or by another one where that cannot apply."""
+    left = dict(rates)
+    while left:
+        names, chances = list(left), np.array(list(left.values()))
+        name = names[int(rng.choice(len(names), p=chances / chances.sum()))]
+        child = space.mutate(structure, rng, operator=name)  # type: ignore[call-arg]
         if child is not None:
-            return child, operators[index].name
-    return None
+            return child
+        del left[name]
+    return None if rates else space.mutate(structure, rng)
+
+
+def _operator(structure: Structure, otherwise: str) -> str:
+    name = structure.origin.get("operator")
+    return name if isinstance(name, str) else otherwise

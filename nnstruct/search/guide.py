@@ -49,6 +49,40 @@ class Guide(Protocol):
         """
 
 
+@runtime_checkable
+class JointGuide(Protocol):
+    """A guide that knows how its errors hang together, and takes new scores without a new fit."""
+
+    def condition(self, structures: Any, y: Any) -> Any:
+        """Rest predictions on other scores, with whatever ``fit`` chose.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        y : float [n]
+
+        Returns
+        -------
+        JointGuide
+            Itself.
+        """
+
+    def joint(self, structures: Any) -> tuple[np.ndarray, np.ndarray, float]:
+        """The joint distribution of true scores, on any scale that rises with the score.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length m
+
+        Returns
+        -------
+        mean : float64 [m]
+        covariance : float64 [m, m]
+        noise : float
+            Variance of the noise of a measurement.
+        """
+
+
 @dataclass(frozen=True)
 class CorrectedGuide:
     """A fitted guide plus a second one that was fitted on the first one's errors.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.search.structure_json import structure_from_json, structure_to_json
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
     import optuna
-    import pandas as pd
 
 PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
 TOLD = "told"
 _FORMAT = 1
-_SETTINGS, _BATCH = "nnstruct_settings", "nnstruct_batch"
+_SETTINGS, _BATCH, _RETRAINED = "nnstruct_settings", "nnstruct_batch", "nnstruct_retrained"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,23 @@ class Entry:
         """Of the structure."""
         return self.structure.fingerprint
 
+    def inside(self, space: Any) -> bool:
+        """Whether a space contains the structure; remembered for each space.
+
+        Parameters
+        ----------
+        space : SearchSpace
+
+        Returns
+        -------
+        bool
+        """
+        known = self.__dict__.get("_inside")
+        if known is None or known[0] is not space:
+            known = (space, bool(space.contains(self.structure)))
+            self.__dict__["_inside"] = known
+        return known[1]
+
     def attributes(self) -> dict[str, Any]:
         """JSON values for the trial, without those unknown; :func:`_entry_of` reads them back."""
         predicted = {"prediction": self.prediction, "std": self.std}
@@ -75,11 +92,42 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fit:
-    """Which trials a guide was fitted on: all with a number below ``trials``, save the pending ones."""
+    """Which trials a guide was fitted on: all with a number below ``trials``, save the pending ones.
+
+    Of a guide that can take scores in without a new fit, ``anchor`` names the trials of its last new fit.
+    """
 
     generation: int
     trials: int
     pending: tuple[int, ...]
+    anchor: tuple[int, tuple[int, ...]] | None = None
+
+    def to_json(self) -> list[Any]:
+        """JSON values; :meth:`from_json` reads them back.
+
+        Returns
+        -------
+        list
+        """
+        anchor = None if self.anchor is None else [self.anchor[0], list(self.anchor[1])]
+        return [self.generation, self.trials, list(self.pending), anchor]
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> Fit:
+        """A fit from its JSON values.
+
+        Parameters
+        ----------
+        values : list
+
+        Returns
+        -------
+        Fit
+        """
+        generation, trials, pending, *more = values
+        kept = more[0] if more else None
+        anchor = None if kept is None else (int(kept[0]), tuple(kept[1]))
+        return cls(generation, trials, tuple(pending), anchor)
 
 
 class Ledger:
@@ -131,7 +179,7 @@ class Ledger:
         candidates = [entry.attributes() for entry in entries]
         batch = {
             "generation": self.generation,
-            "fit": None if fit is None else [fit.generation, fit.trials, list(fit.pending)],
+            "fit": None if fit is None else fit.to_json(),
             "candidates": candidates,
         }
         self.study.set_user_attr(_BATCH, batch)
@@ -176,6 +224,21 @@ class Ledger:
         else:
             self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
 
+    @property
+    def retrained(self) -> dict[str, float]:
+        """Scores of finalists by fingerprint; see :meth:`nnstruct.search.Search.finish`."""
+        return dict(self.study.user_attrs.get(_RETRAINED, {}))
+
+    def keep_retrained(self, scores: Mapping[str, float]) -> None:
+        """Keep scores of finalists beside the trials.
+
+        Parameters
+        ----------
+        scores : mapping of str to float
+            By fingerprint; those of another call stay.
+        """
+        self.study.set_user_attr(_RETRAINED, {**self.retrained, **scores})
+
     def _check_settings(self, settings: dict[str, Any]) -> None:
         stored = self.study.user_attrs.get(_SETTINGS)
         if stored is None:
@@ -217,99 +280,31 @@ class Ledger:
                 trials = self.study.get_trials(deepcopy=False)
             self.generation = batch["generation"] + 1
             if batch["fit"] is not None:
-                generation, count, pending = batch["fit"]
-                self.fit = Fit(generation, count, tuple(pending))
+                self.fit = Fit.from_json(batch["fit"])
         known = {entry.number for entry in self.entries}
         fresh = [trial for trial in trials if trial.number not in known and "structure" in trial.user_attrs]
         self.entries += [_entry_of(trial) for trial in fresh]
 
 
-def history_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The columns of :attr:`nnstruct.search.Search.history`, one row an entry.
+def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
+    """Each structure with a finite score once, and the mean of its scores.
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : iterable of Entry
 
     Returns
     -------
-    pandas.DataFrame
+    structures : list of Structure, length m
+        The one measured first comes first.
+    scores : float64 [m]
     """
-    import pandas as pd
-
-    columns: dict[str, tuple[list[Any], str]] = {
-        "trial": ([e.number for e in entries], "int64"),
-        "fingerprint": ([e.fingerprint for e in entries], "str"),
-        "score": ([np.nan if e.score is None else e.score for e in entries], "float64"),
-        "prediction": ([np.nan if e.prediction is None else e.prediction for e in entries], "float64"),
-        "std": ([np.nan if e.std is None else e.std for e in entries], "float64"),
-        "operator": ([e.operator for e in entries], "str"),
-        "generation": ([e.generation for e in entries], "int64"),
-        "units": ([e.structure.num_units for e in entries], "int64"),
-        "edges": ([e.structure.forward_edges.shape[1] for e in entries], "int64"),
-        "state": ([e.state for e in entries], "str"),
-    }
-    return pd.DataFrame({name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()})
-
-
-def structure_to_json(structure: Structure) -> dict[str, Any]:
-    """A structure as JSON values; units are named by number wherever flags would be long.
-
-    Parameters
-    ----------
-    structure : Structure
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> from nnstruct import Structure
-    >>> row = structure_to_json(Structure.from_layers([2, 1]))
-    >>> row["forward"], row["inputs"]
-    ([[0, 1], [2, 2]], [0, 1])
-    >>> structure_from_json(row) == Structure.from_layers([2, 1])
-    True
-    """
-    return {
-        "family": structure.family,
-        "num_units": structure.num_units,
-        "forward": structure.forward_edges.tolist(),
-        "recurrent": structure.recurrent_edges.tolist(),
-        "inputs": np.flatnonzero(structure.inputs).tolist(),
-        "outputs": np.flatnonzero(structure.outputs).tolist(),
-        "attributes": {name: list(values) for name, values in structure.attributes.items()},
-        "origin": dict(structure.origin),
-    } | ({"residual": places} if (places := np.flatnonzero(structure.residual).tolist()) else {})
-
-
-def structure_from_json(row: Mapping[str, Any]) -> Structure:
-    """The structure that :func:`structure_to_json` wrote.
-
-    Parameters
-    ----------
-    row : mapping
-
-    Returns
-    -------
-    Structure
-    """
-    units = np.arange(row["num_units"])
-    forward = np.array(row["forward"], dtype=np.int64).reshape(2, -1)
-    delayed = np.array(row["recurrent"], dtype=np.int64).reshape(2, -1)
-    count = forward.shape[1] + delayed.shape[1]
-    return Structure(
-        np.concatenate([forward, delayed], axis=1),
-        row["num_units"],
-        recurrent=np.repeat([False, True], [forward.shape[1], delayed.shape[1]]),
-        family=row["family"],
-        inputs=np.isin(units, row["inputs"]),
-        outputs=np.isin(units, row["outputs"]),
-        attributes=row["attributes"],
-        residual=np.isin(np.arange(count), row.get("residual", [])),
-        origin=row["origin"],
-    )
+    measured: dict[str, tuple[Structure, list[float]]] = {}
+    for entry in entries:
+        if entry.state == COMPLETE and entry.score is not None:
+            measured.setdefault(entry.fingerprint, (entry.structure, []))[1].append(entry.score)
+    means = np.array([np.mean(scores) for _, scores in measured.values()], dtype=np.float64)
+    return [structure for structure, _ in measured.values()], means
 
 
 def _entry_of(trial: optuna.trial.FrozenTrial) -> Entry:

@@ -1,4 +1,4 @@
-"""From what is known to what is asked next: draw or breed many, predict, keep the most promising."""
+"""From what is known to what is asked next: draw and breed many, predict, choose the most promising."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct import priors
 from nnstruct.errors import InvalidInputError
-from nnstruct.search.acquisition import ACQUISITIONS
+from nnstruct.search.belief import Beliefs
 from nnstruct.search.breeding import Candidate, breed
-from nnstruct.search.guide import predict
-from nnstruct.search.ledger import COMPLETE, Entry
+from nnstruct.search.choice import choose, promise
+from nnstruct.search.ledger import PENDING, Entry, scored
 from nnstruct.search.selection import Selection, survivors
+from nnstruct.search.spaces import SearchSpace
 from nnstruct.structure import Structure
-from nnstruct.structure.space import Space
 
 _ROUNDS = 3
+# Structures told that a batch is compared with, the best of them.
+_INCUMBENTS = 40
+# Structures around which all neighbours are looked at, where a space lists them.
+_CENTRES, _NEIGHBOURS = 3, 60
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,13 @@ class Strategy:
         As in :class:`~nnstruct.search.Search`.
     """
 
-    space: Space
+    space: SearchSpace
     sign: float
     population: int
+    initial: int
     offspring: int
+    inner_generations: int
+    elite: int
     selection: Selection
     removal: str
     crossover_rate: float
@@ -44,27 +50,6 @@ class Strategy:
     acquisition: str
     exploration: float
     random_share: float
-
-
-def scored(entries: Sequence[Entry]) -> tuple[list[Structure], np.ndarray]:
-    """Each structure with a finite score once, and the mean of its scores.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-
-    Returns
-    -------
-    structures : list of Structure, length m
-        The one measured first comes first.
-    scores : float64 [m]
-    """
-    measured: dict[str, tuple[Structure, list[float]]] = {}
-    for entry in entries:
-        if entry.state == COMPLETE and entry.score is not None:
-            measured.setdefault(entry.fingerprint, (entry.structure, []))[1].append(entry.score)
-    means = np.array([np.mean(scores) for _, scores in measured.values()], dtype=np.float64)
-    return [structure for structure, _ in measured.values()], means
 
 
 def propose(
@@ -78,9 +63,9 @@ def propose(
 ) -> list[Entry]:
     """The ``n`` structures to ask next, as entries without a trial.
 
-    Structures are drawn from the priors until ``population`` of them are in the space; the rest is
-    bred. With a guide, each part is chosen from ``offspring`` times as many, and a share of
-    what is bred gives way to draws from the priors that no guide chooses.
+    Structures are drawn from the space until ``initial`` of them are known; the rest is bred.
+    With a guide, each part is chosen from ``offspring`` times as many, and a share of
+    what is bred gives way to draws that no guide chooses.
 
     Parameters
     ----------
@@ -104,120 +89,208 @@ def propose(
         If fewer than ``n`` new structures were found.
     """
     space = strategy.space
-    inside = [entry for entry in entries if space.contains(entry.structure)]
+    inside = [entry for entry in entries if entry.inside(space)]
     started = len({entry.fingerprint for entry in inside})
     known = {entry.fingerprint for entry in entries}
-    factor = 1 if guide is None else strategy.offspring
+    pools = _Pools(
+        strategy, inside, known, rng, None if guide is None else Beliefs(guide, strategy.sign, inside)
+    )
 
-    first = min(n, max(0, strategy.population - started))
+    first = min(n, max(0, strategy.initial - started))
     unscreened = 0 if guide is None else int(rng.binomial(n - first, strategy.random_share))
-    drawn = _draw(space, first * factor + unscreened, known, rng)
-    pools = [(drawn[unscreened:], first), (drawn[:unscreened], unscreened)]
-    wanted = n - sum(min(quota, len(pool)) for pool, quota in pools)
-    if wanted:
-        bred = _breed(strategy, inside, drawn, wanted * factor, known, rng)
-        pools.append((bred, wanted))
-        missing = max(0, wanted - len(bred))
-        pools.append((_draw(space, missing, known, rng), missing))
-    short = n - sum(min(quota, len(pool)) for pool, quota in pools)
-    pools[0] = (pools[0][0], pools[0][1] + short)
-    found = sum(min(quota, len(pool)) for pool, quota in pools)
-    if found < n:
+    chosen = pools.drawn(first)
+    chosen += pools.at_random(unscreened)
+    chosen += pools.bred(n - len(chosen))
+    chosen += pools.at_random(n - len(chosen))
+    if len(chosen) < n:
         raise InvalidInputError(
             "n",
-            f"be at most {found}, the new structures found in {space} beside {started} known ones",
+            f"be at most {len(chosen)}, the new structures found in {space!r} beside {started} known ones",
             n,
             "The space seems to be exhausted: widen it, or stop here.",
         )
-    _, scores = scored(entries)
-    return _screen(strategy, pools, guide, strategy.sign * scores, generation)
+    predicted = pools.predictions([candidate.structure for candidate in chosen])
+    return [
+        Entry(-1, c.structure, c.operator, c.parents, generation, prediction=mean, std=std)
+        for c, (mean, std) in zip(chosen, predicted, strict=True)
+    ]
 
 
-def _draw(space: Space, count: int, known: set[str], rng: np.random.Generator) -> list[Candidate]:
-    """Up to ``count`` structures from the priors that are new; adds them to ``known``."""
-    found: list[Candidate] = []
-    for _ in range(_ROUNDS):
-        missing = count - len(found)
-        if missing <= 0:
-            break
-        for structure in _sample(space, missing, int(rng.integers(2**31))):
-            if structure.fingerprint not in known:
-                known.add(structure.fingerprint)
-                found.append(Candidate(structure))
-    return found
+class _Pools:
+    """Candidates by the way they come about; none twice, none that is known."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        inside: Sequence[Entry],
+        known: set[str],
+        rng: np.random.Generator,
+        beliefs: Beliefs | None,
+    ) -> None:
+        self.strategy, self.inside, self.known, self.rng, self.beliefs = strategy, inside, known, rng, beliefs
+        self.fresh: list[Structure] = []
+
+    def at_random(self, count: int) -> list[Candidate]:
+        """Draws that no guide chooses."""
+        found: list[Candidate] = []
+        for _ in range(_ROUNDS):
+            missing = count - len(found)
+            if missing <= 0:
+                break
+            for structure in self.strategy.space.draw(missing, self.rng):
+                if structure.fingerprint not in self.known and len(found) < count:
+                    self.known.add(structure.fingerprint)
+                    found.append(Candidate(structure))
+        self.fresh += [candidate.structure for candidate in found]
+        return found
+
+    def drawn(self, count: int) -> list[Candidate]:
+        """Draws, screened by the guide where there is one."""
+        if self.beliefs is None or not count:
+            return self.at_random(count)
+        return self._chosen(self.at_random(count * self.strategy.offspring), count)
+
+    def bred(self, count: int) -> list[Candidate]:
+        """Offspring of the best."""
+        if count <= 0:
+            return []
+        if self.beliefs is None:
+            parents, scores = self._told_parents()
+            return self._offspring(parents, scores, count)
+        return self._chosen(self._evolved(count * self.strategy.offspring), count)
+
+    def predictions(self, structures: list[Structure]) -> list[tuple[float | None, float | None]]:
+        """The guide's mean and standard deviation, in the units of the scores."""
+        if self.beliefs is None or not structures:
+            return [(None, None)] * len(structures)
+        mean, std = self.beliefs.predict(structures)
+        return list(zip(mean.tolist(), std.tolist(), strict=True))
+
+    def _chosen(self, pool: list[Candidate], count: int) -> list[Candidate]:
+        if self.beliefs is None or not pool:
+            return pool[:count]
+        pending = [e.structure for e in self.inside if e.state == PENDING]
+        belief = self.beliefs.of([c.structure for c in pool], pending, most_told=_INCUMBENTS)
+        strategy = self.strategy
+        places = choose(strategy.acquisition, belief, count, strategy.exploration, self.rng)
+        taken = set(places)
+        # Those that are not asked may come up again.
+        self.known -= {c.structure.fingerprint for i, c in enumerate(pool) if i not in taken}
+        return [pool[place] for place in places]
+
+    def _told_parents(self) -> tuple[list[Structure], np.ndarray]:
+        strategy = self.strategy
+        parents, scores = scored(self.inside)
+        kept = survivors(strategy.sign * scores, strategy.population, strategy.removal)
+        parents, scores = [parents[index] for index in kept], strategy.sign * scores[kept]
+        if not parents:  # nothing is told yet: whatever is known will do
+            parents = self._any_parents()
+            scores = np.zeros(len(parents))
+        return parents, scores
+
+    def _any_parents(self) -> list[Structure]:
+        return [entry.structure for entry in self.inside] + self.fresh
+
+    def _offspring(self, parents: list[Structure], scores: np.ndarray, count: int) -> list[Candidate]:
+        if not parents:
+            return []
+        strategy = self.strategy
+        bred = breed(
+            parents,
+            scores,
+            count,
+            space=strategy.space,
+            rng=self.rng,
+            selection=strategy.selection,
+            crossover_rate=strategy.crossover_rate,
+            mutation_rate=strategy.mutation_rate,
+            known=self.known,
+            rates=operator_rates(strategy, self.inside),
+        )
+        self.known |= {candidate.structure.fingerprint for candidate in bred}
+        return bred
+
+    def _evolved(self, count: int) -> list[Candidate]:
+        """Candidates of some generations, each bred from the best so far in the guide's eyes.
+
+        The first parents are the structures that the guide believes to be best, not those whose scores
+        were: what one lucky training told is weighed with all the rest.
+        """
+        assert self.beliefs is not None
+        strategy = self.strategy
+        told, belief = self.beliefs.told()
+        order = np.argsort(-belief, kind="stable")[: strategy.elite]
+        parents, ranks = [told[i] for i in order], belief[order]
+        if not parents:
+            parents = self._any_parents()
+            ranks = np.zeros(len(parents))
+        best = float(ranks.max()) if len(ranks) else 0.0
+        pool = self._neighbours(parents)
+        share = -(-count // (strategy.inner_generations + 1))
+        pool += self.at_random(share)
+        ranked = self._promise(pool, best)
+        for _ in range(strategy.inner_generations):
+            kept = np.argsort(-ranked, kind="stable")[: strategy.elite]
+            mates = parents + [pool[i].structure for i in kept]
+            scores = np.concatenate([ranks, ranked[kept]])
+            bred = self._offspring(mates, scores, share)
+            if not bred:
+                break
+            pool += bred
+            ranked = np.concatenate([ranked, self._promise(bred, best)])
+        return pool
+
+    def _neighbours(self, centres: Sequence[Structure]) -> list[Candidate]:
+        near = getattr(self.strategy.space, "neighbours", None)
+        if near is None:
+            return []
+        found: list[Candidate] = []
+        for centre in centres[:_CENTRES]:
+            around = near(centre)
+            for index in self.rng.permutation(len(around))[:_NEIGHBOURS].tolist():
+                structure = around[index]
+                if structure.fingerprint not in self.known:
+                    self.known.add(structure.fingerprint)
+                    found.append(Candidate(structure, "neighbour", (centre.fingerprint,)))
+        return found
+
+    def _promise(self, pool: Sequence[Candidate], best: float) -> np.ndarray:
+        assert self.beliefs is not None
+        if not pool:
+            return np.zeros(0)
+        mean, std = self.beliefs.moments([c.structure for c in pool])
+        return promise(self.strategy.acquisition, mean, std, best, self.strategy.exploration)
 
 
-def _sample(space: Space, count: int, seed: int) -> list[Structure]:
-    while count:
-        try:
-            return priors.sample(space, count, seed=seed)
-        except InvalidInputError:  # the priors have fewer distinct structures in this space
-            count //= 2
-    return []
+def operator_rates(strategy: Strategy, entries: Sequence[Entry]) -> dict[str, float]:
+    """The chance of each mutation, learned from the scores of those that it made.
 
+    A child counts as a success where its score beats its parent's. Chances are in proportion to the
+    estimated rate of success, ``(successes + 1) / (trials + 2)``, with a floor of half the equal share
+    (probability matching; Thierens, 2005).
 
-def _breed(
-    strategy: Strategy,
-    inside: Sequence[Entry],
-    drawn: Sequence[Candidate],
-    count: int,
-    known: set[str],
-    rng: np.random.Generator,
-) -> list[Candidate]:
-    parents, scores = scored(inside)
-    kept = survivors(strategy.sign * scores, strategy.population, strategy.removal)
-    parents, scores = [parents[index] for index in kept], strategy.sign * scores[kept]
-    if not parents:  # nothing is told yet: whatever is known will do
-        parents = [entry.structure for entry in inside] + [candidate.structure for candidate in drawn]
-        scores = np.zeros(len(parents))
-    if not parents:
-        return []
-    bred = breed(
-        parents,
-        scores,
-        count,
-        space=strategy.space,
-        rng=rng,
-        selection=strategy.selection,
-        crossover_rate=strategy.crossover_rate,
-        mutation_rate=strategy.mutation_rate,
-        known=known,
-    )
-    known |= {candidate.structure.fingerprint for candidate in bred}
-    return bred
+    Parameters
+    ----------
+    strategy : Strategy
+    entries : sequence of Entry
 
-
-def _screen(
-    strategy: Strategy,
-    pools: Sequence[tuple[list[Candidate], int]],
-    guide: Any,
-    scores: np.ndarray,
-    generation: int,
-) -> list[Entry]:
-    """The best of each pool up to its quota, in order of their rank within the pool."""
-    everything = [candidate for pool, _ in pools for candidate in pool]
-    mean, std, rank = None, None, np.zeros(len(everything))
-    if guide is not None:
-        mean, std = predict(guide, [candidate.structure for candidate in everything])
-        best = float(scores.max()) if len(scores) else float((strategy.sign * mean).max())
-        acquisition = ACQUISITIONS[strategy.acquisition]
-        rank = acquisition(strategy.sign * mean, std, best, strategy.exploration)
-    chosen: list[Entry] = []
-    start = 0
-    for pool, quota in pools:
-        order = start + np.argsort(-rank[start : start + len(pool)], kind="stable")[:quota]
-        start += len(pool)
-        for index in order.tolist():
-            candidate = everything[index]
-            chosen.append(
-                Entry(
-                    -1,
-                    candidate.structure,
-                    candidate.operator,
-                    candidate.parents,
-                    generation,
-                    prediction=None if mean is None else float(mean[index]),
-                    std=None if std is None else float(std[index]),
-                )
-            )
-    return chosen
+    Returns
+    -------
+    dict of str to float
+        They sum to 1; empty where the space does not name its mutations.
+    """
+    names = tuple(getattr(strategy.space, "operators", ()))
+    if not names:
+        return {}
+    structures, scores = scored(entries)
+    score = dict(zip((s.fingerprint for s in structures), strategy.sign * scores, strict=True))
+    trials, wins = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for entry in entries:
+        if entry.operator not in trials or entry.fingerprint not in score or len(entry.parents) != 1:
+            continue
+        if entry.parents[0] in score:
+            trials[entry.operator] += 1
+            wins[entry.operator] += bool(score[entry.fingerprint] > score[entry.parents[0]])
+    rate = np.array([(wins[name] + 1) / (trials[name] + 2) for name in names])
+    floor = 0.5 / len(names)
+    return dict(zip(names, (floor + 0.5 * rate / rate.sum()).tolist(), strict=True))

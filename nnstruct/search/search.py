@@ -8,34 +8,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.checks import check_integer, check_number
-from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.random import check_seed, generator
-from nnstruct.search.acquisition import ACQUISITIONS
-from nnstruct.search.guide import FEWEST_SCORES, Guide, fit_guide, is_fitted
-from nnstruct.search.ledger import PENDING, TOLD, Fit, Ledger, history_table
-from nnstruct.search.proposals import Strategy, propose, scored
+from nnstruct.search.choice import check_acquisition
+from nnstruct.search.guide import Guide
+from nnstruct.search.ledger import PENDING, Fit, Ledger
+from nnstruct.search.outcome import DIRECTIONS, Outcome
+from nnstruct.search.proposals import Strategy, propose
+from nnstruct.search.refits import Refits
 from nnstruct.search.selection import REMOVALS, Selection, as_selection
+from nnstruct.search.spaces import SearchSpace, as_search_space, family_of, settings_of
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
-    import optuna
-    import pandas as pd
-
-_DIRECTIONS = {"maximize": 1.0, "minimize": -1.0}
+    pass
 
 
-class Search:
+class Search(Outcome):
     """Genetic search over structures, screened by a predictor, recorded in an Optuna study.
 
-    The first ``population`` structures come from the priors. From then on each call of
-    :meth:`ask` breeds ``offspring * n`` new structures from the best of those told (mutation
-    and crossover), lets the guide predict their scores, and returns the ``n`` most promising; a
-    share of fresh draws from the priors keeps the search and the guide from narrowing. Without
-    a guide, ``n`` offspring are bred and returned: plain evolution. No structure is asked twice,
-    whatever its units are called.
+    The first ``initial`` structures are draws from the space. From then on each call of :meth:`ask`
+    lets some generations of structures evolve on what the guide thinks of them, ``offspring * n`` in
+    all, and returns ``n`` of them that are promising together: the second in view of the first. Parents
+    are the structures that the guide believes to be best, so that a lucky training does not lead the
+    search astray. A share of draws that no guide chooses keeps the search from narrowing, and mutations
+    that have led to better scores come up more often. Without a guide, ``n`` offspring of the best of
+    those told are bred and returned: plain evolution. No structure is asked twice, whatever its units
+    are called.
 
     The guide is refitted as scores come in, always on a clone. A guide that comes fitted keeps
     what it knows: the clone learns what it gets wrong, and both predictions are added. One that
@@ -50,10 +52,14 @@ class Search:
 
     Parameters
     ----------
-    space : Space
-        Bounds that every structure asked keeps.
+    space : Space or SearchSpace
+        Bounds that every structure asked keeps; or an own space with ``draw``, ``mutate`` and
+        ``contains``, such as :class:`~nnstruct.search.CellSpace` and :class:`~nnstruct.search.TableSpace`.
     guide : Predictor, optional
-        Anything with ``fit(structures, y)`` and ``predict(structures, return_std=True)``.
+        Anything with ``fit(structures, y)`` and ``predict(structures, return_std=True)``. One with
+        ``joint`` and ``condition`` too, as
+        :class:`~nnstruct.predictors.GroupedGaussianProcess` has, is asked how its errors hang together,
+        and is fitted anew only when there are a fifth more scores.
     seed : int
         With the same seed and the same scores told, the same structures are asked.
     storage : str or optuna storage, optional
@@ -63,9 +69,15 @@ class Search:
         ``"nnstruct-search"`` by default.
     direction : {"maximize", "minimize"}
     population : int
-        Structures that may become parents.
+        Structures that may become parents, without a guide.
+    initial : int, optional
+        Structures drawn before any is bred; ``population`` by default.
     offspring : int
-        Structures bred for each one returned, where there is a guide to choose.
+        Candidates for each structure returned, where there is a guide to choose.
+    inner_generations : int
+        Generations in which those candidates evolve.
+    elite : int
+        Parents of the first of them, and most structures of each that become parents of the next.
     selection : {"tournament", "truncation"} or Selection
         How parents are drawn from the population.
     removal : {"worst", "oldest"}
@@ -74,8 +86,8 @@ class Search:
         Share of offspring with two parents, in [0, 1].
     mutation_rate : float
         Chance of each further mutation, in [0, 1).
-    acquisition : {"ucb", "mean", "ei"}
-        How prediction and uncertainty make a rank; see :mod:`nnstruct.search.acquisition`.
+    acquisition : {"ucb", "mean", "ei", "nei", "thompson"}
+        How prediction and uncertainty make a choice; see :func:`nnstruct.search.choice.choose`.
     exploration : float
         Weight of the uncertainty, in standard deviations; not negative.
     random_share : float
@@ -98,7 +110,7 @@ class Search:
 
     def __init__(
         self,
-        space: Space,
+        space: Space | SearchSpace,
         guide: Guide | None = None,
         *,
         seed: int = 0,
@@ -106,7 +118,10 @@ class Search:
         study_name: str | None = None,
         direction: str = "maximize",
         population: int = 32,
+        initial: int | None = None,
         offspring: int = 20,
+        inner_generations: int = 4,
+        elite: int = 10,
         selection: str | Selection = "tournament",
         removal: str = "worst",
         crossover_rate: float = 0.3,
@@ -124,7 +139,10 @@ class Search:
         self.study_name = study_name
         self.direction = direction
         self.population = population
+        self.initial = initial
         self.offspring = offspring
+        self.inner_generations = inner_generations
+        self.elite = elite
         self.selection = selection
         self.removal = removal
         self.crossover_rate = crossover_rate
@@ -136,8 +154,8 @@ class Search:
         self.load_if_exists = load_if_exists
         self._ledger: Ledger | None = None
         self._handed_out: set[int] = set()
-        self._guide: Any = None
-        self._guide_fit: Fit | None = None
+        self._refits = Refits()
+        self._belief: tuple[int, dict[str, float]] | None = None
 
     # ---- the loop
 
@@ -168,9 +186,8 @@ class Search:
             rng = generator(self.seed, "search", ledger.generation)
             fit = self._refit(ledger)
             generation = ledger.generation
-            proposed = propose(
-                self._strategy(), ledger.entries, self._guide, n, generation=generation, rng=rng
-            )
+            guide = self._refits.guide if fit is not None else None
+            proposed = propose(self._strategy(), ledger.entries, guide, n, generation=generation, rng=rng)
             waiting = ledger.add_batch(proposed, fit)
         asked = waiting[:n]
         self._handed_out |= {entry.number for entry in asked}
@@ -235,72 +252,38 @@ class Search:
                 rows.setdefault(structure.fingerprint, (structure, score))
         self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
 
-    # ---- what came of it
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """One row a trial, in order.
-
-        Columns: ``trial``, ``fingerprint``, ``score`` (NaN while pending or where it failed),
-        ``prediction`` and ``std`` (the guide's, when the structure was asked; else NaN),
-        ``operator`` (``prior``, ``told``, or operators joined by ``+``), ``generation``,
-        ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed).
-        """
-        return history_table(self._open().entries)
-
-    @property
-    def best(self) -> Structure:
-        """The structure inside the space with the best mean score; the earlier of equals."""
-        return self._best()[0]
-
-    @property
-    def best_score(self) -> float:
-        """The mean score of :attr:`best`."""
-        return self._best()[1]
-
-    @property
-    def study(self) -> optuna.Study:
-        """The Optuna study underneath, for its plots and optuna-dashboard."""
-        return self._open().study
-
-    @property
-    def guide_(self) -> Any:
-        """The guide that the last :meth:`ask` screened with: a refitted clone."""
-        if self._guide is None:
-            raise NotFittedError(
-                f"guide_ exists after an ask with a fitted guide or {FEWEST_SCORES} scores to fit it on."
-            )
-        return self._guide
-
     # ---- inside
 
     def _open(self) -> Ledger:
         if self._ledger is None:
             self._validate()
-            settings = {"seed": int(self.seed), "space": self.space.to_dict()}
+            self._space = as_search_space(self.space)
+            settings = {"seed": int(self.seed), "space": dict(settings_of(self._space))}
             name = self.study_name or "nnstruct-search"
             self._ledger = Ledger(self.storage, name, self.direction, settings, self.load_if_exists)
         return self._ledger
 
     def _validate(self) -> None:
-        if not isinstance(self.space, Space):
-            raise InvalidInputError("space", "be a Space", self.space)
+        as_search_space(self.space)
         check_seed(self.seed)
         if self.guide is not None and (not isinstance(self.guide, Guide) or isinstance(self.guide, type)):
             raise InvalidInputError("guide", "have fit and predict, as every Predictor has", self.guide)
-        if self.direction not in _DIRECTIONS:
-            raise InvalidInputError("direction", f"be one of {', '.join(_DIRECTIONS)}", self.direction)
+        if self.direction not in DIRECTIONS:
+            raise InvalidInputError("direction", f"be one of {', '.join(DIRECTIONS)}", self.direction)
         if self.removal not in REMOVALS:
             raise InvalidInputError("removal", f"be one of {', '.join(REMOVALS)}", self.removal)
-        for name, least in (("population", 2), ("offspring", 1), ("refit_every", 1)):
+        least_values = {"population": 2, "offspring": 1, "inner_generations": 1, "elite": 1, "refit_every": 1}
+        for name, least in least_values.items():
             check_integer(getattr(self, name), name, low=least, rule=f"be an integer, at least {least}")
+        if self.initial is not None:
+            check_integer(self.initial, "initial")
         for name in ("crossover_rate", "mutation_rate", "random_share"):
             check_number(getattr(self, name), name, low=0, high=1)
         if self.mutation_rate == 1:
             raise InvalidInputError("mutation_rate", "be below 1 (mutation would never end)", 1)
         check_number(self.exploration, "exploration", low=0, rule="be a finite number, not negative")
         as_selection(self.selection)
-        ACQUISITIONS[self.acquisition]
+        check_acquisition(self.acquisition)
 
     def _checked(
         self, structures: Sequence[Structure | Network], scores: Any
@@ -310,27 +293,21 @@ class Search:
         if values.shape != (len(checked),):
             shown = f"{len(checked)} structures, shape {values.shape}"
             raise InvalidInputError("scores", "be one for each structure", shown)
+        family = family_of(self._space)
         for structure in checked:
-            if structure.family != self.space.family:
-                raise InvalidInputError(
-                    "structures", f"be of the family {self.space.family!r}", structure.family
-                )
+            if family is not None and structure.family != family:
+                raise InvalidInputError("structures", f"be of the family {family!r}", structure.family)
         return checked, values
-
-    def _best(self) -> tuple[Structure, float]:
-        structures, scores = scored(self._open().entries)
-        inside = [i for i, structure in enumerate(structures) if self.space.contains(structure)]
-        if not inside:
-            raise NotFittedError("There is no best structure before a finite score was told.")
-        index = max(inside, key=lambda i: _DIRECTIONS[self.direction] * scores[i])
-        return structures[index], float(scores[index])
 
     def _strategy(self) -> Strategy:
         return Strategy(
-            space=self.space,
-            sign=_DIRECTIONS[self.direction],
+            space=self._space,
+            sign=DIRECTIONS[self.direction],
             population=self.population,
+            initial=self.population if self.initial is None else self.initial,
             offspring=self.offspring,
+            inner_generations=self.inner_generations,
+            elite=self.elite,
             selection=as_selection(self.selection),
             removal=self.removal,
             crossover_rate=self.crossover_rate,
@@ -348,11 +325,7 @@ class Search:
         if fit is None or ledger.generation - fit.generation >= self.refit_every:
             pending = tuple(e.number for e in ledger.entries if e.state == PENDING)
             fit = Fit(ledger.generation, 1 + max((e.number for e in ledger.entries), default=-1), pending)
-        if self._guide is None or fit != self._guide_fit:
-            rows = [e for e in ledger.entries if e.number < fit.trials and e.number not in fit.pending]
-            structures, scores = scored(rows)
-            seen_before = any(e.operator == TOLD and e.generation == 0 for e in rows)
-            correct = is_fitted(self.guide) and not seen_before
-            self._guide = fit_guide(self.guide, structures, scores, correct=correct)
-            self._guide_fit = fit
-        return fit if self._guide is not None else None
+        rows = [e for e in ledger.entries if e.number < fit.trials and e.number not in fit.pending]
+        before = None if ledger.fit is None else ledger.fit.anchor
+        fit = self._refits.bring(self.guide, ledger.entries, fit, before, correct=self._corrects(rows))
+        return fit if self._refits.guide is not None else None

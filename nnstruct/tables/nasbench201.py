@@ -12,6 +12,7 @@ import numpy as np
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+from nnstruct.structure.cells import edge_cell
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_csv, read_json, stacked_scores
 
@@ -26,7 +27,6 @@ TASKS = {"c10": "cifar10", "c100": "cifar100", "im16": "imagenet16-120"}
 _KEYS = {"cifar10": "cifar10", "cifar100": "cifar100", "ImageNet16-120": "imagenet16-120"}
 # Operators in the order of the string: on the edges 0-1, 0-2, 1-2, 0-3, 1-3, 2-3 of the cell.
 _CELL_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-_UNIT_EDGES = np.array([[0, 0, 0, 1, 1, 2, 3, 4, 5, 6], [1, 2, 4, 3, 5, 6, 6, 7, 7, 7]])
 _CELL = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 _COLUMN = re.compile(r"(c10|c100|im16)_(test|val)_(\d+)")
 _HINT = (
@@ -144,13 +144,7 @@ def cell_structure(cell: Sequence[str], arch: str = "", row: int = 0) -> Structu
     -------
     Structure
     """
-    return Structure(
-        _UNIT_EDGES,
-        8,
-        family="module",
-        attributes={"operator": ("input", *cell, "output")},
-        origin={"kind": "table", "table": "nasbench201", "row": row, "arch": arch},
-    )
+    return edge_cell(cell, origin={"kind": "table", "table": "nasbench201", "row": row, "arch": arch})
 
 
 def unique_string(cell: Sequence[str]) -> str:

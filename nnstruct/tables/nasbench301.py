@@ -9,9 +9,9 @@ from typing import Any
 
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
+from nnstruct.structure.genotypes import Genotype, genotype_structures
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_objects
-from nnstruct.tables.genotypes import Genotype, genotype_structures
 
 _CONFIG = "optimized_hyperparamater_config"
 _PREFIX = "NetworkSelectorDatasetInfo:darts:"
@@ -27,9 +27,9 @@ def read_nasbench301(path: Path) -> Rows:
     ``NetworkSelectorDatasetInfo:darts:`` + ``edge_normal_k``, ``inputs_node_normal_j`` and those of
     ``reduce``, ``layers`` and ``init_channels``; and ``test_accuracy``, ``info[0]`` and ``runtime``.
 
-    Networks become Structures as :func:`nnstruct.tables.genotypes.genotype_structures` says: where all have
-    the same number of cells, a normal and a reduction cell. Edge k of a cell leads to node 2 for k in 0..1,
-    to 3 for 2..4, to 4 for 5..8, to 5 for 9..13; node 2 reads both inputs. Twins have equal fingerprints.
+    Networks become Structures as :func:`nnstruct.structure.genotypes.genotype_structures` says: where all
+    have the same number of cells, a normal and a reduction cell. Edge k of a cell leads to node 2 for k in
+    0..1, to 3 for 2..4, to 4 for 5..8, to 5 for 9..13; node 2 reads both inputs. Twins have equal fingerprints.
 
     Parameters
     ----------

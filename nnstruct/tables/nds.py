@@ -11,9 +11,9 @@ import numpy as np
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+from nnstruct.structure.genotypes import Genotype, genotype_structures
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_json
-from nnstruct.tables.genotypes import Genotype, genotype_structures
 
 _HINT = "A sweep such as DARTS.json of github.com/facebookresearch/nds is wanted."
 
@@ -26,7 +26,7 @@ def read_nds(path: Path) -> Rows:
     ``test_ep_top1`` (error in per cent after each epoch), ``min_test_top1``, ``params`` and ``flops``.
 
     A net with a ``genotype`` (sweeps Amoeba, DARTS, ENAS, NASNet, PNAS) becomes a Structure as
-    :func:`nnstruct.tables.genotypes.genotype_structures` says, with its ``depth`` and ``width``. Any other
+    :func:`nnstruct.structure.genotypes.genotype_structures` says, with its ``depth`` and ``width``. Any other
     (ResNet, ResNeXt, Vanilla) becomes a chain of its blocks, stage by stage (``ds`` blocks of ``ws`` channels
     in each), named by ``block_type``, and, where it has them, by bottleneck ratio and groups. Twins have
     equal fingerprints; note that the sweeps ``..._lr-wd`` train one net with several rates.

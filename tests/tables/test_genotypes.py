@@ -10,7 +10,7 @@ import pytest
 
 from nnstruct import tables
 from nnstruct.errors import InvalidInputError, MissingDataError
-from nnstruct.tables.genotypes import Genotype, genotype_structure
+from nnstruct.structure.genotypes import Genotype, genotype_structure
 
 PREFIX = "NetworkSelectorDatasetInfo:darts:"
 

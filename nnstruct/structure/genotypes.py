@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.structure import Structure
+from nnstruct.structure.structure import Structure
 
 STRIDED_SKIP = "skip_stride2"
 _NAMES = {

@@ -1,0 +1,174 @@
+"""What came of a search: its history, the best structure as it is believed, finalists trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnstruct.checks import check_integer
+from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.search.final import Final, Train, finalists_table
+from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
+from nnstruct.search.history import history_table
+from nnstruct.search.ledger import PENDING, TOLD, Ledger, scored
+from nnstruct.search.refits import Refits
+from nnstruct.search.spaces import SearchSpace
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+DIRECTIONS = {"maximize": 1.0, "minimize": -1.0}
+
+
+class Outcome:
+    """The half of a :class:`~nnstruct.search.Search` that looks back."""
+
+    guide: Guide | None
+    direction: str
+    _space: SearchSpace
+    _refits: Refits
+    _belief: tuple[int, dict[str, float]] | None
+
+    def _open(self) -> Ledger:
+        raise NotImplementedError
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row a trial, in order.
+
+        Columns: ``trial``, ``fingerprint``, ``score`` (what was told, that is claimed; NaN while pending
+        or where it failed), ``believed`` (what the guide makes of all that was told; NaN without a guide
+        or before there are enough scores), ``retrained`` (the mean of the finalists' scores on data that
+        the search did not see; see :meth:`finish`), ``prediction`` and ``std`` (the guide's, when the
+        structure was asked; else NaN), ``operator`` (``prior``, ``told``, or operators joined by ``+``),
+        ``generation``, ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed).
+        """
+        ledger = self._open()
+        try:
+            believed = self._believed()
+        except InvalidInputError:  # a guide whose predictions are none: the scores are to be had all the same
+            believed = {}
+        return history_table(ledger.entries, believed, ledger.retrained)
+
+    @property
+    def num_scored(self) -> int:
+        """Distinct structures with a finite score."""
+        return len({e.fingerprint for e in self._open().entries if e.score is not None})
+
+    @property
+    def best(self) -> Structure:
+        """The structure inside the space that the guide believes to be best after all that was told.
+
+        Without a guide, or with too few scores to fit one, that with the best mean score; the earlier of
+        equals.
+        """
+        return self._ranked()[0][0]
+
+    @property
+    def best_score(self) -> float:
+        """The mean of the scores told of :attr:`best`: what it claims, not what it would get again."""
+        return self._ranked()[1][0]
+
+    @property
+    def study(self) -> optuna.Study:
+        """The Optuna study underneath, for its plots and optuna-dashboard."""
+        return self._open().study
+
+    @property
+    def guide_(self) -> Any:
+        """The guide that the last :meth:`ask` screened with: a refitted clone."""
+        if self._refits.guide is None:
+            raise NotFittedError(
+                f"guide_ exists after an ask with a fitted guide or {FEWEST_SCORES} scores to fit it on."
+            )
+        return self._refits.guide
+
+    def finish(self, train: Train, *, top: int = 5, seeds: int = 6) -> Final:
+        """Train the finalists again, several times each, and say which one won.
+
+        The best of many noisy scores is high by luck. So the ``top`` structures of :attr:`best`'s order
+        are trained with new seeds; the winner is the one with the best mean of the scores to choose by,
+        and what is reported of it are scores on data that neither the search nor that choice has seen.
+
+        Parameters
+        ----------
+        train : callable
+            ``train(structures, seeds)`` gives two arrays of shape [structures, seeds]: scores to choose
+            by, and scores to report; for example of the validation and of the test data.
+        top : int
+            Finalists.
+        seeds : int
+            Trainings of each.
+
+        Returns
+        -------
+        Final
+            The winner, its score with an interval, and a table of all finalists.
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter breaks its rule, or ``train`` gives other shapes or no finite score.
+        NotFittedError
+            Before a finite score was told.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnstruct import Search, Space
+        >>> search = Search(Space("mlp", units=(4, 12)), seed=0, population=8)
+        >>> asked = search.ask(8)
+        >>> search.tell(asked, [s.num_layers for s in asked])
+        >>> def train(structures, seeds):
+        ...     noise = np.array([[0.01 * seed for seed in seeds] for _ in structures])
+        ...     scores = np.array([[s.num_layers] * len(seeds) for s in structures]) + noise
+        ...     return scores, scores - 0.5
+        >>> final = search.finish(train, top=3, seeds=2)
+        >>> final.winner == search.best, len(final.table)
+        (True, 3)
+        """
+        top, seeds = check_integer(top, "top"), check_integer(seeds, "seeds")
+        ledger = self._open()
+        structures, claimed = self._ranked()
+        believed = self._believed()
+        final = finalists_table(
+            structures[:top], claimed[:top], believed, train, seeds, DIRECTIONS[self.direction]
+        )
+        ledger.keep_retrained(final.retrained())
+        return final
+
+    def _ranked(self) -> tuple[list[Structure], list[float]]:
+        """Structures inside the space and the means of their scores, the best believed first."""
+        entries = [e for e in self._open().entries if e.inside(self._space)]
+        structures, scores = scored(entries)
+        if not structures:
+            raise NotFittedError("There is no best structure before a finite score was told.")
+        sign, believed = DIRECTIONS[self.direction], self._believed()
+        ranks = sign * np.array(
+            [believed.get(s.fingerprint, score) for s, score in zip(structures, scores, strict=True)]
+        )
+        order = np.argsort(-ranks, kind="stable")
+        return [structures[i] for i in order], scores[order].tolist()
+
+    def _believed(self) -> dict[str, float]:
+        """What a guide that knows all scores predicts of each structure told, by fingerprint."""
+        ledger = self._open()
+        if self.guide is None:
+            return {}
+        rows = [e for e in ledger.entries if e.state != PENDING]
+        told = len(rows)
+        if self._belief is None or self._belief[0] != told:
+            structures, _ = scored(rows)
+            correct = self._corrects(rows)
+            guide = self._refits.latest(self.guide, rows, correct=correct) if structures else None
+            means = [] if guide is None else predict(guide, structures)[0].tolist()
+            self._belief = (told, dict(zip((s.fingerprint for s in structures), means, strict=False)))
+        return self._belief[1]
+
+    def _corrects(self, rows: Sequence[Any]) -> bool:
+        """Whether a fitted guide is kept and its errors are learned; not where it may know the rows."""
+        return is_fitted(self.guide) and not any(e.operator == TOLD and e.generation == 0 for e in rows)
