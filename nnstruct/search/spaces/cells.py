@@ -216,7 +216,7 @@ class CellSpace:
             value += value >= code[place]
             made = self._codec.structure((*code[:place], value, *code[place + 1 :]))
             if made is not None and made.fingerprint != structure.fingerprint:
-                return made.with_origin(operator="change_code", parents=[structure.fingerprint])
+                return _bred(made, "change_code", [structure.fingerprint])
         return None
 
     def cross(self, first: Structure, second: Structure, rng: np.random.Generator) -> Structure | None:
@@ -241,7 +241,7 @@ class CellSpace:
                 tuple(b if s else a for a, b, s in zip(codes[0], codes[1], side, strict=True))
             )
             if made is not None and made.fingerprint not in parents:
-                return made.with_origin(operator="cross_code", parents=parents)
+                return _bred(made, "cross_code", parents)
         return None
 
     def neighbours(self, structure: Structure) -> list[Structure]:
@@ -292,6 +292,11 @@ class CellSpace:
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self._settings.items() if value is not None)
         return f"CellSpace({inside})"
+
+
+def _bred(structure: Structure, operator: str, parents: list[str]) -> Structure:
+    """A structure whose origin, its code among it, tells how it came about too."""
+    return structure.with_origin(**structure.origin, operator=operator, parents=parents)
 
 
 def _checked_operators(operators: Any) -> tuple[str, ...]:
