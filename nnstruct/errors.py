@@ -69,3 +69,7 @@ class MissingDataError(NnstructError, FileNotFoundError):
 
 class CorruptFileError(NnstructError, OSError):
     """A stored file is truncated, altered, or of another kind than its name says."""
+
+
+class FolderBusyError(NnstructError):
+    """Another process is writing to the folder, or to the study."""

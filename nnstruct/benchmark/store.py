@@ -44,7 +44,7 @@ from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
 from nnstruct.benchmark.weight_file import Kept, weight_bytes
 from nnstruct.benchmark.weight_merge import clear_unlisted, write_merged
 from nnstruct.checks import is_number
-from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
+from nnstruct.errors import CorruptFileError, FolderBusyError, InvalidInputError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.interchange import to_arrow
@@ -52,10 +52,6 @@ from nnstruct.structure.interchange import to_arrow
 MAX_SHARDS = 1000
 _PARTS = [f"{part}/*.{kind}" for part in (DATA, SHARDS) for kind in ("parquet", "safetensors")]
 _LOCK, _HOLDER = ".lock", ".holder"
-
-
-class FolderBusyError(NnstructError):
-    """Another build is writing to the folder."""
 
 
 class FolderLock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Data, Debug, Quiet, Target, Workers, keeps
+from nnstruct.cli.options import Config, Data, Debug, Quiet, Workers, keeps
 from nnstruct.errors import InvalidInputError, RecipeError
 from nnstruct.record import TrainConfig
 from nnstruct.structure.space import Space
@@ -17,11 +17,12 @@ from nnstruct.structure.space import Space
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.recipes.sections import SpaceSection
-    from nnstruct.search import Search
+    from nnstruct.search import Final, Search
     from nnstruct.tasks import Task
 
 STUDY = "search.db"
 NO_GUIDE = "none"
+VALIDATION = "val_last"
 _FROM = "as known, else "
 
 
@@ -43,7 +44,13 @@ def search(
         typer.Option(help="Start from what this benchmark knows.", show_default=False),
     ] = None,
     config: Config = None,
-    target: Target = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            show_default=VALIDATION,
+            help="The score that the search is told; the test data are for the finalists.",
+        ),
+    ] = None,
     generations: Annotated[int, typer.Option(min=1, help="Rounds of choosing and training.")] = 10,
     per_generation: Annotated[int, typer.Option(min=1, help="Structures trained in each.")] = 16,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each structure.")] = 1,
@@ -56,6 +63,10 @@ def search(
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam.", show_default=f"{_FROM}0.001")
     ] = None,
+    finalists: Annotated[
+        int, typer.Option(min=0, help="Structures trained again at the end, by new seeds.")
+    ] = 3,
+    final_seeds: Annotated[int, typer.Option(min=2, help="Trainings of each finalist.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Decides which structures are asked.")] = 0,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for trainings, history and the best structure.")
@@ -76,7 +87,7 @@ def search(
     """
     from nnstruct.cli.tables import console
     from nnstruct.predictors import PREDICTORS, load_predictor
-    from nnstruct.recipes import run_search
+    from nnstruct.recipes import finish_search, run_search
     from nnstruct.search import Search
 
     predictor = None
@@ -90,7 +101,7 @@ def search(
     known = _Known.of_guide(getattr(predictor, "metadata_", {}))
     bench = None
     if benchmark is not None:
-        bench = _load(benchmark, target, config)
+        bench = _load(benchmark, target or VALIDATION, config)
         known = _Known.of_benchmark(bench, benchmark, known)
     searched = family or known.family or "rnn_tanh"
     space = Space(
@@ -124,10 +135,17 @@ def search(
         screen.print(f"{len(chosen)} structures known, the best with {bench.y[inside].max():.4f}")
     found = run_search(
         run, loaded, out=out / "benchmark", generations=generations, per_generation=per_generation,
-        seeds=seeds, config=settings, target=target or known.target, workers=workers, progress=not quiet,
+        seeds=seeds, config=settings, target=target or VALIDATION, workers=workers, progress=not quiet,
         announce=screen.print,
     )  # fmt: skip
-    _report(run, found, out, quiet=quiet)
+    final = None
+    if finalists:
+        screen.print(f"Training the {finalists} finalists again, with {final_seeds} new seeds each")
+        final = finish_search(
+            run, loaded, out=out / "finalists", top=finalists, seeds=final_seeds, config=settings,
+            target=target or VALIDATION, workers=workers,
+        )  # fmt: skip
+    _report(run, found, final, out, quiet=quiet)
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,7 @@ class _Known:
     task: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     task_fingerprint: str | None = None
-    target: str = "test"
+    target: str = VALIDATION
     family: str | None = None
     units: tuple[int, int] | None = None
     max_edges: int | None = None
@@ -150,7 +168,7 @@ class _Known:
         families, units = metadata.get("families") or [], metadata.get("units")
         return cls(
             task=metadata.get("task"),
-            target=metadata.get("target", "test"),
+            target=metadata.get("target", VALIDATION),
             family=families[0] if len(families) == 1 else None,
             units=(int(units[0]), int(units[1])) if units else None,
             config=metadata.get("config"),
@@ -225,7 +243,7 @@ def _trained_with(known: dict[str, Any] | None, changed: dict[str, Any]) -> Trai
         raise InvalidInputError(str(problem["loc"][0]), rule, problem["input"]) from error
 
 
-def _report(search: Search, found: Benchmark, out: Path, *, quiet: bool) -> None:
+def _report(search: Search, found: Benchmark, final: Final | None, out: Path, *, quiet: bool) -> None:
     import networkx as nx
 
     from nnstruct.cli.tables import Cell, console, facts, table
@@ -233,23 +251,34 @@ def _report(search: Search, found: Benchmark, out: Path, *, quiet: bool) -> None
 
     history = search.history
     write_atomically(out / "history.csv", history.to_csv(index=False).encode())
-    best = search.best
+    best = search.best if final is None else final.winner
     graph = nx.node_link_data(best.to_networkx(), edges="edges")
     write_atomically(out / "best.json", (json.dumps(graph) + "\n").encode())
     screen = console()
     if quiet:
-        screen.print(f"{search.best_score:.4f} {best.fingerprint}")
+        score = search.best_score if final is None else final.score
+        screen.print(f"{score:.4f} {best.fingerprint}")
         return
     top = history[history["operator"] != "told"].sort_values("score", ascending=False, kind="stable").head(5)
-    columns = ("fingerprint", "score", "prediction", "units", "edges", "operator")
+    columns = ("fingerprint", "score", "believed", "units", "edges", "operator")
     rows: list[list[Cell]] = [
         [row["fingerprint"][:12], *(row[name] for name in columns[1:])] for row in top.to_dict("records")
     ]
-    screen.print(table(("best found", "score", "predicted", "units", "edges", "by"), rows))
+    screen.print(table(("best found", "claimed", "believed", "units", "edges", "by"), rows))
+    outcome = [("claimed best of all", f"{search.best_claim:.4f}")]
+    if final is None:
+        outcome += [("believed best", f"{best!r}, which claims {search.best_score:.4f}")]
+    else:
+        low, high = final.interval
+        write_atomically(out / "finalists.csv", final.table.to_csv(index=False).encode())
+        outcome += [
+            ("winner, trained again", f"{best!r}"),
+            ("its test score", f"{final.score:.4f}, 95% interval of the mean {low:.4f} to {high:.4f}"),
+        ]
     screen.print(
         facts(
             [
-                ("best of all", f"{search.best_score:.4f}, {best!r}"),
+                *outcome,
                 ("best structure", f"{out / 'best.json'} (networkx node-link)"),
                 ("history", str(out / "history.csv")),
                 ("trainings", f"{out / 'benchmark'} ({len(found.table)} records)"),

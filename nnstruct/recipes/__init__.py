@@ -138,7 +138,7 @@ from nnstruct.recipes.pruned import PrunedSection
 from nnstruct.recipes.pruning import PruningRecipe
 from nnstruct.recipes.pruning_run import Claim, PruningRun, run_pruning_recipe
 from nnstruct.recipes.reading import read_recipe
-from nnstruct.recipes.searching import run_search
+from nnstruct.recipes.searching import finish_search, run_search
 from nnstruct.recipes.stored import load_evaluation, save_evaluation
 
 __all__ = [
@@ -151,6 +151,7 @@ __all__ = [
     "PruningRecipe",
     "PruningRun",
     "build_dataset",
+    "finish_search",
     "load_evaluation",
     "read_recipe",
     "run_dataset_recipe",

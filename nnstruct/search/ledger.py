@@ -12,6 +12,7 @@ import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
+from nnstruct.search.writer import StudyWriter
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Ledger:
         load_if_exists: bool,
     ) -> None:
         self.study = _open_study(storage, study_name, direction, load_if_exists)
+        self._writer = StudyWriter(storage, study_name)
         self.entries: list[Entry] = []
         self.generation = 0
         self.fit: Fit | None = None
@@ -176,6 +178,7 @@ class Ledger:
         list of Entry
             The same with the numbers of their trials, and whatever else has come into the study.
         """
+        self._writer.take()
         candidates = [entry.attributes() for entry in entries]
         batch = {
             "generation": self.generation,
@@ -199,6 +202,7 @@ class Ledger:
         """
         from optuna.trial import TrialState
 
+        self._writer.take()
         if np.isfinite(score):
             self.study.tell(entry.number, score)
             told = replace(entry, state=COMPLETE, score=float(score))
@@ -218,6 +222,7 @@ class Ledger:
         """
         from optuna.trial import TrialState, create_trial
 
+        self._writer.take()
         attributes = Entry(-1, structure, TOLD, (), self.generation).attributes()
         if np.isfinite(score):
             self.study.add_trial(create_trial(value=float(score), user_attrs=attributes))

@@ -60,6 +60,19 @@ class Outcome:
         return len({e.fingerprint for e in self._open().entries if e.score is not None})
 
     @property
+    def num_trained(self) -> int:
+        """Trials that were asked and told, diverged ones included."""
+        return sum(e.operator != TOLD and e.state != PENDING for e in self._open().entries)
+
+    @property
+    def best_claim(self) -> float:
+        """The best mean of scores told, of a structure inside the space: of many noisy ones a lucky one."""
+        _, scores = scored(e for e in self._open().entries if e.inside(self._space))
+        if not len(scores):
+            raise NotFittedError("There is no best score before a finite one was told.")
+        return float(DIRECTIONS[self.direction] * (DIRECTIONS[self.direction] * scores).max())
+
+    @property
     def best(self) -> Structure:
         """The structure inside the space that the guide believes to be best after all that was told.
 

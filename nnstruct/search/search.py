@@ -48,7 +48,7 @@ class Search(Outcome):
     With a storage, a search goes on where it stopped, whenever it is built again with the same
     storage, study name, space and seed. Structures that were asked but not told are returned
     first, by themselves, so that the sequence is that of a search never interrupted. One process
-    at a time may write a study.
+    at a time may write a study; with SQLite a second one is told so, by name.
 
     Parameters
     ----------
@@ -178,6 +178,8 @@ class Search(Outcome):
         InvalidInputError
             If a parameter of the search breaks its rule, or the space holds no ``n`` structures
             that are new.
+        FolderBusyError
+            If another process writes the study.
         """
         n = check_integer(n, "n")
         ledger = self._open()

@@ -32,7 +32,7 @@ def edge_cell_edges(nodes: int) -> np.ndarray:
     >>> edge_cell_edges(3).tolist()
     [[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]]
     """
-    unit = {}
+    unit: dict[tuple[int, int], int] = {}
     for target in range(1, nodes):
         for source in range(target):
             unit[source, target] = len(unit) + 1

@@ -29,7 +29,8 @@ def read_nasbench301(path: Path) -> Rows:
 
     Networks become Structures as :func:`nnstruct.structure.genotypes.genotype_structures` says: where all
     have the same number of cells, a normal and a reduction cell. Edge k of a cell leads to node 2 for k in
-    0..1, to 3 for 2..4, to 4 for 5..8, to 5 for 9..13; node 2 reads both inputs. Twins have equal fingerprints.
+    0..1, to 3 for 2..4, to 4 for 5..8, to 5 for 9..13; node 2 reads both inputs. Twins have equal
+    fingerprints.
 
     Parameters
     ----------
