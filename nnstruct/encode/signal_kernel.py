@@ -15,8 +15,22 @@ COLUMNS = 8  # of each gain and way to count the fan-in
 
 
 @_entry
-def travel(source, target, weighted, edge_start, delayed_source, delayed_target, delayed_start, unit_start,
-           inputs, outputs, gains, moments, steps, found):  # type: ignore[no-untyped-def]  # fmt: skip
+def travel(  # type: ignore[no-untyped-def]
+    source,
+    target,
+    weighted,
+    edge_start,
+    delayed_source,
+    delayed_target,
+    delayed_start,
+    unit_start,
+    inputs,
+    outputs,
+    gains,
+    moments,
+    steps,
+    found,
+):
     """Variances of units over time, with independent weights whose variances are a gain over the fan-in.
 
     Forward edges must be sorted by the layer of their target. A weight's variance divides the gain by all

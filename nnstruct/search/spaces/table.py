@@ -207,6 +207,7 @@ class TableSpace:
                             inputs=structure.inputs,
                             outputs=structure.outputs,
                             attributes=changed,
+                            residual=structure.residual,
                         )
                         row = self._place.get(other.fingerprint)
                         if row is not None and row != place:
