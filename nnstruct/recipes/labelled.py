@@ -116,7 +116,9 @@ def _of_folder(wanted: BenchmarkSection, recipe: Path) -> Benchmark:
     if wanted.config is None:
         return bench
     if wanted.config not in bench.configs:
-        raise RecipeError(f"{recipe}: [benchmark] config", f"be one of {sorted(bench.configs)}", wanted.config)
+        raise RecipeError(
+            f"{recipe}: [benchmark] config", f"be one of {sorted(bench.configs)}", wanted.config
+        )
     return bench.select_config(wanted.config)
 
 
