@@ -142,13 +142,11 @@ class GroupedGaussianProcess(Predictor):
             check_integer(self.steps, "steps", low=0),
             check_integer(self.fit_rows, "fit_rows", low=2),
         )
-        most = check_integer(self.max_rows, "max_rows", low=2)
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             kept = np.arange(len(y)) if weight is None else np.flatnonzero(weight > 0)
             share = np.ones(len(kept)) if weight is None else weight[kept].max() / weight[kept]
-            if len(kept) > most:
-                chosen = np.sort(generator(self._seed("rows")).choice(len(kept), most, replace=False))
-                kept, share = kept[chosen], share[chosen]
+            chosen = self._drawn(len(kept))
+            kept, share = kept[chosen], share[chosen]
             noise = np.zeros(len(kept)) if y_std is None else y_std[kept]
             target, known = self._targets(y[kept], noise)
             self.centre_, self.scale_ = table[kept].mean(axis=0), table[kept].std(axis=0)
@@ -172,8 +170,8 @@ class GroupedGaussianProcess(Predictor):
     ) -> Self:
         """Rest predictions on other labels, with columns and kernel as they were fitted.
 
-        It costs one Cholesky factorisation, where ``fit`` searches for the kernel's parameters. A search
-        that is told a few more scores calls it between two fits. What is done to labels is fitted anew.
+        It costs one Cholesky factorisation, where ``fit`` searches for the kernel's parameters, so that a
+        search calls it between two fits. What is done to labels is fitted anew.
 
         Parameters
         ----------
@@ -193,17 +191,14 @@ class GroupedGaussianProcess(Predictor):
         NotFittedError
             Before ``fit``.
         InvalidInputError
-            If a structure, a label or a deviation breaks its rule.
+            If a structure, a label or a deviation breaks its rule, or they are fewer than 2.
         """
         self._check_fitted()
         checked = self._checked(structures)
         if len(checked) < 2:
             raise InvalidInputError("structures", "hold at least 2", len(checked))
         labels, noise = check_labels(y, len(checked)), check_deviations(y_std, len(checked))
-        most = check_integer(self.max_rows, "max_rows", low=2)
-        kept = np.arange(len(checked))
-        if len(kept) > most:
-            kept = np.sort(generator(self._seed("rows")).choice(len(kept), most, replace=False))
+        kept = self._drawn(len(checked))
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             self.rows_ = self._scaled(self._transformed([checked[i] for i in kept]))
             self.kept_ = kept
@@ -245,6 +240,13 @@ class GroupedGaussianProcess(Predictor):
             covariance = self.kernel_(scaled, scaled) - half.T @ half
         np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 1e-10))
         return cross @ self.alpha_, covariance, self.kernel_.noise
+
+    def _drawn(self, count: int) -> np.ndarray:
+        """Places of the rows that predictions rest on, all of them if they are not too many."""
+        most = check_integer(self.max_rows, "max_rows", low=2)
+        if count <= most:
+            return np.arange(count)
+        return np.sort(generator(self._seed("rows")).choice(count, most, replace=False))
 
     def _transformed(self, structures: list[Structure]) -> np.ndarray:
         """Columns of structures, remembered by fingerprint, since a search asks for the same again."""
@@ -353,14 +355,9 @@ class GroupedGaussianProcess(Predictor):
         FittedState
             All but the table.
         """
-        arrays = {
-            "centre": self.centre_,
-            "scale": self.scale_,
-            "rows": self.rows_,
-            "noise": self.noise_,
-            "target": self.target_,
-            "log_parameters": self.kernel_.log_parameters,
-        }
+        names = ("centre", "scale", "rows", "noise", "target")
+        arrays = {name: getattr(self, f"{name}_") for name in names}
+        arrays["log_parameters"] = self.kernel_.log_parameters
         sizes = [len(group) for group in self.kernel_.groups]
         arrays["groups"] = np.concatenate([np.asarray(g, dtype=np.int64) for g in self.kernel_.groups])
         values: dict[str, Any] = {

@@ -163,6 +163,16 @@ class Ledger:
         self._check_settings({"format": _FORMAT, "direction": direction, **settings})
         self.refresh()
 
+    def take(self) -> None:
+        """Take the right to write, which one process has at a time.
+
+        Raises
+        ------
+        FolderBusyError
+            If another process has it.
+        """
+        self._writer.take()
+
     def add_batch(self, entries: Sequence[Entry], fit: Fit | None) -> list[Entry]:
         """Record what is asked next.
 
@@ -178,7 +188,6 @@ class Ledger:
         list of Entry
             The same with the numbers of their trials, and whatever else has come into the study.
         """
-        self._writer.take()
         candidates = [entry.attributes() for entry in entries]
         batch = {
             "generation": self.generation,
@@ -202,7 +211,6 @@ class Ledger:
         """
         from optuna.trial import TrialState
 
-        self._writer.take()
         if np.isfinite(score):
             self.study.tell(entry.number, score)
             told = replace(entry, state=COMPLETE, score=float(score))
@@ -222,7 +230,6 @@ class Ledger:
         """
         from optuna.trial import TrialState, create_trial
 
-        self._writer.take()
         attributes = Entry(-1, structure, TOLD, (), self.generation).attributes()
         if np.isfinite(score):
             self.study.add_trial(create_trial(value=float(score), user_attrs=attributes))

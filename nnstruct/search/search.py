@@ -13,8 +13,8 @@ from nnstruct.network import Network
 from nnstruct.random import check_seed, generator
 from nnstruct.search.choice import check_acquisition
 from nnstruct.search.guide import Guide
+from nnstruct.search.hindsight import DIRECTIONS, Hindsight
 from nnstruct.search.ledger import PENDING, Fit, Ledger
-from nnstruct.search.outcome import DIRECTIONS, Outcome
 from nnstruct.search.proposals import Strategy, propose
 from nnstruct.search.refits import Refits
 from nnstruct.search.selection import REMOVALS, Selection, as_selection
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Search(Outcome):
+class Search(Hindsight):
     """Genetic search over structures, screened by a predictor, recorded in an Optuna study.
 
     The first ``initial`` structures are draws from the space. From then on each call of :meth:`ask`
@@ -183,6 +183,7 @@ class Search(Outcome):
         """
         n = check_integer(n, "n")
         ledger = self._open()
+        ledger.take()
         waiting = [e for e in ledger.entries if e.state == PENDING and e.number not in self._handed_out]
         if not waiting:
             rng = generator(self.seed, "search", ledger.generation)
@@ -216,6 +217,7 @@ class Search(Outcome):
         """
         told, values = self._checked(structures, scores)
         ledger = self._open()
+        ledger.take()
         for structure, score in zip(told, values.tolist(), strict=True):
             pending = [
                 e for e in ledger.entries if e.state == PENDING and e.fingerprint == structure.fingerprint

@@ -397,11 +397,19 @@ def test_search_from_a_benchmark_with_its_settings(call, bench_folder, tmp_path)
     assert (history["operator"] == "told").sum() == 16
     assert history["prediction"].notna().sum() == 4
     (best,) = read_structures(tmp_path / "best.json")
-    assert best.fingerprint == history.loc[history["score"].idxmax(), "fingerprint"]
+    finalists = pd.read_csv(tmp_path / "finalists.csv")
+    (won,) = finalists[finalists["winner"]].to_dict("records")
+    assert len(finalists) == 3
+    assert (
+        best.fingerprint
+        == won["fingerprint"]
+        == finalists.loc[finalists["chosen_by"].idxmax(), "fingerprint"]
+    )
+    assert history["retrained"].notna().sum() >= 3
     again = call(
         "search", "--benchmark", bench_folder, "--guide", "bayesian-ridge", *QUICK, "-o", tmp_path, "-q"
     )
-    assert again.output.split() == [f"{history['score'].max():.4f}", best.fingerprint]
+    assert again.output.split() == [f"{won['retrained']:.4f}", best.fingerprint]
     assert pd.read_csv(tmp_path / "history.csv").equals(history)
 
 

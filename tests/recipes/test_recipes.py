@@ -74,7 +74,7 @@ WRONG = [
     (
         "count = 16",
         "cuont = 16",
-        "each key of [sample] must be one of count, inputs, layers, outputs, priors, seed, shared, "
+        "each key of [sample] must be one of count, edition, inputs, layers, outputs, priors, seed, shared, "
         "study, got 'cuont'",
         "'count'",
     ),

@@ -42,7 +42,11 @@ def test_offspring_stays_inside_the_space(name, which, first, second, seed):
     assert child == again
     if child is not None:
         assert space.violation(child) is None
-        assert set(child.attributes) == set.intersection(*(set(p.attributes) for p in parents))
+        kept = set.intersection(*(set(p.attributes) for p in parents))
+        lost = kept - set(child.attributes)
+        assert set(child.attributes) <= kept
+        # Nothing may be tied any more, and a perceptron's flow may have lost its edge.
+        assert lost <= ({"tie"} if space.family == "cnn" else {"tie", "operator"})
 
 
 def test_operators_seldom_fail_on_cells():

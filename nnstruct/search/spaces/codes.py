@@ -27,11 +27,31 @@ class Codec(ABC):
 
     @abstractmethod
     def structure(self, code: Code) -> Structure | None:
-        """The structure, None where a code stands for none."""
+        """The structure of a code.
+
+        Parameters
+        ----------
+        code : tuple of int
+
+        Returns
+        -------
+        Structure or None
+            None where a code stands for none.
+        """
 
     @abstractmethod
     def read(self, structure: Structure) -> Code | None:
-        """The code of a structure whose origin has none."""
+        """The code of a structure whose origin has none.
+
+        Parameters
+        ----------
+        structure : Structure
+
+        Returns
+        -------
+        tuple of int or None
+            None where it is not of the space, or cannot be read.
+        """
 
 
 class EdgeCodec(Codec):

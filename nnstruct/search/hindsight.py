@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DIRECTIONS = {"maximize": 1.0, "minimize": -1.0}
 
 
-class Outcome:
+class Hindsight(ABC):
     """The half of a :class:`~nnstruct.search.Search` that looks back."""
 
     guide: Guide | None
@@ -33,8 +34,9 @@ class Outcome:
     _refits: Refits
     _belief: tuple[int, dict[str, float]] | None
 
+    @abstractmethod
     def _open(self) -> Ledger:
-        raise NotImplementedError
+        """What was asked and told."""
 
     @property
     def history(self) -> pd.DataFrame:
