@@ -59,7 +59,7 @@ def scores_by_definition(structure: Structure, parameters, inputs: np.ndarray) -
             sums[unit] = p["bias"][unit, 0]
             if unit in rows:
                 sums[unit] += inputs @ rows[unit]
-            for e in np.flatnonzero(structure.edge_index[1] == unit):
+            for e in np.flatnonzero((structure.edge_index[1] == unit) & ~structure.residual):
                 sums[unit] += p["weight"][e, 0] * value[structure.edge_index[0, e]]
         if "norm_scale" in p:
             if len(units) >= 3:
@@ -67,7 +67,11 @@ def scores_by_definition(structure: Structure, parameters, inputs: np.ndarray) -
                 sums[units] /= np.sqrt((sums[units] ** 2).mean(axis=0) + 1e-5)
             sums[units] = sums[units] * p["norm_scale"][units, None] + p["norm_shift"][units, None]
         for unit in units:
-            value[unit] = activate(names[unit], sums[unit])
+            added = structure.residual & (structure.edge_index[1] == unit)
+            # A unit that residual edges alone feed is their plain sum.
+            if unit in rows or (added.sum() < (structure.edge_index[1] == unit).sum()) or not added.any():
+                value[unit] = activate(names[unit], sums[unit])
+            value[unit] += value[structure.edge_index[0, added]].sum(axis=0)
     return (p["readout_weight"] @ value[structure.outputs]).T + p["readout_bias"]
 
 
