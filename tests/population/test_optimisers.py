@@ -188,6 +188,8 @@ def test_what_an_option_cannot_do_is_said_before_training():
     recurrent = Structure.from_layers([3], family="gru")
     with pytest.raises(InvalidInputError, match=r"config.augmentation must be left out for recurrent"):
         stream([Job(recurrent, 0)], STRINGS, TrainConfig(augmentation="crop"))
+    with pytest.raises(InvalidInputError, match=r"config.optimizer must be 'sgd' for the parametrization"):
+        build_module(recurrent, STRINGS, TrainConfig(parametrization="ntk"))
 
 
 def test_the_device_is_one_that_torch_knows():
