@@ -120,7 +120,7 @@ def _scatter(
 ) -> Any:  # fmt: skip
     if isinstance(index, Ref):
         raise low.unsupported("write at constant places")
-    name, shape = str(low.node.target).split(".")[1], low.shape(x)
+    name, shape = str(low.node.target).split(".")[1].removesuffix("_"), low.shape(x)
     reduce = "sum" if name == "scatter_add" else reduce
     axis %= len(shape)
     held = source if isinstance(source, Ref | Tensor) else torch.tensor(float(source)).expand(index.shape)

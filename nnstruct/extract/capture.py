@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from torch.export._tree_utils import reorder_kwargs
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.extract.aten_graph import leaves
 from nnstruct.extract.objects import flat_tensors, holds_objects, split
 
 _LOUD = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export")
@@ -159,6 +160,8 @@ def _with_plain_arguments(
 
 def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
     program = torch.export.export(module, args, kwargs, strict=False)
+    if _has_open_sizes(program.graph):
+        raise ValueError("sizes depend on values")
     signature = program.graph_signature
     named: dict[str, str] = {
         **signature.inputs_to_parameters,
@@ -188,6 +191,12 @@ def _exported(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             captured.known[node] = node.meta.get("val")
     _unify(captured, [*module.named_parameters(), *module.named_buffers()])
     return captured
+
+
+def _has_open_sizes(graph: fx.Graph) -> bool:
+    """Whether some value has as many elements as another one's numbers say."""
+    values = (leaf for node in graph.nodes for leaf in leaves(node.meta.get("val")))
+    return any(not isinstance(size, int) for v in values if isinstance(v, Tensor) for size in v.shape)
 
 
 def _unify(captured: Captured, named: list[tuple[str, Tensor]]) -> None:

@@ -135,18 +135,21 @@ class GraphLayer(nn.Module):
             where = edges[1][:, None].expand_as(messages)
             zero = messages.new_zeros(len(x), 4)
             return zero.scatter_reduce(0, where, messages, "amax", include_self=False)
-        total = x.new_zeros(len(x), 4).index_add(0, edges[1], messages)
+        total = x.new_zeros(len(x), 4).scatter_add_(0, edges[1][:, None].expand_as(messages), messages)
+        if self.reduce == "loops":  # how many there are depends on the numbers of the edges
+            others = edges[:, edges[0] != edges[1]]
+            return x.new_zeros(len(x), 4).index_add(0, others[1], self.layer(x).index_select(0, others[0]))
         if self.reduce == "mean":
-            count = x.new_zeros(len(x)).scatter_add(0, edges[1], x.new_ones(edges.shape[1]))
+            count = x.new_zeros(len(x)).scatter_add_(0, edges[1], x.new_ones(edges.shape[1]))
             return total / count.clamp(min=1)[:, None]
         return total
 
 
-@pytest.mark.parametrize("reduce", ["sum", "mean", "amax"])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "amax", "loops"])
 def test_the_edges_of_a_graph_are_constants(reduce: str) -> None:
     torch.manual_seed(0)
     module, x = GraphLayer(reduce), torch.randn(5, 3)
-    edges = torch.tensor([[0, 1, 2, 2, 4, 3], [1, 2, 1, 0, 2, 0]])
+    edges = torch.tensor([[0, 1, 2, 2, 4, 3, 1], [1, 2, 1, 0, 2, 0, 1]])
     network = extract(module, (x, edges))
     with torch.no_grad():
         computes(network, (x,), [module(x, edges)])
