@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import pickletools
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,31 @@ def write_atomically(path: Path, data: bytes) -> None:
     tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
     try:
         write_and_sync(tmp, data)
+        move(tmp, path)
+    except BaseException:
+        with suppress(OSError):
+            remove(tmp)
+        raise
+    sync_folder(path.parent)
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """As :func:`write_atomically`, of text that comes part by part and is never held as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    parts : iterable of str
+        Written one after the other as UTF-8.
+    """
+    tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
+    try:
+        with open(tmp, "wb") as file:
+            for part in parts:
+                file.write(part.encode())
+            file.flush()
+            os.fsync(file.fileno())
         move(tmp, path)
     except BaseException:
         with suppress(OSError):

@@ -20,6 +20,20 @@ _OWN_GROUPS = Path("/proc/self/cgroup")
 _MOUNT = Path("/sys/fs/cgroup")
 
 
+def physical_memory() -> int | None:
+    """Bytes of memory that this machine has.
+
+    Returns
+    -------
+    int or None
+        None where the system does not say.
+    """
+    try:
+        return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
+
+
 def num_cpus() -> int:
     """CPUs that this process may use: those that it is bound to, and no more than its container's quota.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.files import write_parts
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.network.network import Network
+from nnstruct.processes import physical_memory
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -36,6 +39,20 @@ def _edges(network: Network) -> Iterator[tuple[int, int, dict[str, Any]]]:
         yield source, target, {"weight": values, "recurrent": late, "kind": kind, **more}
 
 
+_BYTES_AN_EDGE = 800  # measured, of a networkx graph with one value an edge
+
+
+def _check_memory(edges: int) -> None:
+    """Refuse a graph of Python objects that no memory of this machine holds."""
+    needed, has = edges * _BYTES_AN_EDGE, physical_memory()
+    if has is not None and needed > has:
+        raise InvalidInputError(
+            "network", f"fit as a networkx graph into {has / 2**30:.1f} GiB of memory",
+            f"{edges:,} edges, about {needed / 2**30:.1f} GiB",
+            "to_scipy and to_pyg need a tenth of it, and to_graphml writes edge by edge.",
+        )  # fmt: skip
+
+
 def to_networkx(network: Network) -> nx.DiGraph:
     """The structure's graph with weights and biases.
 
@@ -52,6 +69,11 @@ def to_networkx(network: Network) -> nx.DiGraph:
         ``residual`` or ``recurrent``; in networks from modules also ``identity`` and ``state``), and residual
         ones ``residual=True``.
 
+    Raises
+    ------
+    InvalidInputError
+        If the graph, at some 800 bytes an edge, would not fit into the machine's memory.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,6 +86,7 @@ def to_networkx(network: Network) -> nx.DiGraph:
     import networkx as nx
 
     structure = network.structure
+    _check_memory(structure.num_edges)
     plain = structure.to_networkx(recurrent=False)
     graph: Any = nx.MultiDiGraph() if structure.recurrent.any() else nx.DiGraph()
     graph.graph.update(plain.graph)
@@ -233,7 +256,7 @@ def _one_each(network: Network, function: Callable[[np.ndarray], np.ndarray]) ->
 
 
 def to_graphml(network: Network, path: str | PathLike[str]) -> None:
-    """Write the graph of :func:`to_networkx` as GraphML.
+    """Write the graph of :func:`to_networkx` as GraphML, edge by edge.
 
     Parameters
     ----------
@@ -244,9 +267,38 @@ def to_graphml(network: Network, path: str | PathLike[str]) -> None:
     """
     import networkx as nx
 
-    graph = to_networkx(network)
-    for _, data in graph.nodes(data=True):
-        data["bias"] = " ".join(map(repr, data["bias"]))
-    for _, _, data in graph.edges(data=True):
-        data["weight"] = " ".join(map(repr, data["weight"]))
-    nx.write_graphml(graph, path)
+    plain = network.structure.to_networkx(recurrent=False)
+    nodes: Any = nx.DiGraph()
+    nodes.graph.update(plain.graph)
+    for unit, data in plain.nodes(data=True):
+        nodes.add_node(unit, **data, bias=" ".join(map(repr, network.bias[unit].tolist())))
+    head, _, tail = "\n".join(nx.generate_graphml(nodes)).partition("</graph>")
+    opening, start, rest = head.partition("<graph ")
+    write_parts(Path(path), [opening, _EDGE_KEYS, start, rest, *_edge_lines(network), "</graph>", tail])
+
+
+_EDGE_KEYS = "".join(
+    f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}" />\n'
+    for name, kind in (("weight", "string"), ("recurrent", "boolean"), ("kind", "string"))
+)
+_CHUNK = 50_000
+
+
+def _edge_lines(network: Network) -> Iterator[str]:
+    """The edges as GraphML, some at a time, so that no more than these are held as text."""
+    kinds, (source, target), late = _kinds(network), network.structure.edge_index, network.structure.recurrent
+    parts: list[tuple[Any, np.ndarray]] = [(slice(None), network.weight)]
+    if isinstance(network, ModuleNetwork):
+        parts = [(block.edges, block.values) for block in network.blocks]
+    width = max((values.shape[1] for _, values in parts), default=0)
+    for edges, values in parts:
+        ends = [array[edges] for array in (source, target, late, kinds)]
+        filling = " 0.0" * (width - values.shape[1])
+        for first in range(0, len(values), _CHUNK):
+            here = slice(first, first + _CHUNK)
+            rows = zip(*(array[here].tolist() for array in ends), values[here].tolist(), strict=True)
+            yield "".join(
+                f'<edge source="{a}" target="{b}"><data key="weight">{" ".join(map(repr, w))}{filling}</data>'
+                f'<data key="recurrent">{delayed}</data><data key="kind">{kind}</data></edge>\n'
+                for a, b, delayed, kind, w in rows
+            )

@@ -102,3 +102,24 @@ def test_graphml(network: Network, tmp_path: Path) -> None:
         map(tuple, network.weight.tolist()),
     )
     assert sorted(found) == sorted(zip(*columns, strict=True))
+
+
+def test_graphml_is_what_networkx_writes(tmp_path: Path) -> None:
+    TAGGER.to_graphml(tmp_path / "graph.xml")
+    found = nx.read_graphml(tmp_path / "graph.xml", node_type=int)
+    graph = TAGGER.to_networkx()
+    assert found.number_of_nodes() == graph.number_of_nodes()
+    for unit, data in graph.nodes(data=True):
+        assert found.nodes[unit] == data | {"bias": " ".join(map(repr, data["bias"]))}
+    kinds = [sorted((a, b, d["kind"]) for a, b, d in g.edges(data=True)) for g in (found, graph)]
+    assert kinds[0] == kinds[1]
+
+
+def test_a_networkx_graph_beyond_the_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("nnstruct.network.interchange.physical_memory", lambda: 1000)
+    with pytest.raises(InvalidInputError, match=r"network must fit as a networkx graph.*20 edges"):
+        MLP.to_networkx()
+    MLP.to_graphml(tmp_path / "graph.xml")
+    assert nx.read_graphml(tmp_path / "graph.xml").number_of_edges() == 20
