@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from nnstruct.encode import GraphEncoder
 from nnstruct.predictors.gnn.batches import GraphBatch, spans
-from nnstruct.predictors.gnn.inference import PassRoom, run
+from nnstruct.predictors.gnn.inference import Questions
 from nnstruct.predictors.gnn.layers import LAYERS, apply_layer, layer_shapes, read_out
 from nnstruct.predictors.gnn.losses import batch_loss
 from nnstruct.predictors.gnn.network import Dropout, NetworkShape, StructureNet
@@ -160,7 +160,7 @@ def test_graphs_and_members_do_not_mix(structures, batch, layer):
     one = StructureNet(NetworkShape(*[*vars(shape).values()][:4], 1, layer, True, 2), single, 4.0)
     torch.testing.assert_close(one(batch)[0], together[1], rtol=1e-4, atol=1e-5)
     if layer == "bidirectional":
-        torch.testing.assert_close(run(net, batch, PassRoom()), together, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(Questions(net)(batch), together, rtol=1e-4, atol=1e-5)
 
 
 def test_a_pass_holds_no_more_than_it_may(structures):

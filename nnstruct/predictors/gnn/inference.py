@@ -12,76 +12,62 @@ from nnstruct.predictors.gnn.batches import GraphBatch
 from nnstruct.predictors.gnn.network import StructureNet
 
 
-class PassRoom:
-    """Room for one member's pass over a batch; it grows with the largest batch.
+class Questions:
+    """A network made ready for many batches of questions, and room that grows with the largest.
 
-    One workspace serves one thread.
-    """
-
-    def __init__(self) -> None:
-        self._room: dict[str, Tensor] = {}
-
-    def take(self, name: str, *shape: int) -> Tensor:
-        """Room of a shape, float32; what is in it is left over from before.
-
-        Parameters
-        ----------
-        name : str
-            Another name is other room.
-        *shape : int
-
-        Returns
-        -------
-        Tensor
-        """
-        count = 1
-        for one in shape:
-            count *= one
-        room = self._room.get(name)
-        if room is None or room.numel() < count:
-            room = self._room[name] = torch.empty(count)
-        return room[:count].view(shape)
-
-
-@torch.no_grad()
-def run(net: StructureNet, batch: GraphBatch, room: PassRoom) -> Tensor:
-    """What :class:`StructureNet` says without dropout, member by member and nothing kept.
+    One of these serves one thread.
 
     Parameters
     ----------
     net : StructureNet
-        With the layer ``bidirectional``, on the CPU.
-    batch : GraphBatch
-        Of B graphs.
-    room : PassRoom
-
-    Returns
-    -------
-    float32 Tensor [members, B, outputs]
+        With the layer ``bidirectional``, on the CPU; its weights must stay as they are.
     """
-    shape, w = net.shape, net.weights
-    n, width, size = batch.num_units, shape.hidden, len(batch)
-    said = torch.empty((shape.members, size, shape.outputs))
-    h, u, a = (room.take(name, n, width) for name in ("h", "u", "a"))
-    scale, mixed = room.take("scale", 1, n), room.take("mixed", n, (5 if shape.delayed else 3) * width)
-    pooled, where = room.take("pooled", 1, size, 3 * width), np.empty((1, size, width), dtype=np.int64)
-    h_n, u_n, a_n, scale_n, mixed_n = (one.numpy() for one in (h[None], u[None], a[None], scale, mixed[None]))
-    b = room.take("b", n, width)
-    b_n = b[None].numpy()
-    for m in range(shape.members):
-        torch.addmm(w["embed_shift"][m], batch.nodes, w["embed"][m], out=h)
-        for index in range(shape.layers):
-            inner, shift, outer, last = (
-                w[f"layer{index}.{name}"] for name in ("in", "in_shift", "out", "out_shift")
-            )
-            kernels.normalise(h_n, u_n, scale_n)
-            kernels.gather(u_n, batch.first, batch.sender, batch.copies, mixed_n)
-            torch.mm(mixed, inner[m], out=a)
-            kernels.activate(a_n, shift[m : m + 1].numpy(), a_n, False, b_n)
-            h.addmm_(b, outer[m])
-            h += last[m]
-        kernels.read_out(h_n, batch.start, net.typical, pooled.numpy(), where)
-        head = torch.addmm(w["head_shift"][m], torch.cat([pooled[0], batch.graph], dim=1), w["head"][m])
+
+    def __init__(self, net: StructureNet) -> None:
+        self.net = net
+        w, layers = net.weights, range(net.shape.layers)
+        stacked = [
+            torch.stack([w[f"layer{index}.{name}"] for index in layers], dim=1)
+            for name in ("in", "in_shift", "out", "out_shift")
+        ]
+        parts = [w["embed"], w["embed_shift"], *stacked]
+        self._weights = tuple(part.detach().contiguous().numpy() for part in parts)
+        self._room: dict[str, np.ndarray] = {}
+
+    def _take(self, name: str, *shape: int) -> np.ndarray:
+        """Room of a shape, float32; what is in it is left over from before."""
+        count = int(np.prod(shape))
+        room = self._room.get(name)
+        if room is None or room.size < count:
+            room = self._room[name] = np.empty(count, dtype=np.float32)
+        return room[:count].reshape(shape)
+
+    @torch.no_grad()
+    def __call__(self, batch: GraphBatch) -> Tensor:
+        """What :class:`StructureNet` says without dropout, nothing kept.
+
+        Parameters
+        ----------
+        batch : GraphBatch
+            Of B graphs.
+
+        Returns
+        -------
+        float32 Tensor [members, B, outputs]
+        """
+        shape, w = self.net.shape, self.net.weights
+        n, width = batch.num_units, shape.hidden
+        room = (
+            *(self._take(name, n, width) for name in ("h", "u", "a")),
+            self._take("scale", n),
+            self._take("mixed", n, (5 if shape.delayed else 3) * width),
+        )
+        pooled = torch.empty((shape.members, len(batch), 3 * width))
+        kernels.ask_layers(
+            batch.nodes.numpy(), self._weights, batch.first, batch.sender, batch.copies, batch.start,
+            float(self.net.typical), room, pooled.numpy(),
+        )  # fmt: skip
+        overall = batch.graph.expand(shape.members, -1, -1)
+        head = torch.baddbmm(w["head_shift"], torch.cat([pooled, overall], dim=2), w["head"])
         head = functional.gelu(head, approximate="tanh")
-        torch.addmm(w["last_shift"][m], head, w["last"][m], out=said[m])
-    return said
+        return torch.baddbmm(w["last_shift"], head, w["last"])

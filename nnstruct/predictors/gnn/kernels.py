@@ -98,24 +98,29 @@ def take_graphs(chosen, unit_start, first, sender, copies):  # type: ignore[no-u
     return rows, start, firsts, senders, taken
 
 
+@_inner
+def _normalise(h, u, scale):  # type: ignore[no-untyped-def]
+    units, width = h.shape
+    for v in range(units):
+        total = np.float32(0.0)
+        for c in range(width):
+            total += h[v, c]
+        mean = total / np.float32(width)
+        squares = np.float32(0.0)
+        for c in range(width):
+            away = h[v, c] - mean
+            squares += away * away
+        inverse = np.float32(1.0) / np.sqrt(squares / np.float32(width) + _LEAST_VARIANCE)
+        scale[v] = inverse
+        for c in range(width):
+            u[v, c] = (h[v, c] - mean) * inverse
+
+
 @_entry
 def normalise(h, u, scale):  # type: ignore[no-untyped-def]
     """``u = (h - mean(h)) / sqrt(var(h) + 1e-5)`` over the width; ``scale`` keeps the divisor's inverse."""
-    members, units, width = h.shape
-    for m in range(members):
-        for v in range(units):
-            total = np.float32(0.0)
-            for c in range(width):
-                total += h[m, v, c]
-            mean = total / np.float32(width)
-            squares = np.float32(0.0)
-            for c in range(width):
-                away = h[m, v, c] - mean
-                squares += away * away
-            inverse = np.float32(1.0) / np.sqrt(squares / np.float32(width) + _LEAST_VARIANCE)
-            scale[m, v] = inverse
-            for c in range(width):
-                u[m, v, c] = (h[m, v, c] - mean) * inverse
+    for m in range(h.shape[0]):
+        _normalise(h[m], u[m], scale[m])
 
 
 @_entry
@@ -135,26 +140,31 @@ def normalise_back(slope, u, scale, out):  # type: ignore[no-untyped-def]
                 out[m, v, c] += inverse * (slope[m, v, c] - plain - u[m, v, c] * aligned)
 
 
+@_inner
+def _gather(u, first, sender, copies, out):  # type: ignore[no-untyped-def]
+    units, width = u.shape
+    kinds = out.shape[1] // width - 1
+    for v in range(units):
+        for c in range(width):
+            out[v, c] = u[v, c]
+        for k in range(kinds):
+            shift = (1 + k) * width
+            for c in range(width):
+                out[v, shift + c] = 0.0
+            for e in range(first[KINDS * v + k], first[KINDS * v + k + 1]):
+                sent, weight = sender[e], copies[e]
+                for c in range(width):
+                    out[v, shift + c] += weight * u[sent, c]
+
+
 @_entry
 def gather(u, first, sender, copies, out):  # type: ignore[no-untyped-def]
     """Each unit's own features, then for each kind the sum of those that messages of the kind bring.
 
     ``out`` [members, units, (1 + kinds) width].
     """
-    members, units, width = u.shape
-    kinds = out.shape[2] // width - 1
-    for m in range(members):
-        for v in range(units):
-            for c in range(width):
-                out[m, v, c] = u[m, v, c]
-            for k in range(kinds):
-                shift = (1 + k) * width
-                for c in range(width):
-                    out[m, v, shift + c] = 0.0
-                for e in range(first[KINDS * v + k], first[KINDS * v + k + 1]):
-                    sent, weight = sender[e], copies[e]
-                    for c in range(width):
-                        out[m, v, shift + c] += weight * u[m, sent, c]
+    for m in range(u.shape[0]):
+        _gather(u[m], first, sender, copies, out[m])
 
 
 @_entry
@@ -174,30 +184,35 @@ def gather_back(slope, first, sender, copies, out):  # type: ignore[no-untyped-d
                         out[m, v, c] += weight * slope[m, sent, shift + c]
 
 
+@_inner
+def _read_out(h, start, typical, out, where):  # type: ignore[no-untyped-def]
+    width = h.shape[1]
+    inverse = np.float32(1.0 / typical)
+    for g in range(start.size - 1):
+        low, high = start[g], start[g + 1]
+        for c in range(width):
+            out[g, c] = 0.0
+            out[g, 2 * width + c] = h[low, c]
+            where[g, c] = low
+        for v in range(low, high):
+            for c in range(width):
+                out[g, c] += h[v, c]
+            for c in range(width):
+                if h[v, c] > out[g, 2 * width + c]:
+                    out[g, 2 * width + c] = h[v, c]
+                    where[g, c] = v
+        share = np.float32(1.0) / np.float32(high - low)
+        for c in range(width):
+            total = out[g, c]
+            out[g, c] = total * inverse
+            out[g, width + c] = total * share
+
+
 @_entry
 def read_out(h, start, typical, out, where):  # type: ignore[no-untyped-def]
     """For each graph sum / typical, mean and maximum over its units: ``out`` [members, graphs, 3 width]."""
-    members, _, width = h.shape
-    for m in range(members):
-        for g in range(start.size - 1):
-            low, high = start[g], start[g + 1]
-            for c in range(width):
-                out[m, g, c] = 0.0
-                out[m, g, 2 * width + c] = h[m, low, c]
-                where[m, g, c] = low
-            for v in range(low, high):
-                for c in range(width):
-                    out[m, g, c] += h[m, v, c]
-                for c in range(width):
-                    if h[m, v, c] > out[m, g, 2 * width + c]:
-                        out[m, g, 2 * width + c] = h[m, v, c]
-                        where[m, g, c] = v
-            share = np.float32(1.0) / np.float32(high - low)
-            inverse = np.float32(1.0 / typical)
-            for c in range(width):
-                total = out[m, g, c]
-                out[m, g, c] = total * inverse
-                out[m, g, width + c] = total * share
+    for m in range(h.shape[0]):
+        _read_out(h[m], start, typical, out[m], where[m])
 
 
 @_entry
@@ -214,3 +229,57 @@ def read_out_back(slope, start, typical, where, out):  # type: ignore[no-untyped
                     out[m, v, c] = slope[m, g, c] * inverse + slope[m, g, width + c] * share
             for c in range(width):
                 out[m, where[m, g, c], c] += slope[m, g, 2 * width + c]
+
+
+@_inner
+def _read_out_alone(h, start, typical, out):  # type: ignore[no-untyped-def]
+    """:func:`read_out` of one member, without the places of the maxima."""
+    width = h.shape[1]
+    inverse = np.float32(1.0 / typical)
+    for g in range(start.size - 1):
+        low, high = start[g], start[g + 1]
+        for c in range(width):
+            out[g, c] = 0.0
+            out[g, 2 * width + c] = h[low, c]
+        for v in range(low, high):
+            for c in range(width):
+                out[g, c] += h[v, c]
+            for c in range(width):
+                out[g, 2 * width + c] = max(out[g, 2 * width + c], h[v, c])
+        share = np.float32(1.0) / np.float32(high - low)
+        for c in range(width):
+            total = out[g, c]
+            out[g, c] = total * inverse
+            out[g, width + c] = total * share
+
+
+@_entry
+def ask_layers(nodes, weights, first, sender, copies, start, typical, room, out):  # type: ignore[no-untyped-def]
+    """All layers of bidirectional networks in one call, member by member, and what they read out.
+
+    ``weights`` are the embedding and its shift, then what layers multiply messages by and its shift, and
+    what they add and its shift, [members, ...] or [members, layers, ...]; ``room`` is ``h``, ``u`` and ``a``
+    [units, width], ``scale`` [units] and ``mixed`` [units, (1 + kinds) width]; ``out`` [members, graphs,
+    3 width].
+    """
+    embed, embed_shift, inner, inner_shift, outer, outer_shift = weights
+    h, u, a, scale, mixed = room
+    units, width = h.shape
+    for m in range(embed.shape[0]):
+        np.dot(nodes, embed[m], h)
+        for v in range(units):
+            for c in range(width):
+                h[v, c] += embed_shift[m, 0, c]
+        for layer in range(inner.shape[1]):
+            _normalise(h, u, scale)
+            _gather(u, first, sender, copies, mixed)
+            np.dot(mixed, inner[m, layer], a)
+            for v in range(units):
+                for c in range(width):
+                    x = a[v, c] + inner_shift[m, layer, 0, c]
+                    a[v, c] = x / (_ONE + _exp(-_STEEP * (x + _CUBE * x * x * x)))
+            np.dot(a, outer[m, layer], u)
+            for v in range(units):
+                for c in range(width):
+                    h[v, c] += u[v, c] + outer_shift[m, layer, 0, c]
+        _read_out_alone(h, start, typical, out[m])

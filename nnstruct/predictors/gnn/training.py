@@ -12,14 +12,15 @@ from torch import Tensor
 from nnstruct.encode.packed import PackedGraphs
 from nnstruct.encode.packed_kernel import KINDS
 from nnstruct.predictors.gnn.batches import GraphBatch, spans
-from nnstruct.predictors.gnn.inference import PassRoom, run
+from nnstruct.predictors.gnn.inference import Questions
 from nnstruct.predictors.gnn.losses import LOG_VARIANCE, batch_loss
 from nnstruct.predictors.gnn.network import Dropout, StructureNet
+from nnstruct.predictors.threads import limited_threads
 from nnstruct.random import derive_seed, generator
 
 # Float32 numbers that one pass may hold beside the weights, and units that fit into a processor's caches.
 _MOST_NUMBERS = 2**27
-_CACHED_UNITS = 768
+_CACHED_UNITS = 1536
 _PREDICT_GRAPHS = 512
 # How often a course asks what was held out.
 CHECKS = 20
@@ -203,12 +204,13 @@ def ask(net: StructureNet, graphs: PackedGraphs, chosen: np.ndarray | None = Non
     most_units = min(_CACHED_UNITS, unit_budget(net)) if device.type == "cpu" else unit_budget(net)
     compiled = device.type == "cpu" and net.shape.layer == "bidirectional"
     sorted_said = np.empty((net.shape.members, len(chosen), net.shape.outputs))
-    room, done = PassRoom(), 0
-    for part in spans(graphs, chosen[order], most_units, _PREDICT_GRAPHS):
-        batch = GraphBatch.of(graphs, part, device)
-        out = run(net, batch, room) if compiled else net(batch)
-        sorted_said[:, done : done + len(part)] = out.cpu().numpy()
-        done += len(part)
+    answer = Questions(net) if compiled else net
+    done = 0
+    with limited_threads(torch.get_num_threads()):
+        for part in spans(graphs, chosen[order], most_units, _PREDICT_GRAPHS):
+            said_of_part = answer(GraphBatch.of(graphs, part, device))
+            sorted_said[:, done : done + len(part)] = said_of_part.cpu().numpy()
+            done += len(part)
     said = np.empty_like(sorted_said)
     said[:, order] = sorted_said
     return said
