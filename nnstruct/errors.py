@@ -71,5 +71,5 @@ class CorruptFileError(NnstructError, OSError):
     """A stored file is truncated, altered, or of another kind than its name says."""
 
 
-class FolderBusyError(NnstructError):
+class FolderBusyError(NnstructError, RuntimeError):
     """Another process is writing to the folder, or to the study."""

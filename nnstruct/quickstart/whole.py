@@ -43,8 +43,9 @@ class Summary:
     held_out : HeldOut
         Its predictions of structures put aside, beside the truth.
     best : Structure
-        The best of all.
+        The best of all, in the eyes of a guide that knows every validation score.
     best_score : float
+        Its mean test score, by which nothing was chosen.
     guide : str
         What guided the search.
     commands : list of (str, str)
@@ -134,9 +135,12 @@ def run(
     with course.step("Write the report") as say:
         report = make_report(course, bench, evaluation, held_out, search, found, commands)
         say(f"{report}, {report.stat().st_size / 1e6:.1f} MB")
+    best = search.best
+    where = bench if best.fingerprint in set(bench.fingerprints) else found
+    score = float(where.labels([best])[0])
     return Summary(
-        folder, report, bench, found, evaluation, predictor, held_out, search.best, search.best_score, guide,
-        commands, time.perf_counter() - started,
+        folder, report, bench, found, evaluation, predictor, held_out, best, score, guide, commands,
+        time.perf_counter() - started,
     )  # fmt: skip
 
 

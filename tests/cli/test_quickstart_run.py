@@ -74,9 +74,12 @@ def test_the_folder_holds_everything(summary, folder):
 
 
 def test_the_best_is_the_best_of_all(summary):
-    assert summary.best_score == pytest.approx(max(summary.benchmark.y.max(), summary.found.y.max()))
-    both = [*summary.benchmark.structures, *summary.found.structures]
-    assert summary.best.fingerprint in {s.fingerprint for s in both}
+    scores: dict[str, float] = {}
+    for bench in (summary.benchmark, summary.found):
+        scores |= dict(zip(bench.fingerprints, bench.y.tolist(), strict=True))
+    assert summary.best_score == scores[summary.best.fingerprint]
+    # Believed, not the luckiest: well above the middle all the same.
+    assert summary.best_score > sorted(scores.values())[len(scores) // 2]
     assert summary.guide == "random-forest"
 
 

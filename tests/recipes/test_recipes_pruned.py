@@ -48,8 +48,10 @@ def test_a_dataset_recipe_with_pruning_makes_a_benchmark_of_all_steps(tmp_path):
         "magnitude-class-blind", "random", "magnitude-class-blind",
     ]  # fmt: skip
     for run, structure in zip(runs, drawn, strict=True):
-        edges = structure.num_edges
-        assert [s.num_edges for s in run.structures] == [edges, round(0.6 * edges), round(0.3 * edges)]
+        added = int(structure.residual.sum())  # without a weight, so that nothing prunes them
+        weighted = structure.num_edges - added
+        left = [weighted, round(0.6 * weighted), round(0.3 * weighted)]
+        assert [s.num_edges - added for s in run.structures] == left
         assert np.isfinite([step.before["test"] for step in run.steps]).all()
     assert check_card(tmp_path) == []
     assert not (tmp_path / "trajectories").exists()

@@ -35,8 +35,9 @@ def isomorphic(first: Structure, second: Structure) -> bool:
             values = tuple((name, values[unit]) for name, values in structure.attributes.items())
             graph.add_node(unit, role=(structure.inputs[unit], structure.outputs[unit], values))
         kinds = defaultdict(set)
-        for source, target, delayed in zip(*structure.edge_index, structure.recurrent, strict=True):
-            kinds[int(source), int(target)].add(bool(delayed))
+        flags = zip(structure.recurrent.tolist(), structure.residual.tolist(), strict=True)
+        for source, target, kind in zip(*structure.edge_index, flags, strict=True):
+            kinds[int(source), int(target)].add(kind)
         for pair, kind in kinds.items():
             graph.add_edge(*pair, kind=kind)
         return graph
@@ -201,6 +202,7 @@ def test_it_agrees_with_networkx_on_neighbours(structure: Structure, data: st.Da
         inputs=structure.inputs,
         outputs=structure.outputs,
         attributes=structure.attributes,
+        residual=np.pad(structure.residual[~structure.recurrent], (0, delayed.shape[1])),
     )
     assert (structure.fingerprint == other.fingerprint) == isomorphic(structure, other)
 
