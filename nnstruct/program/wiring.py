@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -222,7 +223,7 @@ class Wiring:
         ids = self.ids[value]
         last = self.shape[value][-1]
         carried = ids.shape[:-1]
-        return np.broadcast_to(ids, (*carried, last)).reshape(-1, last), carried
+        return np.broadcast_to(ids, (*carried, last)).reshape(math.prod(carried), last), carried
 
 
 def in_order(ids: np.ndarray) -> np.ndarray:

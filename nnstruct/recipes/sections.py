@@ -106,9 +106,9 @@ class SampleSection(Section):
     With ``study = "stier2021"`` they are those of :func:`nnstruct.priors.stier2021`, and ``[space]``
     bounds nothing but the families. ``layers`` keeps the draws whose number of layers is in a range (least,
     greatest), and units have one value of each attribute in ``shared``, that of the first unit.
-    ``edition`` is that of priors that have several, the newest by default. ``inputs`` and ``outputs`` are
-    those of :func:`nnstruct.structure.ports.with_ports`: the units that see the input and those that the
-    read-out sees.
+    ``edition`` is that of priors that have several; see :func:`nnstruct.priors.sample`. ``inputs`` and
+    ``outputs`` are those of :func:`nnstruct.structure.ports.with_ports`: the units that see the input and
+    those that the read-out sees.
     """
 
     count: Annotated[int, Field(ge=1)]

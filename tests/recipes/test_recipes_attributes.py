@@ -38,8 +38,7 @@ def test_each_family_takes_what_its_units_have(tmp_path):
     drawn = recipe.structures("cnn")
     assert all(map(recipe.space.of("cnn").contains, drawn))
     assert [s.origin["prior"] for s in drawn] == ["resnet", "discretised-ode", "erdos-renyi"] * 2
-    # Tied steps of a discretised equation say so.
-    assert {n for s in recipe.structures("mlp") for n in s.attributes} == {"activation", "operator", "tie"}
+    assert {name for s in recipe.structures("mlp") for name in s.attributes} == {"activation"}
 
 
 def test_draws_are_narrowed_to_layers_and_shared_attributes(tmp_path):
