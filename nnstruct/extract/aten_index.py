@@ -95,7 +95,16 @@ def _index_add(low: Lowering, x: Any, axis: int, index: Any, source: Any, *, alp
 
 
 def _summed(low: Lowering, value: int, axis: int, places: np.ndarray, size: int) -> Ref:
-    """Slices of a value summed at the places that they are sent to."""
+    """Slices of a value summed at the places that they are sent to.
+
+    Where no two are sent to one place nothing is summed: they move, with zeros between them.
+    """
+    if len(np.unique(places)) == len(places):
+        b, sizes = low.builder, [1 if a == axis else n for a, n in enumerate(low.builder.shape[value])]
+        zero = b.one("constant", [], sizes, tensors={"value": ("zeros", np.zeros(sizes, dtype=np.float32))})
+        order = np.full(size, len(places))
+        order[places] = np.arange(len(places))
+        return Ref(take(low, b.concat([value, zero], axis), axis, order))
     if len(places) * size > _MOST_COEFFICIENTS:
         raise low.unsupported(f"add at most {_MOST_COEFFICIENTS} pairs of places")
     matrix = np.zeros((size, len(places)), dtype=np.float32)
