@@ -70,11 +70,13 @@ def test_any_space_gives_distinct_connected_structures_inside_it(
 
 def test_running_out_says_how_many_there_are():
     tiny = Space("mlp", units=(2, 3))
-    # One edge; a path, a fork, a join and the triangle on three units; the triangle with one residual edge
-    # and with two; and a path of a state that is copied.
-    with pytest.raises(InvalidInputError, match=r"n must be at most 8, the distinct .* got 9\. Widen"):
-        sample(tiny, 9, seed=0)
-    assert len(sample(tiny, 8, seed=0)) == 8
+    # One edge; a path, a fork, a join and the triangle on three units; in the second edition also the triangle
+    # with one residual edge and with two, and a path of a state that is copied.
+    for edition, most in ((None, 5), (2, 8)):
+        rule = rf"n must be at most {most}, the distinct .* got 9\. Widen"
+        with pytest.raises(InvalidInputError, match=rule):
+            sample(tiny, 9, seed=0, edition=edition)
+        assert len(sample(tiny, most, seed=0, edition=edition)) == most
 
 
 def test_a_prior_that_is_dry_leaves_the_turn_to_the_others():
