@@ -70,8 +70,8 @@ def test_any_space_gives_distinct_connected_structures_inside_it(
 
 def test_running_out_says_how_many_there_are():
     tiny = Space("mlp", units=(2, 3))
-    # One edge; a path, a fork, a join and the triangle on three units; in the second edition also the triangle
-    # with one residual edge and with two, and a path of a state that is copied.
+    # One edge; a path, a fork, a join and the triangle on three units; in the second edition the triangle
+    # with one residual edge and with two as well, and a path of a state that is copied.
     for edition, most in ((None, 5), (2, 8)):
         rule = rf"n must be at most {most}, the distinct .* got 9\. Widen"
         with pytest.raises(InvalidInputError, match=rule):
