@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,14 +228,16 @@ class _Pools:
         pool = self._neighbours(parents)
         share = -(-count // (strategy.inner_generations + 1))
         pool += self.at_random(share)
+        lineage = {candidate.structure.fingerprint: candidate for candidate in pool}
         ranked = self._promise(pool, best)
         for _ in range(strategy.inner_generations):
             kept = np.argsort(-ranked, kind="stable")[: strategy.elite]
             mates = parents + [pool[i].structure for i in kept]
             scores = np.concatenate([ranks, ranked[kept]])
-            bred = self._offspring(mates, scores, share)
+            bred = [_of_told(child, lineage) for child in self._offspring(mates, scores, share)]
             if not bred:
                 break
+            lineage |= {child.structure.fingerprint: child for child in bred}
             pool += bred
             ranked = np.concatenate([ranked, self._promise(bred, best)])
         return pool
@@ -260,6 +262,18 @@ class _Pools:
             return np.zeros(0)
         mean, std = self.beliefs.moments([c.structure for c in pool])
         return promise(self.strategy.acquisition, mean, std, best, self.strategy.exploration)
+
+
+def _of_told(child: Candidate, lineage: Mapping[str, Candidate]) -> Candidate:
+    """A candidate with the parents that its line of candidates began with, and all operators since."""
+    before = [lineage[parent] for parent in child.parents if parent in lineage]
+    if not before:
+        return child
+    first = [
+        p for parent in child.parents for p in (lineage[parent].parents if parent in lineage else (parent,))
+    ]
+    operator = "+".join([*dict.fromkeys(one.operator for one in before), child.operator])
+    return Candidate(child.structure, operator, tuple(dict.fromkeys(first)))
 
 
 def operator_rates(strategy: Strategy, entries: Sequence[Entry]) -> dict[str, float]:
