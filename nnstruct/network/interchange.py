@@ -279,8 +279,14 @@ def to_graphml(network: Network, path: str | PathLike[str]) -> None:
 
 _EDGE_KEYS = "".join(
     f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}" />\n'
-    for name, kind in (("weight", "string"), ("recurrent", "boolean"), ("kind", "string"))
+    for name, kind in (
+        ("weight", "string"),
+        ("recurrent", "boolean"),
+        ("kind", "string"),
+        ("residual", "boolean"),
+    )  # fmt: skip
 )
+_RESIDUAL = '<data key="residual">True</data>'
 _CHUNK = 50_000
 
 
@@ -299,6 +305,6 @@ def _edge_lines(network: Network) -> Iterator[str]:
             rows = zip(*(array[here].tolist() for array in ends), values[here].tolist(), strict=True)
             yield "".join(
                 f'<edge source="{a}" target="{b}"><data key="weight">{" ".join(map(repr, w))}{filling}</data>'
-                f'<data key="recurrent">{delayed}</data><data key="kind">{kind}</data></edge>\n'
+                f'<data key="recurrent">{delayed}</data><data key="kind">{kind}</data>{_RESIDUAL if kind == "residual" else ""}</edge>\n'
                 for a, b, delayed, kind, w in rows
             )

@@ -211,6 +211,6 @@ def test_gates_have_no_flows():
 
 
 def test_a_space_of_neurons_gets_flows_that_can_be_built():
-    for structure in sample(Space("mlp", units=(4, 30)), 12, seed=1, priors=["discretised-ode"]):
+    for structure in sample(Space("mlp", units=(4, 30)), 12, seed=1, priors=["discretised-ode"], edition=2):
         build_module(structure, VECTORS)
         assert structure.residual.any()
