@@ -277,16 +277,12 @@ def to_graphml(network: Network, path: str | PathLike[str]) -> None:
     write_parts(Path(path), [opening, _EDGE_KEYS, start, rest, *_edge_lines(network), "</graph>", tail])
 
 
+_EDGE_TYPES = {"weight": "string", "recurrent": "boolean", "kind": "string", "residual": "boolean"}
 _EDGE_KEYS = "".join(
     f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}" />\n'
-    for name, kind in (
-        ("weight", "string"),
-        ("recurrent", "boolean"),
-        ("kind", "string"),
-        ("residual", "boolean"),
-    )  # fmt: skip
+    for name, kind in _EDGE_TYPES.items()
 )
-_RESIDUAL = '<data key="residual">True</data>'
+_OF_KIND = {"residual": '<data key="residual">True</data>'}
 _CHUNK = 50_000
 
 
@@ -305,6 +301,7 @@ def _edge_lines(network: Network) -> Iterator[str]:
             rows = zip(*(array[here].tolist() for array in ends), values[here].tolist(), strict=True)
             yield "".join(
                 f'<edge source="{a}" target="{b}"><data key="weight">{" ".join(map(repr, w))}{filling}</data>'
-                f'<data key="recurrent">{delayed}</data><data key="kind">{kind}</data>{_RESIDUAL if kind == "residual" else ""}</edge>\n'
+                f'<data key="recurrent">{delayed}</data><data key="kind">{kind}</data>'
+                f"{_OF_KIND.get(kind, '')}</edge>\n"
                 for a, b, delayed, kind, w in rows
             )
