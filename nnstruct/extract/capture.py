@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any
 
 import torch
@@ -112,6 +113,9 @@ def shadow_of(module: nn.Module, *, copy_buffers: bool = False) -> nn.Module:
             state["_buffers"] = {
                 name: None if value is None else value.clone() for name, value in part._buffers.items()
             }
+        for name, value in state.items():
+            if isinstance(value, MethodType) and isinstance(value.__self__, nn.Module):
+                state[name] = MethodType(value.__func__, shadow(value.__self__))  # kept under another name
         twin.__dict__.update(state)
         return twin
 

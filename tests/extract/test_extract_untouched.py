@@ -147,3 +147,25 @@ def test_the_module_still_trains() -> None:
     extract(module, torch.zeros(1, 4))
     module(torch.randn(5, 4)).sum().backward()
     assert module[0].weight_orig.grad is not None
+
+
+def test_a_method_kept_under_another_name_acts_on_the_shadow() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+            self.register_buffer("state", torch.zeros(0), persistent=False)
+            self.step = self._step
+
+        def _step(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x) + 0.5 * self.state
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.state = torch.zeros(len(x), 2)
+            self.state = self.step(x)
+            return self.step(x)
+
+    module = Counting().eval()
+    network = extract(module, torch.randn(4, 3))
+    assert module.state.shape == (0,)
+    assert network.structure.num_units > 5
