@@ -87,13 +87,13 @@ def page(rows: list[dict[str, Any]]) -> str:
                 if not both:
                     continue
                 a, b = (np.array([part[d]["tau"] for d in both]) for part in (alone, more))
-                error = (b - a).std(ddof=1) / np.sqrt(len(both)) if len(both) > 1 else np.nan
+                error = f" ± {(b - a).std(ddof=1) / np.sqrt(len(both)):.3f}" if len(both) > 1 else ""
                 cost = " / ".join(
                     f"{np.mean([part[d]['seconds'] for d in both]):.0f}" for part in (alone, more)
                 )
                 lines.append(
                     f"| {TITLES[case]} | {size} | {len(both)} | {name} | {a.mean():.3f} | {b.mean():.3f} "
-                    f"| {(b - a).mean():+.3f} ± {error:.3f} | {cost} |"
+                    f"| {(b - a).mean():+.3f}{error} | {cost} |"
                 )
     minutes = sum(row["seconds"] for row in rows) / 60
     return f"{HEAD}\n" + "\n".join(lines) + f"\n\n{minutes:.0f} CPU minutes on one core.\n"
