@@ -34,7 +34,8 @@ class SemiSupervisedAssessor(Predictor):
     After Tang et al. (2020, "A Semi-Supervised Assessor of Neural Architectures", arXiv 2005.06821): an
     auto-encoder learns to embed all structures, those without a label too; structures with similar
     embeddings are connected; and a graph convolutional network on that graph learns the labels, together
-    with the auto-encoder. :mod:`nnstruct.predictors.assessor.network` has the equations. Beyond the paper,
+    with the auto-encoder. :mod:`nnstruct.predictors.assessor.network` has the equations as they are here; the
+    paper's own similarity, threshold and mixture of losses may differ in detail. Beyond the paper,
     structures of any size are embedded, by the columns of a feature table; embeddings are normalised;
     labels are transformed; a structure that is asked about is connected to those that were learned from;
     and several members, each holding out a seventh of the labels, tell the uncertainty.
