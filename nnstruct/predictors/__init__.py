@@ -18,8 +18,8 @@ from nnstruct.predictors.mean import Mean
 from nnstruct.predictors.persistence import load_predictor, save
 from nnstruct.predictors.random_forest import RandomForest
 from nnstruct.predictors.sources import SourceModels, build_sources
-from nnstruct.predictors.twins import twin_groups
 from nnstruct.predictors.weights import WeightGraphNetwork, WeightStatistics
+from nnstruct.structure.twins import twin_groups
 
 __all__ = [
     "GNN",

@@ -27,9 +27,9 @@ from nnstruct.predictors.report import Evaluation
 from nnstruct.predictors.results import long_table
 from nnstruct.predictors.runs import LabelledRows, all_predictions, named_predictors, with_training
 from nnstruct.predictors.scoring import ScoringRule, ceiling_rows, curve_rows, fold_rows
-from nnstruct.predictors.twins import twin_families, twin_groups
 from nnstruct.random import check_seed
 from nnstruct.structure import Structure
+from nnstruct.structure.twins import twin_families, twin_groups
 
 
 class CeilingLike(Protocol):

@@ -16,9 +16,9 @@ from nnstruct.predictors.base import PREDICTORS
 from nnstruct.predictors.checks import check_deviations, check_labels
 from nnstruct.predictors.draws import TrainTestSplit
 from nnstruct.predictors.fitting import fit_with_noise, predict_with_std
-from nnstruct.predictors.twins import have_twins
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.twins import have_twins
 
 
 @dataclass(frozen=True, eq=False)

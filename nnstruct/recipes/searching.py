@@ -92,7 +92,7 @@ def run_search(
     per_generation, seeds = check_integer(per_generation, "per_generation"), check_integer(seeds, "seeds")
     settings = config or TrainConfig()
     wanted = generations * per_generation
-    done = num_scored(search)
+    done = search.num_trained
     with ExitStack() as stack:
         bar = None
         if progress and done < wanted:
@@ -105,7 +105,7 @@ def run_search(
             ).with_target(target)  # fmt: skip
             scores = bench.labels(asked)
             search.tell(asked, scores)
-            done = num_scored(search)
+            done = search.num_trained
             if announce is not None:
                 best = f", best so far {search.best_claim:.4f}" if search.num_scored else ""
                 announce(f"{done} of {wanted} structures{best}")
@@ -177,17 +177,3 @@ def finish_search(
         return pair[0], pair[1]
 
     return search.finish(train, top=top, seeds=seeds)
-
-
-def num_scored(search: Search) -> int:
-    """Structures that a search asked for and was told about, diverged ones included.
-
-    Parameters
-    ----------
-    search : Search
-
-    Returns
-    -------
-    int
-    """
-    return search.num_trained

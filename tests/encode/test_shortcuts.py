@@ -13,10 +13,10 @@ from nnstruct.encode import FeatureTable, GraphEncoder
 from nnstruct.encode.columns import column_blocks, learn_columns
 from nnstruct.encode.shortcuts import MEASURES, shortcut_block, shown_attributes
 from nnstruct.errors import InvalidInputError
-from nnstruct.predictors.twins import twin_groups
 from nnstruct.properties import features
 from nnstruct.structure import Structure
 from nnstruct.structure.reduction import contract
+from nnstruct.structure.twins import twin_groups
 
 EDGES = [[0, 0, 1, 1, 2, 3], [1, 2, 2, 3, 4, 4]]
 PLAIN = Structure(EDGES, 5)

@@ -16,8 +16,8 @@ from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataErro
 from nnstruct.predictors import Evaluation, Mean, evaluate
 from nnstruct.predictors.draws import check_train_sizes, drawn_splits
 from nnstruct.predictors.metrics import METRICS, scores
-from nnstruct.predictors.twins import have_twins, twin_families, twin_groups
 from nnstruct.structure import Structure
+from nnstruct.structure.twins import have_twins, twin_families, twin_groups
 
 SHAPES = [Structure.from_layers([1, a, b, 1]) for a in range(1, 7) for b in range(1, 6)]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nnstruct.claims.base import STUDIES
 from nnstruct.pruning import (
     GumbelSoftmax,
+    Trajectory,
     evaluate,
     fit,
     prune,
@@ -16,6 +18,9 @@ from nnstruct.pruning import (
 )
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import load_task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @STUDIES.register("class-blind")
@@ -59,7 +64,7 @@ def class_blind(
             network, data, [density, sparse], method=f"magnitude-class-{name}", config=config,
             retrain=retrain, seed=seed, structures=False,
         )  # fmt: skip
-        accuracy = trajectory_table([run]).set_index("density")["after_test"]
+        accuracy = _accuracies(run)
         found |= {f"{name}_{share:g}": float(accuracy[share]) for share in (density, sparse)}
         found["dense"] = float(accuracy[1.0])
     return found | {
@@ -150,7 +155,7 @@ def pretrained(
         run = run_trajectory(
             start, data, [0.5, 0.2, density], config=config, retrain=retrain, seed=seed, structures=False
         )
-        accuracy = trajectory_table([run]).set_index("density")["after_test"]
+        accuracy = _accuracies(run)
         found |= {name: float(accuracy[density]), f"{name}_dense": float(accuracy[1.0])}
     return found | {
         "gain": found["pretrained"] - found["scratch"],
@@ -253,5 +258,10 @@ def learned_masks(
         seed=seed,
         structures=False,
     )
-    found["magnitude"] = float(trajectory_table([run]).set_index("density")["after_test"][density])
+    found["magnitude"] = float(_accuracies(run)[density])
     return found | {"ours_less_magnitude": found["ours"] - found["magnitude"]}
+
+
+def _accuracies(run: Trajectory) -> pd.Series:
+    """Test accuracy of each step after its training, by the density that is left."""
+    return trajectory_table([run]).set_index("density")["after_test"]

@@ -214,7 +214,7 @@ class CellSpace:
             if value < 0:
                 continue
             value += value >= code[place]
-            made = self._codec.structure((*code[:place], value, *code[place + 1 :]))
+            made = self._changed(code, place, value)
             if made is not None and made.fingerprint != structure.fingerprint:
                 return _bred(made, "change_code", [structure.fingerprint])
         return None
@@ -262,10 +262,13 @@ class CellSpace:
         for place, limit in enumerate(self._codec.limits):
             for value in range(limit):
                 if value != code[place]:
-                    made = self._codec.structure((*code[:place], value, *code[place + 1 :]))
+                    made = self._changed(code, place, value)
                     if made is not None:
                         found.append(made)
         return found
+
+    def _changed(self, code: Code, place: int, value: int) -> Structure | None:
+        return self._codec.structure((*code[:place], value, *code[place + 1 :]))
 
     def contains(self, structure: Structure) -> bool:
         """Whether a structure is a cell of this space.

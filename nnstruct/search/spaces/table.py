@@ -13,6 +13,7 @@ from nnstruct.network import Network
 from nnstruct.properties import features
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.twins import twin_families
 
 _NEAREST = 20
 _ENOUGH = 6
@@ -72,10 +73,14 @@ class TableSpace:
         if scores.shape != (len(structures),) or not np.isfinite(scores).all():
             raise InvalidInputError("y", f"be {len(structures)} finite scores", list(scores.shape))
         keys = [s.fingerprint if twins == "keep" else s.trim().fingerprint for s in structures]
+        rules = [keys]
         if twins == "merge" and classes is not None:
-            keys = _joined(keys, classes)
-        place: dict[str, int] = {}
-        number = np.array([place.setdefault(key, len(place)) for key in keys])
+            rules.append([str(name) for name in classes])
+            if len(rules[1]) != len(keys):
+                raise InvalidInputError(
+                    "groups", f"hold one class for each of {len(keys)} structures", len(rules[1])
+                )
+        number = twin_families(np.array([np.unique(names, return_inverse=True)[1] for names in rules]))
         counts = np.bincount(number)
         self.twins = twins
         self.y = np.bincount(number, weights=scores) / counts
@@ -86,6 +91,7 @@ class TableSpace:
         self.family = families.pop() if len(families) == 1 else None
         self._near: dict[int, list[int]] = {}
         self._columns: np.ndarray | None = None
+        self._of_attribute: dict[str, tuple[Any, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -216,11 +222,10 @@ class TableSpace:
 
     def _values(self, name: str) -> tuple[Any, ...]:
         """The values of an attribute in the table, but those of the ports of a cell."""
-        known = self.__dict__.setdefault("_known_values", {})
-        if name not in known:
+        if name not in self._of_attribute:
             seen = {value for s in self.structures for value in s.attributes.get(name, ())}
-            known[name] = tuple(sorted(seen - {"input", "output"}, key=repr))
-        return known[name]
+            self._of_attribute[name] = tuple(sorted(seen - {"input", "output"}, key=repr))
+        return self._of_attribute[name]
 
     def _similar(self, place: int) -> list[int]:
         if self._columns is None:
@@ -248,21 +253,3 @@ def _measures(structures: Sequence[Structure]) -> np.ndarray:
     if not kept.any():
         return np.zeros((len(structures), 1))
     return np.clip((both[:, kept] - both[:, kept].mean(axis=0)) / spread[kept], -_CLIP, _CLIP)
-
-
-def _joined(keys: Sequence[str], classes: Any) -> list[str]:
-    """One name for structures with one key, or one class, and for what they are linked to."""
-    given = [str(name) for name in classes]
-    if len(given) != len(keys):
-        raise InvalidInputError("groups", f"hold one class for each of {len(keys)} structures", len(given))
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    for key, group in zip(keys, given, strict=True):
-        parent[root(f"key {key}")] = root(f"class {group}")
-    return [root(f"key {key}") for key in keys]

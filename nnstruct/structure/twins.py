@@ -10,9 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.structure import Structure
 from nnstruct.structure.reduction import contract
-from nnstruct.structure.structure import PRUNED
+from nnstruct.structure.structure import PRUNED, Structure
 
 
 def twin_groups(structures: Sequence[Structure], extra: Any = None) -> np.ndarray:
@@ -39,7 +38,7 @@ def twin_groups(structures: Sequence[Structure], extra: Any = None) -> np.ndarra
     Examples
     --------
     >>> from nnstruct import Structure
-    >>> from nnstruct.predictors.twins import twin_groups
+    >>> from nnstruct.structure.twins import twin_groups
     >>> a, b, c = (Structure.from_layers([1, width, 1]) for width in (1, 2, 3))
     >>> twin_groups([a, b, c, a], extra=["x", "y", "y", "z"])[[0, -1]].tolist()
     [[0, 1, 2, 0], [0, 1, 1, 2]]
