@@ -98,6 +98,30 @@ def medians_and_spreads(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return median, np.ptp(np.where(known, values, median), axis=0)
 
 
+def means_and_scales(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What to subtract from columns and to divide them by: mean and deviation, 1 for a constant column.
+
+    Parameters
+    ----------
+    values : float64 [n, c]
+        Without gaps.
+
+    Returns
+    -------
+    means, scales : float64 [c]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> means, scales = means_and_scales(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> means.tolist(), scales.tolist()
+    ([2.0, 5.0], [1.0, 1.0])
+    """
+    means, scales = values.mean(axis=0), values.std(axis=0)
+    scales[~(scales > 1e-12 * np.maximum(1.0, np.abs(means)))] = 1.0
+    return means, scales
+
+
 class FeatureTable(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer from structures to a matrix of features without gaps.
 

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
+from nnstruct.encode.table import means_and_scales
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
@@ -149,8 +150,7 @@ class GroupedGaussianProcess(Predictor):
             kept, share = kept[chosen], share[chosen]
             noise = np.zeros(len(kept)) if y_std is None else y_std[kept]
             target, known = self._targets(y[kept], noise)
-            self.centre_, self.scale_ = table[kept].mean(axis=0), table[kept].std(axis=0)
-            self.scale_[~(self.scale_ > 1e-12 * np.maximum(1.0, np.abs(self.centre_)))] = 1.0
+            self.centre_, self.scale_ = means_and_scales(table[kept])
             self.rows_ = self._scaled(table[kept])
             self.kept_ = kept
             part = np.arange(len(kept))

@@ -129,6 +129,7 @@ class _Pools:
     ) -> None:
         self.strategy, self.inside, self.known, self.rng, self.beliefs = strategy, inside, known, rng, beliefs
         self.fresh: list[Structure] = []
+        self.rates = operator_rates(strategy, inside)
 
     def at_random(self, count: int) -> list[Candidate]:
         """Draws that no guide chooses."""
@@ -205,7 +206,7 @@ class _Pools:
             crossover_rate=strategy.crossover_rate,
             mutation_rate=strategy.mutation_rate,
             known=self.known,
-            rates=operator_rates(strategy, self.inside),
+            rates=self.rates,
         )
         self.known |= {candidate.structure.fingerprint for candidate in bred}
         return bred

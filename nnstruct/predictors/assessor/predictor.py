@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.encode import FeatureTable
+from nnstruct.encode.table import means_and_scales
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.neighbours import neighbours
@@ -144,8 +145,7 @@ class SemiSupervisedAssessor(Predictor):
             everything = [*structures, *others]
             self.table_ = FeatureTable(self.families).fit(everything)
             table = self.table_.transform(everything)
-            self.centre_, self.scale_ = table.mean(axis=0), table.std(axis=0)
-            self.scale_[~(self.scale_ > 1e-12 * np.maximum(1.0, np.abs(self.centre_)))] = 1.0
+            self.centre_, self.scale_ = means_and_scales(table)
             self.rows_ = self._scaled(table)
             self.transform_ = LabelTransform().fit(y)
             target = self.transform_.transform(y)
