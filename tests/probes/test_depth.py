@@ -139,12 +139,19 @@ def test_the_parts_add_up_to_the_gradient_by_a_layers_values():
 
 
 def test_dimensions_of_a_linear_chain_are_its_ranks():
+    draws = torch.Generator().manual_seed(0)
+    wide, narrow = torch.randn(12, 64, generator=draws), torch.randn(2, 64, generator=draws)
     first, second = torch.nn.Linear(64, 12), torch.nn.Linear(12, 10)
-    with torch.no_grad():
-        second.weight[:] = second.weight[:, :2] @ first.weight[:2, :12]
     module = torch.nn.Sequential(torch.nn.Flatten(), first, second)
+    with torch.no_grad():
+        first.weight[:] = wide
+        second.weight[:] = torch.randn(10, 2, generator=draws) @ torch.randn(2, 12, generator=draws)
     # Between them nothing bends: 12 dimensions, then two.
     assert perturbed_dimensions(module, DIGITS, samples=2) == [12, 2]
+    with torch.no_grad():
+        first.weight[:] = torch.randn(12, 2, generator=draws) @ narrow
+    # Two components are all that the features have.
+    assert perturbed_dimensions(module, DIGITS, samples=2) == [2, 2]
     assert classification_dimension(module, DIGITS, share=1.0) <= 2
     with pytest.raises(InvalidInputError, match=r"by a torch\.nn\.Linear"):
         classification_dimension(torch.nn.Sequential(module, torch.nn.Tanh()), DIGITS)
