@@ -166,8 +166,20 @@ def test_no_layer_of_a_perceptron_has_more_dimensions_than_the_one_before():
 
 
 def test_classes_that_others_decide():
-    free = np.random.default_rng(1).normal(size=(200, 5))
-    scores = np.column_stack([free, free[:, :3].sum(1), np.zeros(200)])
-    assert independence_deficit(scores).tolist() == [3, 3, 3, 7, 7, 3, 0]
+    rng = np.random.default_rng(1)
+    scores, targets = rng.normal(size=(400, 6)), np.repeat([1, 4], 200)
+    scores[:, 4] = 2 * scores[:, 0] - scores[:, 2] + 0.01 * scores[:, 4]
+    found = independence_deficit(scores, targets, penalty=0.3)
+    assert np.isnan(found[[0, 2, 3, 5]]).all()
+    assert (np.flatnonzero(found[4]) == [0, 2]).all()
+    for place in (1, 4):
+        # The Lasso's optimality: slopes of the mean square are -penalty sign(c), or within +-penalty at 0.
+        own, c = scores[targets == place], found[place]
+        slope = -2 * own.T @ (own[:, place] - own @ c) / len(own)
+        active = c != 0
+        np.testing.assert_allclose(slope[active], -0.3 * np.sign(c[active]), atol=1e-6)
+        assert (np.abs(np.delete(slope, place)) <= 0.3 + 1e-6).all()
     with pytest.raises(InvalidInputError, match="finite numbers of shape"):
-        independence_deficit(free[0])
+        independence_deficit(scores[0], targets)
+    with pytest.raises(InvalidInputError, match=r"targets must be \[400\] classes in 0..5"):
+        independence_deficit(scores, targets + 2)
