@@ -61,6 +61,10 @@ Edge kinds are ``weight``, ``recurrent`` (one time step delayed), ``identity`` (
 ``state`` (a delayed identity). An edge exists where one of its values is above the threshold. A unit
 whose scale is zero everywhere has no incoming edges.
 
+Weights that stand for integers (fake quantisation, eight-bit and half-precision modules) are the real
+numbers that they stand for; the step's option ``quantised`` names their type. Fake quantisation keeps the
+scales that it has, and its observers are off; scales that were never measured are those of the example.
+
 Biases are the rows of ``network.bias`` [N, b]: b is 1, 4 for LSTM and GRU (whose candidate has one
 bias inside and one outside the reset gate). Scales and shifts of normalisations and other constants
 are in ``network.tensors``. Weights that several steps share are in ``network.tied``; each use has

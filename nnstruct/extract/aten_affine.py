@@ -24,12 +24,17 @@ def many(value: Any, count: int) -> list[int]:
 def _linear(low: Lowering, x: Any, weight: Any, bias: Any = None) -> Ref:
     if isinstance(weight, Ref) or isinstance(bias, Ref) or not isinstance(x, Ref):
         raise low.unsupported("have constant weights")
-    return Ref(linear(low, x.value, low.array(weight, "weight"), low.maybe(bias, "bias")))
+    named = low.array(weight, "weight"), low.maybe(bias, "bias")
+    return Ref(linear(low, x.value, *named, low.quantised(weight)))
 
 
-def linear(low: Lowering, value: int, weight: Named, bias: Named | None) -> int:
+def linear(
+    low: Lowering, value: int, weight: Named, bias: Named | None, options: dict[str, Any] | None = None
+) -> int:
     shape = (*low.builder.shape[value][:-1], weight[1].shape[0])
-    return low.builder.one("linear", [value], shape, tensors={"weight": weight, "bias": bias})
+    return low.builder.one(
+        "linear", [value], shape, options=options, tensors={"weight": weight, "bias": bias}
+    )
 
 
 @handles("aten.addmm")
@@ -145,6 +150,7 @@ def convolution(
         "dilation": dilations,
         "groups": int(groups),
         "transposed": bool(transposed),
+        **low.quantised(weight),
     }
     if transposed:
         options["output_padding"] = many(output_padding, nd)
@@ -162,9 +168,10 @@ def pad(low: Lowering, value: int, widths: Sequence[tuple[int, int]], fill: floa
 def _embedding(low: Lowering, weight: Any, indices: Any, *_: Any) -> Ref:
     if isinstance(weight, Ref):
         raise low.unsupported("have constant weights")
-    named = low.array(weight, "weight")
+    named, options = low.array(weight, "weight"), low.quantised(weight)
     shape = (*low.shape(indices), named[1].shape[1])
-    return Ref(low.builder.one("embedding", [low.ref(indices)], shape, tensors={"weight": named}))
+    tensors = {"weight": named}
+    return Ref(low.builder.one("embedding", [low.ref(indices)], shape, options=options, tensors=tensors))
 
 
 @handles("aten.bilinear")
@@ -265,6 +272,7 @@ def recurrent_layers(
     named = [low.array(value, "weight") for value in params]
     stack = layers(cell, named, has_biases, num_layers * (2 if bidirectional else 1))
     given = [_state(low, state) for state in states]
+    extra = {**(extra or {}), **low.quantised(params[0])}
     made = run_layers(low.builder, cell, low.ref(x), stack, given, bidirectional, batch_first, extra)
     return [Ref(value) for value in made]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nnstruct.extract.aten_affine import linear, many, pad
+from nnstruct.extract.aten_affine import many, pad
 from nnstruct.extract.aten_logic import combined
 from nnstruct.extract.aten_math import activation, join
 from nnstruct.extract.aten_moves import take
@@ -231,22 +230,3 @@ def _renormed(low: Lowering, weight: Any, indices: Any, limit: float, p: float) 
     length = torch.linalg.vector_norm(weight, p, dim=1, keepdim=True)
     kept = weight * torch.where(length > limit, limit / (length + 1e-7), torch.ones_like(length))
     return low.hold(kept, low.names.get(id(weight), ""))
-
-
-@handles("quantized.linear_dynamic", "quantized.linear_relu_dynamic")
-def _linear_dynamic(low: Lowering, x: Any, packed: Any, *_: Any) -> Ref:
-    """Eight-bit weights as the real ones that they stand for."""
-    weight, bias = packed.unpack()
-    name, values = low.array(weight.dequantize(), "weight")
-    made = linear(low, x.value, (name, values), low.maybe(bias, "bias"))
-    step = low.builder.steps[-1]
-    low.builder.steps[-1] = replace(step, options={**step.options, "quantised": "int8"})
-    return activation(low, Ref(made), "relu") if "relu" in str(low.node.target) else Ref(made)
-
-
-@handles("aten.fake_quantize_per_tensor_affine")
-def _fake_quantize(low: Lowering, x: Any, scale: Any, zero: Any, *ends: Any) -> Ref:
-    if isinstance(scale, Ref) or isinstance(zero, Ref):
-        raise low.unsupported("have a constant scale")
-    numbers = {"scale": float(scale), "zero": float(zero), "low": float(ends[-2]), "high": float(ends[-1])}
-    return activation(low, x, "fake_quantize", **numbers)

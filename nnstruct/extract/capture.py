@@ -18,6 +18,7 @@ from torch.export._tree_utils import reorder_kwargs
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract.aten_graph import leaves
 from nnstruct.extract.objects import flat_tensors, holds_objects, split
+from nnstruct.extract.observers import with_real_numbers
 
 _LOUD = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export")
 
@@ -67,11 +68,12 @@ def capture(module: nn.Module, example: Any) -> Captured:
     InvalidInputError
         If the module cannot take the example.
     """
-    args, kwargs = _arguments(example)
+    args, kwargs = _apart(_arguments(example))
     while isinstance(getattr(module, "_orig_mod", None), nn.Module):  # what torch.compile wraps
         module = module._orig_mod  # type: ignore[assignment]
-    shadow = shadow_of(module).eval()
     with _quiet(), torch.no_grad():
+        module = with_real_numbers(module, args, kwargs, shadow_of)
+        shadow = shadow_of(module).eval()
         try:
             return _exported(shadow, args, kwargs)
         except Exception as error:  # torch.export raises whatever the module's code raises
@@ -126,6 +128,20 @@ def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(example, Mapping):
         return (), dict(example)
     return (tuple(example), {}) if isinstance(example, tuple | list) else ((example,), {})
+
+
+def _apart(arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments of which none is another one, too: a recording would take them for one input."""
+    args, kwargs = arguments
+    seen: set[int] = set()
+
+    def own(value: Any) -> Any:
+        if not isinstance(value, Tensor) or id(value) not in seen:
+            seen.add(id(value))
+            return value
+        return value.clone()
+
+    return tuple(own(value) for value in args), {name: own(value) for name, value in kwargs.items()}
 
 
 @contextmanager

@@ -138,6 +138,7 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
         aten_moves,
         aten_packed,
         aten_places,
+        aten_quantised,
     )
     from nnstruct.extract.capture import capture
     from nnstruct.extract.loops import find_loops

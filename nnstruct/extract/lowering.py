@@ -51,6 +51,7 @@ class Lowering:
         self.builder = Builder()
         self.env: dict[fx.Node, Any] = {}
         self.names: dict[int, str] = {}  # id of a constant tensor -> its name
+        self.stored: dict[int, str] = {}  # id of a real constant -> the integers that it stands for
         self.folded: dict[Any, Any] = {}
         self.cells: dict[tuple[int, ...], dict[str, tuple[str, np.ndarray]]] = {}
         self.node: fx.Node
@@ -95,6 +96,8 @@ class Lowering:
             if value.layout != torch.strided:
                 value = value.to_dense()
             self.names[id(value)] = name
+            if hasattr(given, "stored_as"):
+                self.stored[id(value)] = given.stored_as
             self._held.append(value)
             self._known[id(given)] = value
         return value
@@ -238,6 +241,8 @@ class Lowering:
             if isinstance(leaf, Tensor):
                 self._held.append(leaf)
                 self.names.setdefault(id(leaf), self._inherited(args, kwargs, leaf))
+                if "fake_quant" in str(node.target):
+                    self.stored[id(leaf)] = "int8"
         if mutable and isinstance(node.args[0], fx.Node) and isinstance(result, Tensor):
             write_back(self, node.args[0], result)
         if not mutable:
@@ -321,6 +326,21 @@ class Lowering:
         (str, array) or None
         """
         return None if value is None else self.array(value, name)
+
+    def quantised(self, weight: Any) -> dict[str, str]:
+        """Options of a step whose weight stands for integers.
+
+        Parameters
+        ----------
+        weight : Tensor
+
+        Returns
+        -------
+        dict
+            Empty, or ``quantised`` with the type of the integers.
+        """
+        stored = self.stored.get(id(weight))
+        return {} if stored is None else {"quantised": stored}
 
     def ref(self, value: Any) -> int:
         """The number of a value; a constant becomes a step of its own.

@@ -235,3 +235,20 @@ def test_a_write_into_the_result_of_an_operation() -> None:
 
     x = torch.randn(3, 5)
     computes(extract(Routed(), x), (x,), [Routed()(x)])
+
+
+def test_one_tensor_for_two_arguments_is_two_inputs() -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(3, 4)
+
+        def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+            return self.table(tokens) * mask[..., None]
+
+    module, ones = Masked(), torch.ones(1, 5, dtype=torch.long)
+    network: Any = extract(module, {"tokens": ones, "mask": ones})
+    assert len(network.program.inputs) == 1
+    other = torch.tensor([[0, 1, 2, 1, 0]])
+    with torch.no_grad():
+        computes(network, (other,), [module(other, ones)])
