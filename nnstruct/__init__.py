@@ -29,13 +29,15 @@ if TYPE_CHECKING:
         tasks,
         testing,
     )
-    from nnstruct.benchmark import Benchmark, build
+    from nnstruct.benchmark import Benchmark, build, load_benchmark
     from nnstruct.extract import extract_onnx, extract_pt2
+    from nnstruct.modules import build_module
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor, load_pretrained
     from nnstruct.properties import features
     from nnstruct.record import Record, TrainConfig
     from nnstruct.search import Search
+    from nnstruct.structure.structure_files import load_structures, save_structures
     from nnstruct.tasks import load_task
 
 __version__ = "0.2.0"
@@ -62,8 +64,10 @@ _SUBPACKAGES = (
 _LAZY = {
     "Benchmark": "nnstruct.benchmark",
     "build": "nnstruct.benchmark",
+    "load_benchmark": "nnstruct.benchmark",
     "extract_onnx": "nnstruct.extract",
     "extract_pt2": "nnstruct.extract",
+    "build_module": "nnstruct.modules",
     "train": "nnstruct.population",
     "evaluate": "nnstruct.predictors",
     "load_predictor": "nnstruct.predictors",
@@ -72,6 +76,8 @@ _LAZY = {
     "Record": "nnstruct.record",
     "TrainConfig": "nnstruct.record",
     "Search": "nnstruct.search",
+    "load_structures": "nnstruct.structure.structure_files",
+    "save_structures": "nnstruct.structure.structure_files",
     "load_task": "nnstruct.tasks",
 }
 

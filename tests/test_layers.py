@@ -37,6 +37,7 @@ DOORS = {
             "structure.interchange structure.networkx_graphs structure.fingerprint structure.drawing "
             "structure.reduction"
         ),
+        "structure.graph_doors": "structure.cell_strings",
         "network.network": "network.interchange network.analysis network.storage",
         "network.module_network": "network.compaction",
         "benchmark.bench": "benchmark.card benchmark.scored",

@@ -3,6 +3,7 @@
 from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import check_card, recount, write_card
 from nnstruct.benchmark.generate import build
+from nnstruct.benchmark.load import benchmark_names, find_benchmark, load_benchmark
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
 from nnstruct.benchmark.scored import ScoredBenchmark
 from nnstruct.benchmark.store import FolderBusyError, repair
@@ -14,8 +15,11 @@ __all__ = [
     "FolderBusyError",
     "NoiseCeiling",
     "ScoredBenchmark",
+    "benchmark_names",
     "build",
     "check_card",
+    "find_benchmark",
+    "load_benchmark",
     "noise_ceiling",
     "recount",
     "repair",

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnstruct.cli.models import FILES, ModelReading, is_model, names_function, read_model
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.structure.structure_files import READERS, load_structures
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from nnstruct.benchmark import Benchmark
     from nnstruct.structure import Structure
 
 BENCHMARK, PREDICTOR, QUICKSTART, STRUCTURES = "benchmark", "predictor", "quickstart", "structures"
-DEFAULT_FAMILY = "mlp"
 
 
 def kind_of(path: Path) -> str:
@@ -31,6 +27,8 @@ def kind_of(path: Path) -> str:
         If it is nothing that nnstruct reads.
     """
     if not path.exists() and not names_function(path):
+        if named_benchmark(path) is not None:
+            return BENCHMARK
         raise MissingDataError(f"There is no {path}.")
     if is_model(path):
         return STRUCTURES
@@ -47,17 +45,26 @@ def kind_of(path: Path) -> str:
         raise InvalidInputError(
             "the folder", "be a benchmark, a saved predictor or a quickstart's", str(path)
         )
-    if path.suffix.lower() not in _READERS:
+    if path.suffix.lower() not in READERS:
         hint = "Pickle files are never read." if path.suffix.lower() in (".pkl", ".pickle", ".joblib") else ""
-        raise InvalidInputError("the file", f"end with {', '.join([*_READERS, *FILES])}", str(path), hint)
+        raise InvalidInputError("the file", f"end with {', '.join([*READERS, *FILES])}", str(path), hint)
     return STRUCTURES
 
 
+def named_benchmark(path: Path) -> Path | None:
+    """The folder of a benchmark whose name stands in the place of a path, such as ``reber-mini``."""
+    if path.exists():
+        return None
+    from nnstruct.benchmark import find_benchmark
+
+    return find_benchmark(path)
+
+
 def load_benchmark(path: Path, target: str | None = None, config: str | None = None) -> Benchmark:
-    """A benchmark folder, or the one in a quickstart's folder, with one label a structure."""
+    """A benchmark by folder or name, or the one in a quickstart's folder, with one label a structure."""
     from nnstruct.benchmark import Benchmark
 
-    folder = path / "benchmark" if (path / "quickstart.json").exists() else path
+    folder = path / "benchmark" if (path / "quickstart.json").exists() else named_benchmark(path) or path
     bench = Benchmark.load(folder, target=target)
     if config is not None:
         bench = bench.select_config(config)
@@ -92,64 +99,4 @@ def read_structures(
     kind_of(path)
     if is_model(path):
         return [read_model(path, reading).structure]
-    structures = _READERS[path.suffix.lower()](path, family)
-    if not structures:
-        raise InvalidInputError(str(path), "hold at least one structure", 0)
-    return structures
-
-
-def _from_parquet(path: Path, family: str | None) -> list[Structure]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from nnstruct.structure.interchange import from_arrow
-
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(f"{path} is not a readable Parquet file: {error}.") from error
-    return from_arrow(table)
-
-
-def _from_graphml(path: Path, family: str | None) -> list[Structure]:
-    import xml.etree.ElementTree as ET
-
-    import networkx as nx
-
-    try:
-        graph = nx.read_graphml(path)
-    except (ET.ParseError, nx.NetworkXError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path} is not a GraphML file: {error}.") from error
-    return [_structure(graph, family)]
-
-
-def _from_json(path: Path, family: str | None) -> list[Structure]:
-    import networkx as nx
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        graphs = [_node_link(item) for item in (content if isinstance(content, list) else [content])]
-    except (ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError) as error:
-        raise CorruptFileError(f"{path} is not a graph in networkx' node-link form: {error!r}.") from error
-    return [_structure(graph, family) for graph in graphs]
-
-
-def _node_link(item: Any) -> nx.Graph:
-    import networkx as nx
-
-    # networkx wrote the edges as "links" before version 3.4.
-    return nx.node_link_graph(item, edges="links" if "links" in item else "edges")
-
-
-def _structure(graph: nx.Graph, family: str | None) -> Structure:
-    from nnstruct.structure import Structure
-
-    chosen = family or graph.graph.get("family") or DEFAULT_FAMILY
-    return Structure.from_networkx(graph, family=str(chosen))
-
-
-_READERS: dict[str, Callable[[Path, str | None], list[Structure]]] = {
-    ".parquet": _from_parquet,
-    ".graphml": _from_graphml,
-    ".json": _from_json,
-}
+    return load_structures(path, family=family)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.checks import is_integer
-from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError
-from nnstruct.structure.families import FAMILIES
+from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.structure.fields import all_attributes, as_flags, canonical_json, residual_of
 from nnstruct.structure.structure import Structure
 
@@ -48,18 +46,7 @@ def structure_from_layers(
     >>> structure_from_layers([3, 2]).forward_edges.shape
     (2, 6)
     """
-    if not len(sizes) or not all(is_integer(size) and size >= 1 for size in sizes):
-        raise StructureError("sizes", "be positive integers, at least one", list(sizes))
-    sizes = [int(size) for size in sizes]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    pairs = [
-        np.stack(np.meshgrid(np.arange(a, b), np.arange(b, c), indexing="ij")).reshape(2, -1)
-        for a, b, c in zip(starts[:-2], starts[1:-1], starts[2:], strict=True)
-    ]
-    edges = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), dtype=np.int64)
-    origin = {"kind": "layers", "sizes": sizes}
-    structure = Structure(edges, int(starts[-1]), family=family, origin=origin)
-    return structure.with_recurrence(recurrence) if FAMILIES[family].keeps_state else structure
+    return Structure.from_layers(sizes, family=family, recurrence=recurrence)
 
 
 def to_pyg(structure: Structure) -> Data:
@@ -106,12 +93,20 @@ def to_pyg(structure: Structure) -> Data:
     )
 
 
-def from_pyg(data: Data) -> Structure:
-    """The structure that :func:`to_pyg` wrote.
+def from_pyg(data: Data, *, family: str | None = None, recurrence: str = "layer") -> Structure:
+    """The structure that :func:`to_pyg` wrote, or that of any graph with an ``edge_index``.
+
+    A graph from elsewhere may have ``recurrent`` (bool [E]), ``inputs`` and ``outputs`` (bool [N]) and a
+    ``family``; all other fields are left alone. Where each edge leads both ways, as PyG writes graphs without
+    directions, it is led from the lower unit to the higher one.
 
     Parameters
     ----------
     data : torch_geometric.data.Data
+    family : str, optional
+        Of a graph that does not say its own; ``mlp`` by default.
+    recurrence : str
+        Recurrent edges of a recurrent family whose graph marks none itself.
 
     Returns
     -------
@@ -120,13 +115,28 @@ def from_pyg(data: Data) -> Structure:
     Raises
     ------
     InvalidInputError
-        If a field is missing.
+        If there is no ``edge_index``, or the graph is of another family than ``family`` says.
     StructureError
         If the fields make no structure.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch_geometric.data import Data
+    >>> from nnstruct import Structure
+    >>> Structure.from_pyg(Data(edge_index=torch.tensor([[0, 0], [1, 2]]), num_nodes=3), family="cnn").family
+    'cnn'
     """
-    for name in ("edge_index", "recurrent", "inputs", "outputs", "family", "unit_attributes", "origin"):
+    if getattr(data, "edge_index", None) is None:
+        found = sorted(data.keys()) if hasattr(data, "keys") else type(data).__name__
+        raise InvalidInputError("data", "hold 'edge_index', as a graph of PyG does", found)
+    if "unit_attributes" not in data:
+        return _from_foreign_pyg(data, family, recurrence)
+    for name in ("recurrent", "inputs", "outputs", "family", "origin"):
         if name not in data:
             raise InvalidInputError("data", f"hold {name!r}", sorted(data.keys()))
+    if family is not None and family != data.family:
+        raise InvalidInputError("family", f"be that of the graph, {data.family!r}, or left out", family)
     return Structure(
         data.edge_index.numpy(),
         int(data.num_nodes),
@@ -137,6 +147,24 @@ def from_pyg(data: Data) -> Structure:
         outputs=data.outputs.numpy(),
         attributes={name: tuple(v) for name, v in json.loads(data.unit_attributes).items()},
         origin=json.loads(data.origin),
+    )
+
+
+def _from_foreign_pyg(data: Data, family: str | None, recurrence: str) -> Structure:
+    own = data.get("family")
+    if own is not None and family is not None and family != own:
+        raise InvalidInputError("family", f"be that of the graph, {own!r}, or left out", family)
+    edges = data.edge_index.cpu().numpy()
+    late = as_flags("recurrent", data.get("recurrent"), edges.shape[1])
+    flags = {name: data[name].cpu().numpy() for name in ("inputs", "outputs") if data.get(name) is not None}
+    return Structure.from_edges(
+        edges.T[~late].tolist(),
+        family=own or family or "mlp",
+        num_units=int(data.num_nodes),
+        recurrent=edges.T[late].tolist() if late.any() else None,
+        recurrence=recurrence,
+        origin={"kind": "pyg"},
+        **flags,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from nnstruct.structure.fields import (
     frozen,
     in_canonical_order,
 )
+from nnstruct.structure.graph_doors import GraphDoors
 from nnstruct.structure.layered import LayeredGraph
 from nnstruct.structure.topology import find_cycle, longest_path_layers
 from nnstruct.structure.undirected import check_undirected
@@ -37,7 +38,7 @@ _ARRAYS = ("edge_index", "recurrent", "residual", "inputs", "outputs")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Structure(LayeredGraph):
+class Structure(GraphDoors, LayeredGraph):
     """The units of a network and the edges between them, without weights.
 
     Forward edges act within one time step and form a directed acyclic graph. Recurrent edges
@@ -243,28 +244,6 @@ class Structure(LayeredGraph):
     # ---- interchange
 
     @classmethod
-    def from_layers(
-        cls, sizes: Sequence[int], *, family: str = "mlp", recurrence: str = "layer"
-    ) -> Structure:
-        """Fully connected layers; see :func:`nnstruct.structure.interchange.structure_from_layers`.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units in each layer.
-        family : str
-        recurrence : str
-            Recurrent edges of a recurrent family, as for :meth:`with_recurrence`.
-
-        Returns
-        -------
-        Structure
-        """
-        from nnstruct.structure.interchange import structure_from_layers
-
-        return structure_from_layers(sizes, family=family, recurrence=recurrence)
-
-    @classmethod
     def from_networkx(
         cls,
         graph: nx.Graph,
@@ -325,12 +304,17 @@ class Structure(LayeredGraph):
         return to_pyg(self)
 
     @classmethod
-    def from_pyg(cls, data: Data) -> Structure:
-        """The structure that :meth:`to_pyg` wrote.
+    def from_pyg(cls, data: Data, *, family: str | None = None, recurrence: str = "layer") -> Structure:
+        """The structure that :meth:`to_pyg` wrote, or that of any other PyG graph.
 
         Parameters
         ----------
         data : torch_geometric.data.Data
+            With ``edge_index``; see :func:`nnstruct.structure.interchange.from_pyg`.
+        family : str, optional
+            Of a graph that does not say its own; ``mlp`` by default.
+        recurrence : str
+            Recurrent edges of a recurrent family whose graph marks none itself.
 
         Returns
         -------
@@ -338,7 +322,7 @@ class Structure(LayeredGraph):
         """
         from nnstruct.structure.interchange import from_pyg
 
-        return from_pyg(data)
+        return from_pyg(data, family=family, recurrence=recurrence)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the layers from left to right; see :func:`nnstruct.structure.drawing.plot_structure`.

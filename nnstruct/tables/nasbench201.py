@@ -12,17 +12,11 @@ import numpy as np
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
+from nnstruct.structure.cell_strings import cell_operators
 from nnstruct.structure.cells import edge_cell
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_csv, read_json, stacked_scores
 
-OPERATORS = {
-    "none": "none",
-    "skip_connect": "identity",
-    "nor_conv_1x1": "conv1x1",
-    "nor_conv_3x3": "conv3x3",
-    "avg_pool_3x3": "avgpool3x3",
-}
 TASKS = {"c10": "cifar10", "c100": "cifar100", "im16": "imagenet16-120"}
 _KEYS = {"cifar10": "cifar10", "cifar100": "cifar100", "ImageNet16-120": "imagenet16-120"}
 # Operators in the order of the string: on the edges 0-1, 0-2, 1-2, 0-3, 1-3, 2-3 of the cell.
@@ -119,14 +113,10 @@ def parse_cell(arch: str, row: int = 0) -> tuple[str, ...]:
     >>> parse_cell(cell)
     ('conv3x3', 'none', 'identity', 'none', 'conv1x1', 'avgpool3x3')
     """
-    match = _CELL.fullmatch(arch)
-    if match is None:
+    if _CELL.fullmatch(arch) is None:
         rule = "be like |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
         raise InvalidInputError(f"arch of row {row}", rule, arch)
-    for operator in match.groups():
-        if operator not in OPERATORS:
-            raise InvalidInputError(f"arch of row {row}", f"use {', '.join(OPERATORS)}", operator)
-    return tuple(OPERATORS[operator] for operator in match.groups())
+    return cell_operators(arch, f"arch of row {row}")
 
 
 def cell_structure(cell: Sequence[str], arch: str = "", row: int = 0) -> Structure:

@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import any_structures
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, StructureError, UnknownNameError
 from nnstruct.structure import UNIT_ATTRIBUTES, Structure
@@ -184,16 +183,12 @@ def test_pyg_data_are_copies_and_can_be_batched() -> None:
     assert from_pyg(batch[1]) == SAMPLE[3]
 
 
-@pytest.mark.parametrize(
-    "name", ["edge_index", "recurrent", "inputs", "outputs", "family", "unit_attributes", "origin"]
-)
+@pytest.mark.parametrize("name", ["edge_index", "recurrent", "inputs", "outputs", "family", "origin"])
 def test_pyg_data_of_another_make_name_what_is_missing(name: str) -> None:
     data = SAMPLE[0].to_pyg()
     del data[name]
     with pytest.raises(InvalidInputError, match=f"data must hold '{name}'"):
         from_pyg(data)
-    with pytest.raises(InvalidInputError, match="data must hold 'recurrent'"):
-        from_pyg(Data(edge_index=torch.tensor([[0], [1]])))
 
 
 # ---- Arrow and Parquet

@@ -12,7 +12,8 @@ import torch
 
 from nnstruct import tables
 from nnstruct.errors import InvalidInputError, MissingDataError, UnknownNameError
-from nnstruct.tables.nasbench201 import OPERATORS, cell_structure, parse_cell, unique_string
+from nnstruct.structure.cell_strings import OPERATORS
+from nnstruct.tables.nasbench201 import cell_structure, parse_cell, unique_string
 
 NAMES = list(OPERATORS)
 HEAD = "index,arch,isomorph,c10_test_200,c100_test_200,im16_test_200,c10_test_12,c10_val_12"
