@@ -3,17 +3,23 @@
 A perceptron, a stack of recurrent layers or a plain convolutional network becomes the Structure that one
 could have drawn: its inputs are no units but ports, and so is its linear read-out. The result is a Network
 that :func:`nnstruct.modules.module_from_network` computes, with a few exceptions that it names.
+
+Maps that are added behind an activation are residual edges where they come from before it and nothing else
+reads what they are added to; other sums are units of the operator ``identity``, whose edges are residual where
+no factor is on them. Two structures may compute the same: a unit that passes on one map is not seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError, StructureError
-from nnstruct.extract.family_walk import FamilyWalk, Made
+from nnstruct.extract.family_state import Made
+from nnstruct.extract.family_walk import FamilyWalk
 from nnstruct.extract.forms import Form, NoFamilyError
 from nnstruct.network import Network
 from nnstruct.network.cell_layout import CellLayout
@@ -118,6 +124,13 @@ class _Assembly:
         found[np.abs(found) <= self.threshold] = 0.0
         return found
 
+    def _shortcuts(self, made: Made) -> np.ndarray:
+        """What residual edges bring to the rows of a step, float64 [rows, atoms, 1]."""
+        found = self._dense(replace(made.form, atom=None, terms=made.shortcuts), 1)
+        if found[:, : self.inputs].any():
+            raise NoFamilyError("the image is added to maps")
+        return found
+
     def _width(self, made: Made) -> int:
         return max((term.weight.shape[2] for term in made.form.terms), default=1)
 
@@ -143,13 +156,15 @@ class _Assembly:
         outputs = (readout != 0).any(axis=0)
         tensors["readout_weight"] = readout[:, outputs]
         width = max(self._width(made) for made in self.made)
-        edges, values, inputs, input_rows = [], [], [], []
+        edges, values, inputs, input_rows, added = [], [], [], [], []
         for made in self.made:
             into = self._dense(made.form, self._width(made))
             first = made.first - self.inputs
-            row, source = np.nonzero((into[:, self.inputs :] != 0).any(axis=2))
-            edges.append(np.stack([source, first + row]))
-            values.append(_padded(into[row, self.inputs + source], width))
+            for part, late in ((into, False), (self._shortcuts(made), True)):
+                row, source = np.nonzero((part[:, self.inputs :] != 0).any(axis=2))
+                edges.append(np.stack([source, first + row]))
+                values.append(_padded(part[row, self.inputs + source], width))
+                added.append(np.full(len(row), late))
             reads = (into[:, : self.inputs] != 0).any(axis=(1, 2))
             inputs.append(reads)
             input_rows += list(into[reads, : self.inputs])  # [D, k] each
@@ -159,10 +174,12 @@ class _Assembly:
         index = np.concatenate([forward, recurrent], axis=1)
         late = np.repeat([False, True], [forward.shape[1], recurrent.shape[1]])
         order = np.lexsort((index[1], index[0], late))
+        residual = np.concatenate([*added, np.zeros(recurrent.shape[1], dtype=bool)])
         structure = Structure(
             index[:, order],
             self.units,
             recurrent=late[order],
+            residual=residual[order],
             family=self.family,
             inputs=np.concatenate(inputs),
             outputs=outputs,
@@ -171,6 +188,7 @@ class _Assembly:
                     "operator": [m.operator for m in self.made for _ in range(m.form.rows)],
                     "activation": [m.activation for m in self.made for _ in range(m.form.rows)],
                     "stage": [m.stage for m in self.made for _ in range(m.form.rows)],
+                    "join": [_join(m) for m in self.made for _ in range(m.form.rows)],
                 },
                 self.family,
             ),
@@ -231,14 +249,16 @@ class _Assembly:
         ends = [*starts[1:], self.units]
         spans = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
         outputs = np.array([bool(readout[:, span].any()) for span in spans])
-        edges, rows, input_rows, inputs = [], [], [], []
+        edges, rows, input_rows, inputs, added = [], [], [], [], []
         for cell, made in enumerate(self.made):
             into = self._dense(made.form, self._width(made)).transpose(1, 0, 2)  # [atoms, rows, k]
-            for source, span in enumerate(spans):
-                part = into[self.inputs :][span]
-                if part.any():
-                    edges.append((source, cell))
-                    rows.append(part.reshape(-1))  # the source's channels one after the other
+            for read, late in ((into, False), (self._shortcuts(made).transpose(1, 0, 2), True)):
+                for source, span in enumerate(spans):
+                    part = read[self.inputs :][span]
+                    if part.any():
+                        edges.append((source, cell))
+                        rows.append(part.reshape(-1))  # the source's channels one after the other
+                        added.append(late)
             image = into[: self.inputs]
             inputs.append(bool(image.any()))
             if image.any():
@@ -248,12 +268,14 @@ class _Assembly:
             "activation": [made.activation for made in self.made],
             "stage": [made.stage for made in self.made],
             "channels": [made.form.rows for made in self.made],
+            "join": [_join(made) for made in self.made],
         }
         index = np.array(edges, dtype=np.int64).reshape(-1, 2).T
         order = np.lexsort((index[1], index[0]))
         structure = Structure(
             index[:, order],
             len(self.made),
+            residual=np.array(added, dtype=bool)[order],
             family="cnn",
             inputs=np.array(inputs),
             outputs=outputs,
@@ -275,6 +297,10 @@ class _Assembly:
         )
         tensors["readout_weight"] = readout[:, kept]
         return _network(structure, weight, bias, tensors | _input_tensors(structure, input_rows))
+
+
+def _join(made: Made) -> str:
+    return "sum" if made.operator == "identity" and made.shortcuts else "concat"
 
 
 def _identity(row: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from nnstruct.extract.family_state import Held, Made
+from nnstruct.extract.family_sums import MapSums
 from nnstruct.extract.forms import (
     BATCH,
     CONSTANT,
@@ -27,64 +29,16 @@ from nnstruct.extract.forms import (
     taken,
     weighted,
 )
-from nnstruct.program import Program, Step
+from nnstruct.program import Step
 from nnstruct.structure.units import UNIT_ACTIVATIONS
 
 _NORM_EPSILON = 1e-5
+# Steps that act on units, and on no sums that are still to be finished.
+_READING_UNITS = ("conv", "pool", "reduce", "linear", "concat")
 _ENDINGS = ("softmax", "log_softmax")
 
 
-@dataclass(frozen=True)
-class Made:
-    """Units that one step made.
-
-    Attributes
-    ----------
-    first : int
-        Number of the first of their atoms.
-    form : Form
-        What they read.
-    operator : str
-        ``dense``, an operator of the family ``cnn``, or a recurrent cell.
-    activation : str
-    stage : int
-    gates : (float64 [g, H, H], float64 [b, H]) or None
-        Recurrent weights and biases of a cell.
-    """
-
-    first: int
-    form: Form
-    operator: str
-    activation: str
-    stage: int = 0
-    gates: tuple[np.ndarray, np.ndarray] | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """A value: the role of each axis, and what stands along the axis of units."""
-
-    roles: tuple[str, ...]
-    form: Form
-
-    def along(self) -> int:
-        """The axis of units.
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        NoFamilyError
-            If there is none.
-        """
-        if UNITS not in self.roles:
-            raise NoFamilyError("a value has no axis of units")
-        return self.roles.index(UNITS)
-
-
-class FamilyWalk:
+class FamilyWalk(MapSums):
     """Walks a program and collects units.
 
     Parameters
@@ -99,12 +53,6 @@ class FamilyWalk:
         Features, channels or symbols; atoms from 0.
     readout : Form
     """
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.shape = program, program.shapes()
-        self.held: dict[int, Held] = {}
-        self.made: list[Made] = []
-        self.num_atoms = self.num_inputs = 0
 
     def run(self) -> None:
         """Walk to the end.
@@ -173,6 +121,8 @@ class FamilyWalk:
             raise NoFamilyError(f"no family has {step.operator}")
         if any(value not in self.held for value in step.inputs[:1]):
             raise NoFamilyError("a value is read that was not followed")
+        if step.kind in _READING_UNITS:
+            self._close(step.inputs)
         self.held[step.outputs[0]] = method(step, *(self.held.get(value) for value in step.inputs))
 
     def _constant(self, step: Step, role: str) -> np.ndarray | None:
@@ -214,6 +164,8 @@ class FamilyWalk:
     def _do_slice(self, step: Step, held: Held) -> Held:
         axis, options = step.options["axis"], step.options
         length = self.shape[step.inputs[0]][axis]
+        if held.roles[axis] == PLACE:
+            return self._halved(step, held, length)
         places = np.arange(length)[slice(options["start"], options["stop"], options["step"])]
         return self._places(held, axis, places, length)
 
@@ -250,6 +202,10 @@ class FamilyWalk:
             raise NoFamilyError("a value is added that was not followed")
         if left.roles != right.roles or left.form.rows != right.form.rows:
             raise NoFamilyError("values of different shapes are added")
+        if function == "add" and alpha == 1.0 and PLACE in left.roles:
+            summed = self._sum_of_maps(step, left, right)
+            if summed is not None:
+                return summed
         return Held(left.roles, added(left.form, right.form, -alpha if function == "sub" else alpha))
 
     def _do_affine(self, step: Step, held: Held) -> Held:
@@ -355,13 +311,8 @@ class FamilyWalk:
         operator = "dense"
         if PLACE in held.roles:
             operator = {1: "conv1x1", 3: "conv3x3"}.get(form.kernel, "conv3x3")
+        self.made_by[step.outputs[0]] = len(self.made)
         return Held(held.roles, self._units(form, operator, function, form.stage))
-
-    def _units(self, form: Form, operator: str, activation: str, stage: int) -> Form:
-        self.made.append(Made(self.num_atoms, form, operator, activation, stage))
-        atoms = self.num_atoms + np.arange(form.rows)
-        self.num_atoms += form.rows
-        return atoms_of(atoms, stage=stage)
 
     def _do_rnn(self, step: Step, held: Held, *states: Held | None) -> Held:
         options, cell = step.options, step.options["cell"]
