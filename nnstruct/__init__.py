@@ -6,9 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import NnstructError
-from nnstruct.network import Network
-from nnstruct.structure import Structure
-from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     from nnstruct import (
@@ -32,11 +29,14 @@ if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark, build, load_benchmark
     from nnstruct.extract import extract_onnx, extract_pt2
     from nnstruct.modules import build_module
+    from nnstruct.network import Network
     from nnstruct.population import train
     from nnstruct.predictors import evaluate, load_predictor, load_pretrained
     from nnstruct.properties import features
     from nnstruct.record import Record, TrainConfig
     from nnstruct.search import Search
+    from nnstruct.structure import Structure
+    from nnstruct.structure.space import Space
     from nnstruct.structure.structure_files import load_structures, save_structures
     from nnstruct.tasks import load_task
 
@@ -62,6 +62,9 @@ _SUBPACKAGES = (
     "testing",
 )
 _LAZY = {
+    "Network": "nnstruct.network",
+    "Space": "nnstruct.structure.space",
+    "Structure": "nnstruct.structure",
     "Benchmark": "nnstruct.benchmark",
     "build": "nnstruct.benchmark",
     "load_benchmark": "nnstruct.benchmark",
@@ -81,7 +84,7 @@ _LAZY = {
     "load_task": "nnstruct.tasks",
 }
 
-__all__ = ["Network", "NnstructError", "Space", "Structure", "__version__", *_SUBPACKAGES, *_LAZY]
+__all__ = ["NnstructError", "__version__", *_SUBPACKAGES, *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

@@ -73,3 +73,7 @@ class CorruptFileError(NnstructError, OSError):
 
 class FolderBusyError(NnstructError, RuntimeError):
     """Another process is writing to the folder, or to the study."""
+
+
+class OutsideRangeWarning(UserWarning):
+    """A predictor was asked about structures unlike those that it was fitted to."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nnstruct.checks import plain
+from nnstruct.errors import InvalidInputError
 
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
@@ -19,7 +21,27 @@ STATUS_DIVERGED = "diverged"
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
 
 
-class TrainConfig(BaseModel):
+class _Sentences(type(BaseModel)):
+    """Makes a wrong option of a configuration an error in one sentence."""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        try:
+            return super().__call__(*args, **options)
+        except ValidationError as error:
+            raise _in_one_sentence(cls, error) from None
+
+
+def _in_one_sentence(cls: Any, error: ValidationError) -> InvalidInputError:
+    first = error.errors(include_url=False)[0]
+    name, known = str(first["loc"][0]), list(cls.model_fields)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else ""
+        return InvalidInputError(f"option of {cls.__name__}", f"be one of {', '.join(known)}", name, hint)
+    return InvalidInputError(name, first["msg"].partition("should ")[2] or first["msg"], first["input"])
+
+
+class TrainConfig(BaseModel, metaclass=_Sentences):
     """How a network is trained. Immutable; its :attr:`id` names it in a benchmark.
 
     Parameters

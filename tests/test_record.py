@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nnstruct.errors import InvalidInputError
 from nnstruct.record import STATUS_OK, Record, TrainConfig
 
 configs = st.builds(
@@ -44,8 +45,19 @@ def test_the_id_does_not_hang_on_how_a_number_is_written() -> None:
     ],
 )
 def test_bad_configurations_name_the_key(field: str, value: object) -> None:
-    with pytest.raises(ValidationError, match=field):
+    with pytest.raises(InvalidInputError, match=field):
         TrainConfig(**{field: value})
+    with pytest.raises(ValidationError, match=field):
+        TrainConfig.model_validate({field: value})
+
+
+def test_an_option_that_is_none_is_named_with_the_nearest() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        TrainConfig(epoch=3)
+    assert str(caught.value).startswith("option of TrainConfig must be one of protocol, epochs, batch_size")
+    assert str(caught.value).endswith("got 'epoch'. Did you mean 'epochs'?")
+    with pytest.raises(InvalidInputError, match=r"^epochs must be greater than or equal to 1, got 0\.$"):
+        TrainConfig(epochs=0)
 
 
 def test_a_configuration_is_frozen() -> None:

@@ -69,3 +69,45 @@ def test_every_family_states_its_gates() -> None:
     assert [FAMILIES[name].gates for name in RNN_FAMILIES] == [1, 1, 3, 4]
     assert all(FAMILIES[name].recurrent for name in RNN_FAMILIES)
     assert {name for name in FAMILIES if FAMILIES[name].keeps_state} == set(RNN_FAMILIES)
+
+
+def test_the_same_place_replaces_and_another_does_not() -> None:
+    registry: Registry = Registry("thing")
+    cell = 'class One:\n    """{}"""\nadd.register("one")(One)'
+    for text, module in (("first", "__main__"), ("edited", "__main__")):
+        exec(cell.format(text), {"add": registry, "__name__": module})
+    assert registry.about("one") == "edited"
+    with pytest.raises(InvalidInputError, match="thing name must not be registered twice, got 'one'"):
+        exec(cell.format("other"), {"add": registry, "__name__": "elsewhere"})
+
+
+def test_a_part_may_say_its_own_name() -> None:
+    registry: Registry = Registry("thing")
+
+    class Named:
+        """Has a name."""
+
+        name = "named"
+
+    @registry.register
+    def by_function() -> None:
+        """A function."""
+
+    assert registry.register(Named) is Named
+    assert list(registry) == ["by-function", "named"]
+    assert str(registry) == "by-function  A function.\nnamed        Has a name."
+    assert "<td style='text-align:left'>Has a name.</td>" in registry._repr_html_()
+    with pytest.raises(InvalidInputError, match="thing name must be given"):
+        registry.register(3)
+
+
+def test_a_class_becomes_the_part_that_is_kept() -> None:
+    registry: Registry = Registry("thing", adopt=lambda part: part(), about=lambda part: f"is {part.value}")
+
+    @registry.register("one")
+    class One:
+        value = 1
+
+    assert registry["one"].value == 1
+    assert not isinstance(registry["one"], type)
+    assert registry.about("one") == "is 1"

@@ -1,7 +1,10 @@
-"""A progress bar for builds."""
+"""Progress of long calls: a bar on a terminal, one line a minute elsewhere."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 
 from rich import progress
@@ -10,43 +13,57 @@ from rich.text import Text
 
 from nnstruct.record import STATUS_DIVERGED, Record
 
-
-class _Rate(progress.ProgressColumn):
-    def render(self, task: progress.Task) -> Text:
-        speed = task.finished_speed or task.speed
-        if speed is None:
-            return Text("-- nets/s")
-        return Text(f"{speed:.1f} nets/s" if speed >= 1 else f"{60 * speed:.1f} nets/min")
+MINUTE = 60.0
 
 
 class Progress:
-    """A bar on the standard error with count, rate and time left; a context manager.
+    """Count, rate and time left on the standard error; a context manager.
+
+    On a terminal a bar. In a file, a pipe or a notebook a line a minute, so that a log says how far it is.
 
     Parameters
     ----------
     total : int
-        Trainings that the call is about.
+        What the call is about.
     done : int
-        Those found done already.
+        What is found done already.
     console : rich.console.Console, optional
+    what : str
+        Stands before the bar.
+    unit : str
+        What is counted.
     """
 
-    def __init__(self, total: int, done: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        console: Console | None = None,
+        *,
+        what: str = "training",
+        unit: str = "nets",
+    ) -> None:
+        self._console = console or Console(stderr=True, force_jupyter=False)
+        self._total, self._before, self._done = total, done, done
+        self._what, self._unit = what, unit
+        self._start = self._said = time.monotonic()
+        self._diverged = 0
         self._bar = progress.Progress(
-            progress.TextColumn("training"),
+            progress.TextColumn(what),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
-            _Rate(),
+            _Says(self.rate),
             progress.TimeElapsedColumn(),
             progress.TextColumn("left"),
-            progress.TimeRemainingColumn(),
+            _Says(self.left),
             progress.TextColumn("{task.fields[note]}"),
-            console=console or Console(stderr=True),
+            console=self._console,
+            disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=total, completed=done, note="")
-        self._diverged = 0
+        self._task = self._bar.add_task(what, total=total, completed=done, note="")
 
     def __enter__(self) -> Progress:
+        self._start = self._said = time.monotonic()
         self._bar.start()
         return self
 
@@ -55,14 +72,60 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def advance(self, record: Record) -> None:
-        """Count one record.
+    def advance(self, record: Record | None = None) -> None:
+        """Count one.
 
         Parameters
         ----------
-        record : Record
+        record : Record, optional
             One that diverged is counted beside the bar, too.
         """
-        self._diverged += record.status == STATUS_DIVERGED
+        self._done += 1
+        self._diverged += record is not None and record.status == STATUS_DIVERGED
         note = f"{self._diverged} diverged" if self._diverged else ""
         self._bar.update(self._task, advance=1, note=note)
+        now = time.monotonic()
+        if not self._console.is_terminal and (now - self._said >= MINUTE):
+            self._said = now
+            parts = [f"{self._done} of {self._total}", self.rate(), f"{self.left()} left", note]
+            self._console.print(f"{self._what}: {', '.join(part for part in parts if part)}", soft_wrap=True)
+
+    def rate(self) -> str:
+        """How many a second, or a minute where it is less than one a second.
+
+        Returns
+        -------
+        str
+        """
+        speed = (self._done - self._before) / max(time.monotonic() - self._start, 1e-9)
+        if self._done == self._before:
+            return f"-- {self._unit}/s"
+        return f"{speed:.1f} {self._unit}/s" if speed >= 1 else f"{60 * speed:.1f} {self._unit}/min"
+
+    def left(self) -> str:
+        """The time left, by the mean rate so far.
+
+        Returns
+        -------
+        str
+            ``h:mm:ss``. Where nothing has come after a minute, more than what one more would take.
+        """
+        elapsed, rest = time.monotonic() - self._start, self._total - self._done
+        done = self._done - self._before
+        if not done and elapsed < MINUTE:
+            return "-:--:--"
+        seconds = elapsed * rest / max(done, 1)
+        return f"{'' if done else '> '}{timedelta(seconds=round(seconds))}"
+
+
+class _Says(progress.ProgressColumn):
+    """A column whose text a function gives."""
+
+    max_refresh = 0.5
+
+    def __init__(self, say: Callable[[], str]) -> None:
+        super().__init__()
+        self._say = say
+
+    def render(self, task: progress.Task) -> Text:
+        return Text(self._say())

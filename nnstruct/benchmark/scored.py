@@ -357,9 +357,10 @@ def from_scores(
     chosen = check_choice("merge" if twins is None else twins, "twins", TWINS)
     copies = len(given) - len(set(rows.groups)) if chosen == "merge" else 0
     if copies and twins is None:
+        are = "is a copy of another and was" if copies == 1 else "are copies of others and were"
         warnings.warn(
-            f"{copies} of {len(given)} structures are copies of others and were merged to a mean and a"
-            " spread; twins='merge' says so, twins='keep' keeps a row a structure.",
+            f"{copies} of {len(given)} structures {are} merged to a mean and a spread; twins='merge' says so,"
+            " twins='keep' keeps a row a structure.",
             UserWarning,
             stacklevel=3,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,12 @@ from nnstruct.registry import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
-TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target")
+def _about(target: Any) -> str:
+    known = {id(TARGETS[name]): text for name, text in DESCRIPTIONS.items()}
+    return known.get(id(target)) or (target.__doc__ or "").split("\n\n")[0]
+
+
+TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target", about=_about)
 """Name to function from a benchmark's table to float [rows]; NaN where a record has no such value."""
 
 _SMALLEST_LOSS = 1e-8

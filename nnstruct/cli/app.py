@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,8 @@ from nnstruct.cli.extract import extract
 from nnstruct.cli.features import features
 from nnstruct.cli.leaderboard import leaderboard
 from nnstruct.cli.make import build, quickstart, train
-from nnstruct.cli.options import DEBUG, KEPT
+from nnstruct.cli.options import DEBUG, KEPT, without_plugins
+from nnstruct.cli.parts import list_parts, predictors
 from nnstruct.cli.prune import prune
 from nnstruct.cli.score import score
 from nnstruct.cli.search import search
@@ -27,6 +29,11 @@ FAILED, INTERRUPTED = 1, 130
 
 class Commands(TyperGroup):
     """Turns what a command raises into one sentence and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take ``--plugin FILE.py`` wherever it stands."""
+        files, rest = without_plugins(args)
+        return super().parse_args(ctx, [*(word for file in files for word in ("--plugin", file)), *rest])
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; its errors become exit codes."""
@@ -55,7 +62,7 @@ app = typer.Typer(
     name="nnstruct",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,6 +73,8 @@ _MAKE = (quickstart, build, train, evaluate, leaderboard, claims)
 _USE = (extract, features, score, search, prune, show)
 for _command in (*_MAKE, *_USE):
     app.command()(_command)
+app.command("list")(list_parts)
+app.command()(predictors)
 
 
 def _print_version(value: bool) -> None:
@@ -80,8 +89,19 @@ def _root(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Run this Python file, which registers parts of your own. Repeat for several.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    pass
+    if plugin:
+        from nnstruct.plugins import load_plugin
+
+        for file in plugin:
+            load_plugin(file)
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def features(
     """Measure structures; for a benchmark, tell which measures and families go with its label."""
     from nnstruct.cli.inputs import STRUCTURES, kind_of, load_benchmark, read_structures
     from nnstruct.cli.models import ModelReading, shapes_of
-    from nnstruct.cli.tables import console
+    from nnstruct.cli.tables import console, count
     from nnstruct.properties import PROPERTY_FAMILIES
     from nnstruct.properties import features as measure
 
@@ -82,7 +82,8 @@ def features(
             draw(table, correlations, losses, picture, top)
             screen.print(f"Drawn to {picture}.")
     else:
-        screen.print(f"{len(structures)} structures, {len(table.columns)} measures of {len(names)} families")
+        measures = f"{count(len(table.columns), 'measure')} of {', '.join(names)}"
+        screen.print(f"{count(len(structures))}, {measures}")
         if len(structures) == 1:
             _print_one(screen, table)
     if out is not None:
@@ -96,10 +97,10 @@ def features(
 
 
 def _print(screen: Console, top: pd.DataFrame, losses: pd.DataFrame | None, structures: int) -> None:
-    from nnstruct.cli.tables import table
+    from nnstruct.cli.tables import count, table
 
     rows = ((str(name), float(row["spearman"]), int(row["known"])) for name, row in top.iterrows())
-    title = f"Measures that go with the label of {structures} structures"
+    title = f"Measures that go with the label of {count(structures)}"
     screen.print(table(("measure", "Spearman", "structures"), rows, title=title))
     if losses is not None:
         shown = ((str(n), float(r["loss"]), float(r["sd"]), int(r["columns"])) for n, r in losses.iterrows())

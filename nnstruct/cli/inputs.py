@@ -29,6 +29,8 @@ def kind_of(path: Path) -> str:
     if not path.exists() and not names_function(path):
         if named_benchmark(path) is not None:
             return BENCHMARK
+        if named_predictor(path) is not None:
+            return PREDICTOR
         raise MissingDataError(f"There is no {path}.")
     if is_model(path):
         return STRUCTURES
@@ -49,6 +51,13 @@ def kind_of(path: Path) -> str:
         hint = "Pickle files are never read." if path.suffix.lower() in (".pkl", ".pickle", ".joblib") else ""
         raise InvalidInputError("the file", f"end with {', '.join([*READERS, *FILES])}", str(path), hint)
     return STRUCTURES
+
+
+def named_predictor(path: Path) -> str | None:
+    """The name of a predictor that comes with the package, where it stands in the place of a path."""
+    from nnstruct.predictors import PRETRAINED
+
+    return str(path) if not path.exists() and str(path) in PRETRAINED else None
 
 
 def named_benchmark(path: Path) -> Path | None:

@@ -47,7 +47,7 @@ def quickstart(
 
 
 def _print_summary(summary: Summary, screen: Console) -> None:
-    from nnstruct.cli.tables import commands, evaluation_table, facts
+    from nnstruct.cli.tables import commands, count, evaluation_table, facts
     from nnstruct.report.sections import origin_of
 
     screen.print()
@@ -58,14 +58,14 @@ def _print_summary(summary: Summary, screen: Console) -> None:
         (
             "structures never seen",
             f"{summary.predictor}: R2 {summary.held_out.r2:.3f}, Kendall tau {summary.held_out.kendall:.3f} "
-            f"on {len(summary.held_out.y)} structures",
+            f"on {count(len(summary.held_out.y))}",
         ),
         (
             "best structure",
             f"{summary.best_score:.4f} with {best.num_units} units in {best.num_layers} layers, "
             f"from {'the search' if by_search else origin_of(best)} ({best.fingerprint[:12]})",
         ),
-        ("best before the search", f"{y.max():.4f} of {len(y)} structures"),
+        ("best before the search", f"{y.max():.4f} of {count(len(y))}"),
         ("report", str(summary.report)),
         ("benchmark", str(summary.out / "benchmark")),
         ("saved predictors", str(summary.out / "models")),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.plugins import module_of_file
 
 if TYPE_CHECKING:
     from nnstruct.network import Network
@@ -212,26 +213,11 @@ def function_of(text: str) -> Callable[..., Any]:
         If it holds no such function.
     """
     place, _, name = text.rpartition(":")
-    module = _file_as_module(Path(place)) if place.endswith(".py") else _module(place)
+    module = module_of_file(Path(place)) if place.endswith(".py") else _module(place)
     found = getattr(module, name, None)
     if not callable(found):
         raise InvalidInputError(text, f"name a function in {place}", name)
     return found
-
-
-def _file_as_module(path: Path) -> Any:
-    import importlib.util
-    import sys
-
-    if not path.exists():
-        raise MissingDataError(f"There is no {path}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise InvalidInputError(str(path), "be a Python file", str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _module(name: str) -> Any:
@@ -241,7 +227,7 @@ def _module(name: str) -> Any:
 
     beside = Path(*name.split(".")).with_suffix(".py")
     if beside.exists():
-        return _file_as_module(beside)
+        return module_of_file(beside)
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,36 @@ DEBUG, KEPT = "nnstruct.debug", "nnstruct.kept"
 def _remember_debug(ctx: typer.Context, value: bool) -> bool:
     ctx.meta[DEBUG] = value
     return value
+
+
+def without_plugins(args: list[str]) -> tuple[list[str], list[str]]:
+    """Files that ``--plugin`` names, and all other words of a command line.
+
+    Parameters
+    ----------
+    args : list of str
+
+    Returns
+    -------
+    files, rest : list of str
+
+    Examples
+    --------
+    >>> without_plugins(["score", "--plugin", "a.py", "m", "--plugin=b.py"])
+    (['a.py', 'b.py'], ['score', 'm'])
+    """
+    files, rest = [], []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == "--plugin":
+            files += list(islice(words, 1))
+        elif word.startswith("--plugin="):
+            files.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return files, rest
 
 
 def keeps(ctx: typer.Context, folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, OutsideRangeWarning
 from nnstruct.files import write_atomically
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 def score(
     model: Annotated[
         Path,
-        typer.Argument(help="Folder of a saved predictor, or of a benchmark: auto is fitted to it then."),
+        typer.Argument(
+            help="A saved predictor's folder, one of nnstruct predictors, or a benchmark, which auto learns."
+        ),
     ],
     structures: Annotated[
         Path,
@@ -51,15 +54,10 @@ def score(
 ) -> None:
     """Predict the performance of structures, with an uncertainty; the best come first."""
     from nnstruct.cli.models import ModelReading, shapes_of
-    from nnstruct.cli.tables import Cell, console, table
+    from nnstruct.cli.tables import Cell, console, count, table
 
     predictor, known = _predictor(model, config)
     nets, labels = _read(structures, family, config, known, ModelReading(resolution, shapes_of(shape)))
-    strange = sorted(
-        {net.family for net in nets} - set(known.get("families") or [net.family for net in nets])
-    )
-    if strange:
-        typer.echo(f"Warning: {model} was fitted to no structures of {', '.join(strange)}.", err=True)
     rows = _scores(predictor, nets, labels)
     screen = console(quiet=quiet and out is not None)
     ordered = rows.sort_values("prediction", ascending=False, kind="stable")
@@ -70,7 +68,7 @@ def score(
         [row["fingerprint"][:12], row["units"], row["edges"], *(row[name] for name in measures)]
         for row in shown.to_dict("records")
     ]
-    title = f"{type(predictor).name} predicts {target} of {len(rows)} structures"
+    title = f"{type(predictor).name} predicts {target} of {count(len(rows))}"
     screen.print(table(list(rows.columns), cells, title=title))
     if len(shown) < len(rows):
         screen.print(f"{len(rows) - len(shown)} more rows; --limit 0 prints all, --out FILE.csv writes all.")
@@ -82,11 +80,21 @@ def score(
 
 def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any]]:
     """A saved predictor, or the default one fitted to a benchmark, and what is known of its training."""
-    from nnstruct.cli.inputs import BENCHMARK, QUICKSTART, STRUCTURES, kind_of, load_benchmark
-    from nnstruct.predictors import Ensemble, load_predictor
+    from nnstruct.cli.inputs import (
+        BENCHMARK,
+        QUICKSTART,
+        STRUCTURES,
+        kind_of,
+        load_benchmark,
+        named_predictor,
+    )
+    from nnstruct.predictors import Ensemble, load_predictor, load_pretrained
     from nnstruct.predictors.fitting import fit_with_noise
     from nnstruct.recipes.predictor import describe
 
+    if named_predictor(path) is not None:
+        shipped = load_pretrained(str(path))
+        return shipped, getattr(shipped, "metadata_", {})
     kind = kind_of(path)
     if kind == STRUCTURES:
         raise InvalidInputError("MODEL", "be the folder of a saved predictor or of a benchmark", str(path))
@@ -118,7 +126,11 @@ def _read(
 def _scores(predictor: Predictor, structures: list[Structure], labels: Any) -> pd.DataFrame:
     import pandas as pd
 
-    mean, std = predictor.predict(structures, return_std=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", OutsideRangeWarning)
+        mean, std = predictor.predict(structures, return_std=True)
+    for warning in told:
+        typer.echo(f"Warning: {warning.message}", err=True)
     rows = pd.DataFrame(
         {
             "fingerprint": [structure.fingerprint for structure in structures],
@@ -126,6 +138,7 @@ def _scores(predictor: Predictor, structures: list[Structure], labels: Any) -> p
             "edges": [structure.forward_edges.shape[1] for structure in structures],
             "prediction": mean,
             "std": std,
+            "outside": predictor.outside(structures),
         }
     )
     return rows if labels is None else rows.assign(measured=labels)

@@ -11,12 +11,11 @@ import typer
 
 from nnstruct.cli.options import Config, Data, Debug, Quiet, Workers, keeps
 from nnstruct.errors import InvalidInputError, RecipeError
-from nnstruct.record import TrainConfig
-from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.recipes.sections import SpaceSection
+    from nnstruct.record import TrainConfig
     from nnstruct.search import Final, Search
     from nnstruct.tasks import Task
 
@@ -89,6 +88,7 @@ def search(
     from nnstruct.predictors import PREDICTORS, load_predictor
     from nnstruct.recipes import finish_search, run_search
     from nnstruct.search import Search
+    from nnstruct.structure.space import Space
 
     predictor = None
     if guide in PREDICTORS:
@@ -234,6 +234,8 @@ def _open(search: Search, storage: str | None) -> None:
 
 def _trained_with(known: dict[str, Any] | None, changed: dict[str, Any]) -> TrainConfig:
     from pydantic import ValidationError
+
+    from nnstruct.record import TrainConfig
 
     try:
         return TrainConfig.model_validate((known or {}) | changed)

@@ -216,13 +216,14 @@ def _show_quickstart(path: Path, screen: Console) -> None:
 
 
 def _show_predictor(path: Path, screen: Console) -> None:
-    from nnstruct.cli.tables import facts
-    from nnstruct.predictors import load_predictor
+    from nnstruct.cli.inputs import named_predictor
+    from nnstruct.cli.tables import count, facts
+    from nnstruct.predictors import load_predictor, load_pretrained
 
-    predictor = load_predictor(path)
+    predictor = load_pretrained(str(path)) if named_predictor(path) else load_predictor(path)
     rows = [
         ("predictor", type(predictor).name),
-        ("fitted to", f"{predictor.num_structures_} structures"),
+        ("fitted to", count(predictor.num_structures_)),
         *((name, str(value)) for name, value in sorted(predictor.get_params(deep=False).items())),
         *((name.replace("_", " "), str(value)) for name, value in predictor.metadata_.items()),
     ]
@@ -230,12 +231,12 @@ def _show_predictor(path: Path, screen: Console) -> None:
 
 
 def _show_structures(structures: Sequence[Structure], screen: Console) -> None:
-    from nnstruct.cli.tables import table
+    from nnstruct.cli.tables import count, table
 
     shown = structures[:20]
     rows = ((s.fingerprint[:12], s.family, *_sizes(s), len(s.dead_units), _origin(s)) for s in shown)
     columns = ("fingerprint", "family", "units", "layers", "edges", "dead", "origin")
-    screen.print(table(columns, rows, title=f"{len(structures)} structures"))
+    screen.print(table(columns, rows, title=count(len(structures))))
     if len(shown) < len(structures):
         screen.print(f"{len(structures) - len(shown)} more.")
 

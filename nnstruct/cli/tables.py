@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 
@@ -21,13 +22,63 @@ Cell = str | int | float
 _NARROW = {"MAE": "MAE", "Kendall tau": "tau", "inside 90%": "in 90%", "fit [s]": "fit [s]"}
 
 
-def console(*, quiet: bool = False) -> Console:
+class Screen(Console):
+    """A console on which no table loses a part of a number.
+
+    A table that needs more room than there is gets it: the lines of a terminal wrap, those of a file or pipe
+    are as long as they have to be.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, tables in the width that they need.
+
+        Parameters
+        ----------
+        *objects
+        **options
+            Of ``rich.console.Console.print``.
+        """
+        before = self.width
+        tables = [item for item in objects if isinstance(item, Table)]
+        if not tables:
+            super().print(*objects, **options)
+            return
+        wide = self.options.update(max_width=_WIDEST)
+        needed = [Measurement.get(self, wide, item) for item in tables]
+        least = max(size.minimum if self.is_terminal else size.maximum for size in needed)
+        try:
+            self.width = max(before, min(least, _WIDEST))
+            super().print(*objects, **{"crop": False, **options})
+        finally:
+            self.width = before
+
+
+_WIDEST = 1000
+
+
+def console(*, quiet: bool = False) -> Screen:
     """Where results go: the standard output; brackets in a path are no markup."""
-    return Console(quiet=quiet, highlight=False, markup=False)
+    return Screen(quiet=quiet, highlight=False, markup=False)
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[Cell]], title: str | None = None) -> Table:
-    """A table whose first column is text and whose others are numbers."""
+def table(
+    columns: Iterable[str], rows: Iterable[Iterable[Cell]], title: str | None = None, *, words: bool = False
+) -> Table:
+    """A table whose first column is text and whose others are numbers, which are never cut.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        Headings.
+    rows : iterable of iterable of str, int or float
+    title : str, optional
+    words : bool
+        Whether the other columns are text, too, which may go over several lines.
+
+    Returns
+    -------
+    rich.table.Table
+    """
     made = Table(
         box=box.SIMPLE,
         title=title,
@@ -37,10 +88,34 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[Cell]], title: str | N
         padding=(0, 1, 0, 0),
     )
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", no_wrap=True)
+        right = index and not words
+        made.add_column(
+            column, justify="right" if right else "left", no_wrap=bool(right or index == 0), overflow="fold"
+        )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
     return made
+
+
+def count(number: int, what: str = "structure") -> str:
+    """A number and what it counts, ``1 structure`` or ``2 structures``.
+
+    Parameters
+    ----------
+    number : int
+    what : str
+        A word whose plural ends with s.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> count(1), count(2), count(0, "row")
+    ('1 structure', '2 structures', '0 rows')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def number(value: float, places: int = 4) -> str:
@@ -82,7 +157,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     made = table(
         ("predictor", f"R2 [{evaluation.confidence:.0%} interval]", *_NARROW.values()),
         ((name, str(row[0]), *(row[place].value for place in places)) for name, row in scores.rows.items()),
-        title=f"{how} {evaluation.num_structures} structures",
+        title=f"{how} {count(evaluation.num_structures)}",
     )
     made.add_section()
     made.add_row("noise ceiling", str(scores.ceiling), style="yellow")
@@ -96,8 +171,8 @@ def _curve_table(evaluation: Evaluation, scores: ScoreTable) -> Table:
         ("predictor, labels, scored", *headings.values()),
         ((name, *(str(row[place]) for place in places)) for name, row in scores.rows.items()),
         title=(
-            f"{evaluation.repeats} random training sets of each size from {evaluation.num_structures} "
-            "structures, mean ± sd"
+            f"{evaluation.repeats} random training sets of each size from "
+            f"{count(evaluation.num_structures)}, mean ± sd"
         ),
     )
     made.add_section()

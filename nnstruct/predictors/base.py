@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import inspect
 import math
 import warnings
 from abc import abstractmethod
@@ -16,9 +18,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from nnstruct.checks import check_share, is_number
-from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.errors import InvalidInputError, NotFittedError, OutsideRangeWarning
 from nnstruct.network import Network
 from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
+from nnstruct.predictors.fitted_range import FittedRange, no_range_warnings
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
@@ -64,13 +67,27 @@ class Predictor(RegressorMixin, BaseEstimator):
         32 hexadecimal digits that tell the multiset of structures seen in ``fit``.
     bounds_ : (float, float) or None
         What :meth:`set_bounds` was told.
+    range_ : FittedRange or None
+        Families and sizes of the structures seen in ``fit``; None where an older file does not tell.
     """
 
     name: ClassVar[str] = ""
     reads_weights: ClassVar[bool] = False
     _takes: ClassVar[frozenset[str]] = frozenset()
     bounds_: tuple[float, float] | None = None
+    range_: FittedRange | None = None
     random_state: int = 0
+
+    def __new__(cls, *args: Any, **params: Any) -> Self:
+        """Name an option that the predictor has not, and what it has."""
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        for name in params:
+            if name not in known and known != ["args", "kwargs"]:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else ""
+                rule = f"be one of {', '.join(known)}"
+                raise InvalidInputError(f"option of {cls.__name__}", rule, name, hint)
+        return super().__new__(cls)
 
     def fit(
         self,
@@ -129,8 +146,10 @@ class Predictor(RegressorMixin, BaseEstimator):
             extra["y_std"] = noise
         elif noise is not None:
             weights = noise_weights(labels, noise, weights)
-        self._fit(checked, labels, weights, **extra)
+        with no_range_warnings():
+            self._fit(checked, labels, weights, **extra)
         self.num_structures_ = len(checked)
+        self.range_ = FittedRange.of(check_structures(checked))
         self.training_digest_ = digest(checked)
         return self
 
@@ -157,12 +176,20 @@ class Predictor(RegressorMixin, BaseEstimator):
             Before ``fit``.
         InvalidInputError
             If ``structures`` is not a list of Structure.
+
+        Warns
+        -----
+        OutsideRangeWarning
+            Once, if any lies outside what was fitted; :meth:`outside` says which and in what.
         """
         self._check_fitted()
         checked = self._checked(structures)
         if not checked:
             return (np.zeros(0), np.zeros(0)) if return_std else np.zeros(0)
-        mean, std = self._predict(checked, return_std)
+        with no_range_warnings() as silent:
+            mean, std = self._predict(checked, return_std)
+        if not silent:
+            self._warn_outside(checked)
         mean = self._within(mean)
         return (mean, std) if return_std else mean  # type: ignore[return-value]
 
@@ -197,8 +224,43 @@ class Predictor(RegressorMixin, BaseEstimator):
         checked = self._checked(structures)
         if not checked:
             return np.zeros(0), np.zeros(0)
-        low, high = self._interval(checked, share)
+        with no_range_warnings() as silent:
+            low, high = self._interval(checked, share)
+        if not silent:
+            self._warn_outside(checked)
         return self._within(low), self._within(high)
+
+    def outside(self, structures: Sequence[Structure | Network]) -> list[str]:
+        """In what each structure lies outside what the predictor was fitted to.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+
+        Returns
+        -------
+        list of str, length n
+            As :meth:`nnstruct.predictors.fitted_range.FittedRange.outside`: empty where it lies inside, and
+            where the predictor does not know its range.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InvalidInputError
+            If ``structures`` is not a list of Structure.
+        """
+        self._check_fitted()
+        given = check_structures(structures)
+        return [""] * len(given) if self.range_ is None else self.range_.outside(given)
+
+    def _warn_outside(self, structures: list[Any]) -> None:
+        if self.range_ is None:
+            return
+        found = self.range_.outside(check_structures(structures))
+        if any(found):
+            message = self.range_.sentence(found, type(self).__name__)
+            warnings.warn(message, OutsideRangeWarning, stacklevel=3)
 
     def set_bounds(self, low: float | None = None, high: float | None = None) -> Self:
         """Say between which numbers every label lies: no prediction and no interval then leaves them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -22,56 +22,28 @@ from nnstruct.predictors.draws import (
     held_out_split,
 )  # fmt: skip
 from nnstruct.predictors.ensemble import Ensemble
+from nnstruct.predictors.given import GivenLabels, as_benchmark
 from nnstruct.predictors.metrics import TOP_K
 from nnstruct.predictors.report import Evaluation
 from nnstruct.predictors.results import long_table
 from nnstruct.predictors.runs import LabelledRows, all_predictions, named_predictors, with_training
 from nnstruct.predictors.scoring import ScoringRule, ceiling_rows, curve_rows, fold_rows
 from nnstruct.random import check_seed
-from nnstruct.structure import Structure
 from nnstruct.structure.twins import twin_families, twin_groups
-
-
-class CeilingLike(Protocol):
-    """The largest R2 that any predictor can reach, and its interval."""
-
-    @property
-    def value(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-
-
-class BenchmarkLike(Protocol):
-    """What :func:`evaluate` asks of a benchmark.
-
-    Where it has them, ``label_noise`` (float [n], the standard deviation of each label's noise),
-    ``bounds`` (the lowest and the highest label that can be), ``groups`` (classes of twins), ``name``,
-    ``target`` and ``table`` are used.
-    """
-
-    @property
-    def structures(self) -> Sequence[Structure]: ...
-    @property
-    def y(self) -> np.ndarray: ...
-    @property
-    def noise_ceiling(self) -> CeilingLike: ...
-
 
 OneOrSeveral: TypeAlias = str | BaseEstimator | Sequence[str | BaseEstimator] | Mapping[str, BaseEstimator]
 
 
 def evaluate(
-    predictors: OneOrSeveral | BenchmarkLike,
-    bench: BenchmarkLike | None = None,
+    predictors: OneOrSeveral | GivenLabels,
+    bench: GivenLabels | None = None,
     *,
     folds: int = 5,
     repeats: int = 3,
     train_sizes: Sequence[int | float] | None = None,
     protocol: str | Sequence[str] = UNSEEN,
     draws: int = 10,
-    test: BenchmarkLike | None = None,
+    test: GivenLabels | None = None,
     groups: Any = None,
     k: int = TOP_K,
     higher_is_better: bool = True,
@@ -116,8 +88,9 @@ def evaluate(
         scikit-learn regressor that takes a list of Structures will do; one that is no
         :class:`Predictor` has neither coverage nor likelihood. ``evaluate(bench)``, without any, asks
         the default, :class:`Ensemble`.
-    bench : Benchmark
-        With ``structures``, ``y`` and ``noise_ceiling``; see :class:`BenchmarkLike`.
+    bench : Benchmark, pair (structures, y), str or path
+        With ``structures``, ``y`` and ``noise_ceiling``; see :class:`BenchmarkLike`. A pair becomes one by
+        :meth:`nnstruct.Benchmark.from_scores`; a name or the path of a folder is read.
     folds : int
         At least 2.
     repeats : int
@@ -178,7 +151,9 @@ def evaluate(
     [15.0, 10.0]
     """
     if bench is None:
-        predictors, bench = Ensemble.name, _as_benchmark(predictors)
+        predictors, bench = Ensemble.name, predictors
+    bench = as_benchmark(bench)
+    test = None if test is None else as_benchmark(test, "test")
     named = named_predictors(predictors, check_seed(seed))
     given = LabelledRows.of(bench, label_noise)
     check_integer(resamples, "resamples")
@@ -222,12 +197,6 @@ def evaluate(
     }
     predictions = predictions.drop(columns=["position", "seconds"])
     return Evaluation.from_results(long_table(rows, about), predictions)
-
-
-def _as_benchmark(given: Any) -> BenchmarkLike:
-    if not (hasattr(given, "structures") and hasattr(given, "y")):
-        raise InvalidInputError("bench", "be a benchmark, with structures and y", given)
-    return given
 
 
 def _fold_classes(given: LabelledRows, protocols: tuple[str, ...], twins: np.ndarray | None) -> list[str]:

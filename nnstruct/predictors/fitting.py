@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.predictors.base import Predictor
+from nnstruct.predictors.fitted_range import no_range_warnings
 
 
 def fit_with_noise(
@@ -54,7 +55,7 @@ def fit_with_noise(
 
 
 def predict_with_std(predictor: Any, structures: Sequence) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions and their standard deviations; NaN from a regressor that is no Predictor.
+    """Predictions and their standard deviations; NaN from a regressor that has none.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ def predict_with_std(predictor: Any, structures: Sequence) -> tuple[np.ndarray, 
     mean, std : float64 [n]
     """
     if isinstance(predictor, Predictor):
-        mean, std = predictor.predict(structures, return_std=True)
-        return mean, std
+        with no_range_warnings():
+            mean, std = predictor.predict(structures, return_std=True)
+        return mean, np.full(len(structures), np.nan) if std is None else std
     return np.asarray(predictor.predict(structures), dtype=np.float64), np.full(len(structures), np.nan)

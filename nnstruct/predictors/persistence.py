@@ -17,6 +17,8 @@ from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.files import move, sync_folder, write_and_sync
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.estimator_file import dump_estimator, parse_estimator
+from nnstruct.predictors.fitted_range import FittedRange
+from nnstruct.predictors.model_card import CARD, model_card
 from nnstruct.predictors.nested import plain_params, with_params
 from nnstruct.predictors.own_families import check_trusted, own_families, require_families
 
@@ -39,8 +41,8 @@ def save(
 
     ``predictor.json`` holds its name in ``PREDICTORS``, parameters, small numbers, library
     versions and metadata; ``weights.safetensors`` the weights of networks; ``estimator.skops`` a
-    fitted scikit-learn pipeline; ``manifest.json`` the SHA-256 of each. The folder appears
-    whole or not at all.
+    fitted scikit-learn pipeline; ``manifest.json`` the SHA-256 of each. ``README.md`` is a card for readers,
+    which is never read back. The folder appears whole or not at all.
 
     Parameters
     ----------
@@ -171,6 +173,8 @@ def load_predictor(path: str | Path, *, trusted: Collection[str] = ()) -> Predic
         predictor._set_state(FittedState(values, arrays, estimator))
         predictor.num_structures_ = int(fitted["num_structures"])
         predictor.training_digest_ = str(fitted["training_digest"])
+        if "range" in fitted:
+            predictor.range_ = FittedRange.from_dict(fitted["range"])
         if "bounds" in fitted:
             predictor.set_bounds(*fitted["bounds"])
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
@@ -192,6 +196,7 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
             "num_structures": predictor.num_structures_,
             "training_digest": predictor.training_digest_,
             **_bounds(predictor),
+            **({"range": predictor.range_.as_dict()} if predictor.range_ is not None else {}),
         },
         "metadata": metadata,
         "versions": _versions(),
@@ -207,6 +212,7 @@ def _files(predictor: Predictor, name: str, metadata: dict[str, Any]) -> dict[st
     if state.estimator is not None:
         files[ESTIMATOR] = dump_estimator(state.estimator)
     files[MANIFEST] = _manifest(files)
+    files[CARD] = model_card(description).encode()
     return files
 
 
@@ -299,7 +305,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
         raise InvalidInputError("path", "not exist yet", str(folder), "Pass overwrite=True to replace it.")
     # Only what save wrote is replaced; a wrong path must not cost the user another folder.
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {"a file"}
-    if not names <= {MANIFEST, DESCRIPTION, WEIGHTS, ESTIMATOR} or (names and MANIFEST not in names):
+    if not names <= {MANIFEST, DESCRIPTION, WEIGHTS, ESTIMATOR, CARD} or (names and MANIFEST not in names):
         raise InvalidInputError("path", "be a folder that Predictor.save wrote", str(folder))
 
 

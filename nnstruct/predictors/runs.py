@@ -126,6 +126,7 @@ def named_predictors(predictors: Any, seed: int) -> dict[str, BaseEstimator]:
         predictor = PREDICTORS[given](random_state=seed) if isinstance(given, str) else given
         if not (hasattr(predictor, "fit") and hasattr(predictor, "predict")) or isinstance(predictor, type):
             raise InvalidInputError("predictors", "hold predictors or names of them", given)
+        label = label or (given if isinstance(given, str) else "")
         label = label or getattr(predictor, "name", "") or type(predictor).__name__
         copies = sum(known == label or known.startswith(f"{label}#") for known in named)
         named[f"{label}#{copies + 1}" if copies else label] = predictor
@@ -188,6 +189,9 @@ def _tracked(
     if not progress:
         yield from jobs
         return
-    from rich.progress import track
+    from nnstruct.benchmark.progress import Progress
 
-    yield from track(jobs, description=what)
+    with Progress(len(jobs), 0, what=what, unit="fits") as bar:
+        for job in jobs:
+            yield job
+            bar.advance()

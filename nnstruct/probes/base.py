@@ -44,7 +44,7 @@ class ProbeFamily(MeasureFamily):
     compute: Callable[[Situation], Sequence[float]]
 
 
-PROBE_FAMILIES: Registry[ProbeFamily] = Registry("probe family")
+PROBE_FAMILIES: Registry[ProbeFamily] = Registry("probe family", about=lambda family: family.about)
 
 
 def functional_features(

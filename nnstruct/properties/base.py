@@ -35,6 +35,12 @@ class MeasureFamily:
         """The columns' full names, ``family.measure``."""
         return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
+    @property
+    def about(self) -> str:
+        """How many measures there are and where they come from."""
+        number = len(self.measures)
+        return f"{number} measure{'s' if number > 1 else ''}; {self.source}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyFamily(MeasureFamily):
@@ -70,7 +76,7 @@ class PropertyFamily(MeasureFamily):
     undirected: Collection[str] = ()
 
 
-PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family")
+PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family", about=lambda family: family.about)
 
 
 F = TypeVar("F", bound=MeasureFamily)

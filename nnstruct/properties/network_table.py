@@ -15,7 +15,9 @@ from nnstruct.registry import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
-NETWORK_FAMILIES: Registry[PropertyFamily] = Registry("network property family")
+NETWORK_FAMILIES: Registry[PropertyFamily] = Registry(
+    "network property family", about=lambda family: family.about
+)
 
 
 def network_features(networks: Iterable[Network], families: Sequence[str] = ("weights",)) -> pd.DataFrame:

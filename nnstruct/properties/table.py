@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nnstruct.properties.cache import ROWS, content_key
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
+from nnstruct.structure.structure_files import structures_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ _MOST_IN_CHUNK = 256
 
 
 def features(
-    structures: Iterable[Structure | Network],
+    structures: Iterable[Structure | Network] | Any,
     families: Sequence[str] = ("paper",),
     workers: int | None = 1,
     cache: bool = True,
@@ -35,7 +36,9 @@ def features(
 
     Parameters
     ----------
-    structures : iterable of S Structures or Networks
+    structures : iterable of S Structures or Networks, Benchmark, pair (structures, y), or path
+        Of a benchmark those that have a label, in its order. The path is that of a file for
+        :func:`nnstruct.load_structures`, or of a folder of a finished benchmark: all that it has.
     families : sequence of str
         Names in :data:`PROPERTY_FAMILIES`; columns come in this order.
     workers : int or None
@@ -72,7 +75,7 @@ def features(
     import pandas as pd
 
     chosen = check_families(families, PROPERTY_FAMILIES)
-    given = check_structures(structures, empty=False)
+    given = check_structures(structures_of(structures), empty=False)
     without = _without_directions(given, chosen)
     threads = check_workers(workers)
     if cache:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -9,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from sklearn.base import clone
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, OutsideRangeWarning
 from nnstruct.structure import Structure
 
 # With fewer scores than this a guide is not fitted: it would steer by chance.
@@ -124,7 +126,7 @@ class CorrectedGuide:
             With ``return_std`` a pair of such arrays: the sums and the standard deviations.
         """
         mean = np.asarray(self.base.predict(structures), dtype=np.float64)
-        more, std = self.correction.predict(structures, return_std=True)
+        more, std = _asked(self.correction, structures)
         mean = mean + np.asarray(more, dtype=np.float64)
         return (mean, np.asarray(std, dtype=np.float64)) if return_std else mean
 
@@ -190,7 +192,7 @@ def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np
     InvalidInputError
         If the guide returns another shape, or a value that is not finite.
     """
-    pair = guide.predict(structures, return_std=True)
+    pair = _asked(guide, structures)
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise InvalidInputError("guide", "return (mean, std) from predict(..., return_std=True)", type(pair))
     mean, std = (np.asarray(part, dtype=np.float64) for part in pair)
@@ -200,6 +202,19 @@ def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np
         if not np.isfinite(part).all():
             raise InvalidInputError(f"guide's {name}", "be finite", float(part[~np.isfinite(part)][0]))
     return mean, std
+
+
+def _asked(guide: Any, structures: Sequence[Structure]) -> Any:
+    """What a guide says; one that has no standard deviation is taken to be sure of itself."""
+    if "return_std" not in inspect.signature(guide.predict).parameters:
+        mean = np.asarray(guide.predict(structures), dtype=np.float64)
+        return mean, np.zeros_like(mean)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OutsideRangeWarning)  # a search leads away from what is known
+        pair = guide.predict(structures, return_std=True)
+    if isinstance(pair, tuple) and len(pair) == 2 and pair[1] is None:
+        return pair[0], np.zeros(len(structures))
+    return pair
 
 
 def _fresh(guide: Guide) -> Any:

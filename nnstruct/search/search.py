@@ -229,8 +229,10 @@ class Search(Hindsight):
         ledger.refresh()
 
     def warm_start(
-        self, structures: Sequence[Structure | Network], scores: Sequence[float] | np.ndarray
-    ) -> None:
+        self,
+        structures: Sequence[Structure | Network] | Any,
+        scores: Sequence[float] | np.ndarray | None = None,
+    ) -> Search:
         """Tell scores known before the search, such as a benchmark's rows.
 
         As :meth:`tell`, but a structure that has been told already is passed over, so that a
@@ -239,15 +241,25 @@ class Search(Hindsight):
 
         Parameters
         ----------
-        structures : sequence of Structure, length n
+        structures : sequence of Structure, length n, or Benchmark
             Of a structure that comes up twice, the first score counts.
-        scores : array-like of float, shape [n]
+        scores : array-like of float, shape [n], optional
+            Those of the benchmark by default.
+
+        Returns
+        -------
+        Search
+            Itself.
 
         Raises
         ------
         InvalidInputError
             As for :meth:`tell`.
         """
+        if scores is None and hasattr(structures, "structures") and hasattr(structures, "y"):
+            structures, scores = structures.structures, structures.y
+        if scores is None:
+            raise InvalidInputError("scores", "be given, or be those of a benchmark", scores)
         known, values = self._checked(structures, scores)
         told = {e.fingerprint for e in self._open().entries if e.state != PENDING}
         rows: dict[str, tuple[Structure, float]] = {}
@@ -255,6 +267,7 @@ class Search(Hindsight):
             if structure.fingerprint not in told:
                 rows.setdefault(structure.fingerprint, (structure, score))
         self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
+        return self
 
     # ---- inside
 

@@ -37,8 +37,17 @@ class Family:
     biases: int
     undirected: bool = False
 
+    @property
+    def about(self) -> str:
+        """What distinguishes the family, in words."""
+        if self.undirected:
+            return "graphs without directions, of which networks can be made"
+        if self.keeps_state:
+            return f"recurrent cells with {self.gates} gate{'s' if self.gates > 1 else ''} each"
+        return "any operations, as extract and tables give them" if self.recurrent else "feed-forward units"
 
-FAMILIES: Registry[Family] = Registry("family")
+
+FAMILIES: Registry[Family] = Registry("family", about=lambda family: family.about)
 for _family in (
     Family("mlp", recurrent=False, keeps_state=False, gates=1, biases=1),
     Family("cnn", recurrent=False, keeps_state=False, gates=1, biases=1),

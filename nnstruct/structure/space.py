@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nnstruct.checks import check_integer, is_integer
-from nnstruct.errors import InvalidInputError
-from nnstruct.structure.families import FAMILIES
+from nnstruct.errors import InvalidInputError, UnknownNameError
+from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.structure import Structure
 from nnstruct.structure.units import (
@@ -86,6 +87,7 @@ class Space:
     joins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _check_family(self.family)
         if FAMILIES[self.family].undirected:
             hint = "A prior draws one: prior.sample(seed, family=...)."
             raise InvalidInputError("family", "have directions to make a space", self.family, hint)
@@ -212,6 +214,17 @@ class Space:
         bool
         """
         return self.violation(structure) is None
+
+
+def _check_family(family: Any) -> None:
+    """Refuse a name that no family has, with those that a space can be of."""
+    if family in FAMILIES:
+        return
+    able = [name for name in DIRECTED_FAMILIES if name != "module"]
+    near = [name for name in able if str(family) and str(family).lower() in name]
+    near = near or difflib.get_close_matches(str(family), able, n=1)
+    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise UnknownNameError("family", f"be one of {', '.join(able)}", family, hint)
 
 
 def has_attribute(family: str, field: str) -> bool:

@@ -118,6 +118,42 @@ def load_structures(path: str | Path, *, family: str | None = None, verify: bool
     return structures
 
 
+def structures_of(given: Any) -> Any:
+    """The structures in what a caller hands over.
+
+    Parameters
+    ----------
+    given : iterable of Structure, object with ``structures``, pair (structures, y), or path
+        The path is that of a file, or of a folder with ``data/structures.parquet``, as a benchmark's is.
+
+    Returns
+    -------
+    iterable of Structure
+        What is none of these is given back as it is.
+
+    Raises
+    ------
+    MissingDataError
+        If nothing lies at the path.
+    """
+    if isinstance(given, str | Path):
+        inside = Path(given) / "data" / "structures.parquet"
+        return load_structures(inside if inside.is_file() else given)
+    if hasattr(given, "structures"):
+        return given.structures
+    if isinstance(given, tuple) and len(given) == 2 and _is_list(given[0]) and not _is_structure(given[1]):
+        return given[0]
+    return given
+
+
+def _is_list(given: Any) -> bool:
+    return not _is_structure(given) and isinstance(given, Iterable)
+
+
+def _is_structure(given: Any) -> bool:
+    return isinstance(getattr(given, "structure", given), Structure)
+
+
 def _from_parquet(path: Path, verify: bool) -> list[Structure]:
     import pyarrow as pa
     import pyarrow.parquet as pq

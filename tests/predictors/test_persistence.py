@@ -72,7 +72,7 @@ def test_a_loaded_predictor_can_be_saved_again(name, saved, tmp_path, unseen):
 def test_no_pickle_is_in_the_folder_and_no_staging_folder_is_left(name, saved, tmp_path):
     folder = saved(name)
     assert {p.name for p in folder.iterdir()} <= {
-        "manifest.json", "predictor.json", "weights.safetensors", "estimator.skops",
+        "manifest.json", "predictor.json", "weights.safetensors", "estimator.skops", "README.md",
     }  # fmt: skip
     assert [p.name for p in tmp_path.iterdir()] == [name]
 

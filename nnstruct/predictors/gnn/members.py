@@ -11,6 +11,7 @@ import numpy as np
 
 from nnstruct.encode import GraphEncoder
 from nnstruct.encode.packed import PackedGraphs
+from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import FittedState
 from nnstruct.random import derive_seed
 from nnstruct.structure import Structure
@@ -273,9 +274,11 @@ def _has_delayed(graphs: PackedGraphs) -> bool:
 def _device(name: str) -> str:
     import torch
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        hint = "PyTorch finds no GPU here; device='auto' takes one where there is one."
+        raise InvalidInputError("device", "be 'cpu' or 'auto' on this machine", name, hint)
+    return ("cuda" if there else "cpu") if name == "auto" else name
 
 
 def _lines(score: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:

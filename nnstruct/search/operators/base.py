@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -115,7 +115,11 @@ class Operator(ABC):
         return f"{type(self).__name__}()"
 
 
-OPERATORS: Registry[Operator] = Registry("operator")
+def _instance(part: Any) -> Operator:
+    return part() if isinstance(part, type) else part
+
+
+OPERATORS: Registry[Operator] = Registry("operator", adopt=_instance)
 
 
 def room_for_edges(genome: Genome, space: Space) -> int:

@@ -1,0 +1,76 @@
+"""Predictors know what they were fitted to, and say so when they are asked about something else."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from nnstruct import Structure
+from nnstruct.errors import InvalidInputError, OutsideRangeWarning
+from nnstruct.predictors import BayesianRidge, Conformal, Ensemble, evaluate, load_predictor
+
+NETS = [Structure.from_layers([2, width, 2]) for width in range(1, 21)]
+Y = np.linspace(0.5, 0.9, len(NETS))
+FAR = Structure.from_layers([2, 90, 2])
+
+
+@pytest.fixture(scope="module")
+def line() -> BayesianRidge:
+    return BayesianRidge().fit(NETS, Y)
+
+
+def test_each_structure_is_told_in_what_it_lies_outside(line) -> None:
+    deep = Structure.from_layers([2, 2, 2, 2, 2])
+    gated = Structure.from_layers([2, 3, 2], family="gru")
+    unseen = Structure(NETS[2].edge_index, 7, attributes={"activation": ["tanh"] * 7})
+    found = line.outside([NETS[3], FAR, deep, gated, unseen])
+    assert found == ["", "units, edges", "layers", "family", "activation"]
+
+
+def test_there_is_a_warning_a_call(line) -> None:
+    with pytest.warns(OutsideRangeWarning) as told:
+        line.predict([NETS[0], FAR, FAR])
+    assert len(told) == 1
+    assert str(told[0].message) == (
+        "2 of 3 structures lie outside what BayesianRidge was fitted to (units: 5 to 24; edges: 4 to 80): "
+        "take such predictions as guesses."
+    )
+    with pytest.warns(OutsideRangeWarning):
+        line.predict_interval([FAR])
+
+
+def test_there_is_none_inside_and_little_beyond(line) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        line.predict(NETS)
+        line.predict([Structure.from_layers([2, 21, 2])])
+        evaluate({"line": line}, Benchmark(), folds=2, repeats=1, resamples=10)
+
+
+class Benchmark:
+    structures, y = [*NETS, FAR], np.append(Y, 0.95)
+
+    class noise_ceiling:  # noqa: N801
+        value, low, high = 1.0, 1.0, 1.0
+
+
+def test_predictors_of_predictors_warn_once() -> None:
+    several = Conformal(BayesianRidge()).fit(NETS, Y)
+    with pytest.warns(OutsideRangeWarning) as told:
+        several.predict([FAR], return_std=True)
+    assert [str(w.message)[:60] for w in told] == [str(told[0].message)[:60]]
+
+
+def test_the_range_is_saved(line, tmp_path) -> None:
+    again = load_predictor(line.save(tmp_path / "line"))
+    assert again.range_ == line.range_
+    assert again.outside([FAR]) == ["units, edges"]
+
+
+def test_an_option_that_is_none_is_named() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"option of Ensemble must be one of .*Did you mean 'members'"
+    ):
+        Ensemble(member="gnn")
