@@ -40,7 +40,7 @@ def build_module(
     ----------
     structure : Structure
     task : Task
-        Of sequences for a recurrent family, of vectors or images for the others; it decides the
+        Of sequences or series for a recurrent family, of vectors or images for the others; it decides the
         shapes of the input and the read-out.
     config : TrainConfig, optional
         Its protocol decides the kind of module.
@@ -66,11 +66,11 @@ def build_module(
     config = config or TrainConfig()
     parameters = initial_parameters(structure, task, config, seed)
     if config.protocol == "clean":
-        return _MODULES[structure.family](structure, parameters)
+        return _module(structure, parameters, every_step=task.goal.every_step)
     return FaithfulRNN(structure, parameters, corrected=config.protocol == "corrected")
 
 
-def module_from_network(network: Network) -> nn.Module:
+def module_from_network(network: Network, *, every_step: bool = False) -> nn.Module:
     """The trained network as a module, to be used or trained further.
 
     Parameters
@@ -78,6 +78,8 @@ def module_from_network(network: Network) -> nn.Module:
     network : Network
         With its input weights and read-out, as a training leaves it; or a ModuleNetwork, which
         :func:`nnstruct.extract.extract` makes of any module.
+    every_step : bool
+        Whether a recurrent network is read out at every step, as one of a task that asks for a class a step.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def module_from_network(network: Network) -> nn.Module:
             hint = "Take a Network from a module of nnstruct, or from extract() at unit resolution."
             raise InvalidInputError("network.tensors", rule, sorted(network.tensors), hint)
     parameters = {"weight": network.weight, "bias": network.bias, **network.tensors}
-    return _MODULES[network.structure.family](network.structure, parameters)
+    return _module(network.structure, parameters, every_step=every_step)
 
 
 def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[Tensor] | None:
@@ -162,6 +164,14 @@ def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[T
         factors[_plain_name(name)].detach().to(parameter.device)
         for name, parameter in module.named_parameters()
     ]
+
+
+def _module(
+    structure: Structure, parameters: Mapping[str, np.ndarray], *, every_step: bool
+) -> CleanRNN | MaskedMLP | CNN:
+    if structure.family in RNN_FAMILIES:
+        return CleanRNN(structure, parameters, every_step=every_step)
+    return _MODULES[structure.family](structure, parameters)
 
 
 def _plain_name(name: str) -> str:

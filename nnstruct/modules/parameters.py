@@ -76,6 +76,7 @@ class Scheme(Protocol):
     def values(
         self,
         structure: Structure,
+        task: Task,
         config: TrainConfig,
         shapes: dict[str, tuple[int, ...]],
         rng: np.random.Generator,
@@ -85,6 +86,7 @@ class Scheme(Protocol):
         Parameters
         ----------
         structure : Structure
+        task : Task
         config : TrainConfig
         shapes : dict of str to tuple of int
             From :meth:`shapes`.
@@ -150,13 +152,18 @@ def check_trainable(structure: Structure, task: Task, config: TrainConfig | None
         if config.protocol != "clean" and config.init_gain != 1.0:
             rule = f"be 1 in the protocol {config.protocol!r}"
             raise InvalidInputError("config.init_gain", rule, config.init_gain)
+        if config.protocol != "clean" and (task.is_series or task.kind != "classification"):
+            rule = "be 'clean' for series of real values and for tasks of other kinds than classification"
+            raise InvalidInputError("config.protocol", rule, config.protocol)
+        if config.label_smoothing and task.kind == "regression":
+            raise InvalidInputError("config.label_smoothing", "be 0 for regression", config.label_smoothing)
 
 
 def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of each parameter array, in a fixed order.
 
     In the clean protocol with g gates, b biases (:class:`nnstruct.structure.families.Family`), I input
-    units, O output units and C classes:
+    units, O output units and C classes or real targets:
 
     ==================  =============  ==================================================
     name                shape          belongs to
@@ -164,9 +171,9 @@ def parameter_shapes(structure: Structure, task: Task, config: TrainConfig) -> d
     ``weight``          [E, g]         the edges, in the order of ``structure.edge_index``
     ``bias``            [N, b]         the units
     ``input_weight``    [I, D, g]      an input unit and an input: a value of the flattened
-                                       vector or image, or a symbol from 1 on
-    ``readout_weight``  [C, O]         a class and an output unit
-    ``readout_bias``    [C]            a class
+                                       vector or image, a symbol from 1 on, or a channel
+    ``readout_weight``  [C, O]         a class or a real target, and an output unit
+    ``readout_bias``    [C]            likewise
     ``norm_scale``      [N]            the units, with layer normalisation only
     ``norm_shift``      [N]            likewise
     ==================  =============  ==================================================
@@ -211,11 +218,11 @@ def initial_parameters(
     """Initial values, float32, for the shapes of :func:`parameter_shapes`.
 
     Clean protocol: a weight is uniform in +-g * sqrt(3 / fan_in), with fan_in the edges that enter
-    its unit (a symbol counts as one, a vector or image as its values) and g the gain: sqrt(2) for
-    relu (He et al., 2015, arXiv:1502.01852) and gelu, 1 otherwise. Biases are 0, but 1 for the forget gate
-    of LSTM (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same variance.
-    Normalisations start as the identity. ``config.init_gain`` is a factor on the weights of edges, units and
-    inputs, not on the read-out.
+    its unit (a symbol counts as one, a vector or image as its values, a series as its channels) and g the
+    gain: sqrt(2) for relu (He et al., 2015, arXiv:1502.01852) and gelu, 1 otherwise. Biases are 0, but 1 for
+    the forget gate of LSTM (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same
+    variance. Normalisations start as the identity. ``config.init_gain`` is a factor on the weights of edges,
+    units and inputs, not on the read-out.
 
     Faithful protocol: the embedding is standard normal and all else uniform in +-1 / sqrt(size). The size is
     that of the cell, but for the read-out the number of its inputs.
@@ -249,7 +256,7 @@ def initial_parameters(
     """
     shapes = parameter_shapes(structure, task, config)
     rng = generator(seed, "init", structure.fingerprint)
-    values = _SCHEMES[structure.family].values(structure, config, shapes, rng)
+    values = _SCHEMES[structure.family].values(structure, task, config, shapes, rng)
     if config.init_gain != 1.0:
         for name in values:
             if name.partition(".")[0] in ("weight", "unit_weight", "input_weight"):

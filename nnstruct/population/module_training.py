@@ -12,7 +12,7 @@ from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.optimisers import Updates
 from nnstruct.random import generator
 from nnstruct.record import TrainConfig
-from nnstruct.tasks import Split, Task
+from nnstruct.tasks import Goal, Split, Task
 
 if TYPE_CHECKING:
     import torch
@@ -25,33 +25,39 @@ def num_updates(task: Task, config: TrainConfig) -> int:
 
 
 def scores_and_loss(
-    module: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, config: TrainConfig
+    module: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, config: TrainConfig, goal: Goal
 ) -> tuple[Tensor, Tensor]:
-    """Class scores, and the loss that a training makes small.
+    """A network's scores, and the loss that a training makes small.
 
     Parameters
     ----------
     module : torch.nn.Module
     inputs : tuple of Tensor
         What the module takes.
-    targets : int64 Tensor [B]
+    targets : Tensor [B, ...]
+        As the goal takes them.
     config : TrainConfig
         Says the precision and the label smoothing.
+    goal : Goal
+        Of the task.
 
     Returns
     -------
-    scores : float32 Tensor [B, C]
+    scores : float32 Tensor [B, C], or [B, T, C] where every step is asked
     loss : Tensor []
-        Mean cross-entropy, label smoothing included.
+        The goal's, label smoothing included.
     """
+    scores = _scores(module, inputs, config)
+    return scores, goal.loss(scores, targets, config.label_smoothing)
+
+
+def _scores(module: nn.Module, inputs: tuple[Tensor, ...], config: TrainConfig) -> Tensor:
     import torch
 
     half = config.precision == "bfloat16"
-    with torch.autocast(targets.device.type, torch.bfloat16, enabled=half):
+    with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=half):
         scores = module(*inputs)
-    scores = scores.float() if half else scores
-    loss = torch.nn.functional.cross_entropy(scores, targets, label_smoothing=config.label_smoothing)
-    return scores, loss
+    return scores.float() if half else scores
 
 
 class ModuleTraining:
@@ -60,8 +66,8 @@ class ModuleTraining:
     Parameters
     ----------
     module : torch.nn.Module
-        Takes inputs [B, ...], or symbols [B, T] and lengths [B], and gives class scores [B, C]. Trained where
-        its parameters are.
+        Takes inputs [B, ...], or symbols [B, T] or series [B, T, D] and lengths [B], and gives scores [B, C],
+        or [B, T, C] where every step is asked. Trained where its parameters are.
     task : Task
     config : TrainConfig
         Kept in all that concerns training: optimiser, decay, schedule, clipping, smoothing, augmentation,
@@ -101,7 +107,7 @@ class ModuleTraining:
         """What the module takes, and the targets, for each split."""
         return {name: _tensors(getattr(self.task, name), self.device) for name in ("train", "val", "test")}
 
-    def epoch(self, number: int) -> Iterator[tuple[int, float]]:
+    def epoch(self, number: int) -> Iterator[tuple[float, float]]:
         """Train on every batch of an epoch, one batch each time the iterator is advanced.
 
         Parameters
@@ -111,10 +117,10 @@ class ModuleTraining:
 
         Yields
         ------
-        size : int
-            Examples in the batch.
+        weight : float
+            Examples in the batch, or the steps that are asked; with weights of classes the sum of these.
         loss : float
-            Their mean cross-entropy before the update, label smoothing included. Where it is not finite,
+            The mean loss of these before the update, label smoothing included. Where it is not finite,
             nothing was updated.
         """
         (inputs, targets), config = self.data["train"], self.config
@@ -124,15 +130,15 @@ class ModuleTraining:
             chosen = [array[batch] for array in inputs]
             if config.augmentation != "none":
                 chosen[0] = augmented(chosen[0], config.augmentation, rng)
-            _, loss = scores_and_loss(self.module, tuple(chosen), targets[batch], config)
+            _, loss = scores_and_loss(self.module, tuple(chosen), targets[batch], config, self.task.goal)
             value = float(loss.detach())
             if math.isfinite(value):
                 loss.backward()
                 self.updates.step()
-            yield len(batch), value
+            yield self.task.goal.weight(targets[batch]), value
 
     def evaluate(self, name: str) -> tuple[float, float]:
-        """Mean loss, without label smoothing, and accuracy on a split.
+        """Mean loss, without label smoothing, and score on a split.
 
         Parameters
         ----------
@@ -141,23 +147,21 @@ class ModuleTraining:
         Returns
         -------
         loss : float
-            Mean cross-entropy.
-        accuracy : float
-            From 0 to 1.
+            The mean over the split, as the goal counts it.
+        score : float
+            The task's metric, such as the accuracy.
         """
         import torch
-        from torch.nn.functional import cross_entropy
 
         inputs, targets = self.data[name]
-        loss = correct = 0.0
+        tally = self.task.goal.tally()
         self.module.eval()
         with torch.no_grad():
             for batch in evaluation_batches(getattr(self.task, name), self.config):
                 chosen = tuple(array[batch] for array in inputs)
-                scores, _ = scores_and_loss(self.module, chosen, targets[batch], self.config)
-                loss += float(cross_entropy(scores, targets[batch], reduction="sum"))
-                correct += float((scores.argmax(1) == targets[batch]).sum())
-        return loss / len(targets), correct / len(targets)
+                scores = _scores(self.module, chosen, self.config)
+                tally.add(scores, targets[batch])
+        return tally.loss, tally.score
 
 
 def _tensors(split: Split, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:

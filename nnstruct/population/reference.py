@@ -48,14 +48,13 @@ def train_one(
 def _outcome(training: Training, task: Task, config: TrainConfig, keep: Collection[int]) -> Outcome:
     outcome, module = Outcome(), cast(Any, training.module)
     for epoch in range(config.epochs):
-        total = 0.0
-        for size, loss in training.epoch(epoch):
-            total += loss * size
+        total = weights = 0.0
+        for weight, loss in training.epoch(epoch):
+            total += loss * weight
+            weights += weight
             if not math.isfinite(total):
                 break
-        if not math.isfinite(total) or not outcome.add_epoch(
-            total / len(task.train), *training.evaluate("val")
-        ):
+        if not math.isfinite(total) or not outcome.add_epoch(total / weights, *training.evaluate("val")):
             break
         if epoch + 1 in keep:
             outcome.kept[epoch + 1] = module.parameters_by_name()

@@ -19,7 +19,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.modules import MaskedMLP, module_from_network
 from nnstruct.network import Network
 from nnstruct.network.cell_layout import CellLayout
-from nnstruct.probes.subject import Subject, part_of, subject_of
+from nnstruct.probes.subject import Subject, check_classes, part_of, subject_of
 from nnstruct.structure import PRUNED, Structure
 from nnstruct.structure.units import unit_values
 from nnstruct.tasks import Split, Task
@@ -138,6 +138,7 @@ def depth_profile(module: nn.Module | Network, task: Task, *, split: str = "test
     [4, 4, 4]
     """
     check_choice(split, "split", ("val", "test"))
+    check_classes(task)
     network = module if isinstance(module, Network) else module.to_network()  # type: ignore[operator]
     shown, structure = getattr(task, split), network.structure
     probes = _probe_accuracies(subject_of(network, task), task.train, shown)
@@ -219,7 +220,7 @@ def gradient_paths(module: nn.Module | Network, task: Task, *, samples: int = 25
         return tapped[-1]
 
     scores = subject.module.tapped_forward(x, tap)  # type: ignore[operator]
-    nn.functional.cross_entropy(scores, torch.from_numpy(batch.targets)).backward()
+    task.goal.loss(scores, torch.from_numpy(batch.targets)).backward()
     rows = []
     for layer, parts in enumerate(tapped):
         forward, direct = (torch.zeros_like(p) if p.grad is None else p.grad for p in parts)

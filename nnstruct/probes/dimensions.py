@@ -12,7 +12,7 @@ from nnstruct.checks import check_integer, check_number, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.probes.numerics import RANK_TOLERANCE
-from nnstruct.probes.subject import Situation, Subject, subject_of
+from nnstruct.probes.subject import Situation, Subject, check_classes, subject_of
 from nnstruct.random import generator
 from nnstruct.tasks import Split, Task
 
@@ -115,6 +115,7 @@ def classification_dimension(
     authors' code (github.com/Yukun-Huang/Rank-Diminishing-in-Deep-Neural-Networks).
     """
     share = check_share(share, "share", ends="(]")
+    check_classes(task)
     subject = subject_of(module, task)
     shown = getattr(task, split)
     before, _ = _read_out(subject, task.train)

@@ -96,32 +96,38 @@ class Subject(ABC):
 
 
 class CleanSubject(Subject):
-    """A :class:`nnstruct.modules.CleanRNN`; x is [B, T, S - 1], since the padding feeds nothing.
+    """A :class:`nnstruct.modules.CleanRNN`; x is [B, T, S - 1], since the padding feeds nothing, or a series.
 
     Parameters
     ----------
     module : CleanRNN
     task : Task
-        Of sequences.
+        Of sequences or series.
 
     Raises
     ------
     InvalidInputError
-        If the task has another number of symbols than the module.
+        If the task has another number of symbols or channels than the module.
     """
 
     module: CleanRNN
 
     def __init__(self, module: CleanRNN, task: Task) -> None:
         super().__init__(module, task)
-        if len(module.input_weight) != task.num_symbols:
-            raise InvalidInputError("task.num_symbols", f"be {len(module.input_weight)}", task.num_symbols)
+        inputs = len(module.input_weight) - 1
+        if task.is_series and task.input_shape[1] != inputs:
+            raise InvalidInputError("task", f"have series of {inputs} channels", task.input_shape[1])
+        if not task.is_series and inputs + 1 != task.num_symbols:
+            raise InvalidInputError("task.num_symbols", f"be {inputs + 1}", task.num_symbols)
         # The same network with every unit read out as it is.
         self._open = copy.deepcopy(self.module)
         self._open._output_places = np.arange(module.structure.num_units)
         self._open.readout = nn.Identity()  # type: ignore[assignment]
 
     def encode(self, split: Split) -> tuple[Tensor, Tensor]:
+        if self.task.is_series:
+            lengths = torch.from_numpy(np.asarray(split.lengths))
+            return torch.from_numpy(split.inputs)[:, : int(lengths.max())].double(), lengths
         x, lengths = _one_hot(split, self.task)
         return x[:, :, 1:], lengths
 
@@ -134,11 +140,7 @@ class CleanSubject(Subject):
 
     @staticmethod
     def _call(module: CleanRNN, x: Tensor, lengths: Tensor) -> Tensor:
-        table = module.input_weight[1:]  # [S - 1, g, I]
-        rows = torch.tensordot(x, table, 1).flatten(0, 1)  # [B * T, g, I]
-        rows = torch.cat([torch.zeros_like(rows[:1]), rows])
-        symbols = 1 + torch.arange(x.shape[0] * x.shape[1]).view(x.shape[:2])
-        return functional_call(module, {"input_weight": rows}, (symbols, lengths))
+        return module(x, lengths)  # one-hot symbols are a series of their own
 
 
 class FaithfulSubject(Subject):
@@ -199,8 +201,8 @@ class VectorSubject(Subject):
 
     def scores(self, x: Tensor, lengths: Tensor) -> Tensor:
         scores = self.module(x)
-        if scores.ndim != 2 or scores.shape != (len(x), self.task.num_classes):
-            rule = f"give scores of shape [B, {self.task.num_classes}]"
+        if scores.ndim != 2 or scores.shape != (len(x), self.task.num_outputs):
+            rule = f"give scores of shape [B, {self.task.num_outputs}]"
             raise InvalidInputError("module", rule, list(scores.shape))
         return scores
 
@@ -260,11 +262,14 @@ def subject_of(module: nn.Module | Network, task: Task) -> Subject:
     InvalidInputError
         If the module does not fit the task.
     """
+    if task.goal.every_step:
+        raise InvalidInputError("task", "ask once an example for a module to be probed", task.kind)
     if isinstance(module, Network):
         module = module_from_network(module)
     if isinstance(module, CleanRNN | FaithfulRNN):
         if not task.is_sequence:
-            raise InvalidInputError("task", "hold sequences of symbols for a recurrent module", task.name)
+            rule = "hold sequences of symbols or series for a recurrent module"
+            raise InvalidInputError("task", rule, task.name)
         return CleanSubject(module, task) if isinstance(module, CleanRNN) else FaithfulSubject(module, task)
     if task.is_sequence:
         raise InvalidInputError(
@@ -295,7 +300,8 @@ class Situation:
     subject : Subject
     before : Subject or None
     x : float64 Tensor [B, ...]
-    lengths, targets : int64 Tensor [B]
+    lengths : int64 Tensor [B]
+    targets : Tensor [B, ...]
     """
 
     def __init__(
@@ -319,6 +325,22 @@ class Situation:
         """Values of each layer's units, float64 [B, width]."""
         with torch.no_grad():
             return self.subject.states(self.x, self.lengths)
+
+
+def check_classes(task: Task) -> None:
+    """Raise :class:`InvalidInputError` unless the task asks for a class of each example.
+
+    Parameters
+    ----------
+    task : Task
+
+    Raises
+    ------
+    InvalidInputError
+        If it is of another kind.
+    """
+    if task.kind != "classification":
+        raise InvalidInputError("task", "be a classification for a probe of accuracies", task.kind)
 
 
 def part_of(split: Split, chosen: np.ndarray) -> Split:

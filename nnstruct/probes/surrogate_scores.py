@@ -13,6 +13,7 @@ the surrogate is easier, as it often is, and so are no amounts of anything learn
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from nnstruct.probes.base import PROBE_FAMILIES, ProbeFamily
@@ -37,7 +38,9 @@ MOST_EXAMPLES = 1000
 
 
 def surrogate_measures(situation: Situation) -> list[float]:
-    """The measures of one module."""
+    """The measures of one module, NaN where there are no classes."""
+    if situation.task.kind != "classification":
+        return [math.nan] * len(MEASURES)
     return probe_surrogates(situation.subject, situation.task, situation.seed)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import nn
 
 from nnstruct.population.module_training import ModuleTraining
-from nnstruct.probes.subject import subject_of
+from nnstruct.probes.subject import check_classes, subject_of
 from nnstruct.probes.surrogate_scores import MEASURES, probe_surrogates
 from nnstruct.random import check_seed
 from nnstruct.record import TrainConfig
@@ -109,6 +109,7 @@ def surrogates_over_training(
     ([0, 1, 2], True)
     """
     config, seed = config or TrainConfig(), check_seed(seed)
+    check_classes(task)
     rows = _over_training(
         module, task, config, seed, lambda t: probe_surrogates(subject_of(t.module, task), task, seed)
     )

@@ -53,13 +53,12 @@ def _log(value: Tensor | float) -> float:
 
 def _gradient_scores(situation: Situation) -> tuple[float, float]:
     import torch
-    from torch import nn
 
     from nnstruct.modules.saliency import saliency
 
     parameters = [p for p in situation.subject.module.parameters() if p.requires_grad]
     scores = situation.subject.scores(situation.x, situation.lengths)
-    loss = nn.functional.cross_entropy(scores, situation.targets)
+    loss = situation.task.goal.loss(scores, situation.targets)
     slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
     pairs = [(p.detach(), slope) for p, slope in zip(parameters, slopes, strict=True) if slope is not None]
     snip = sum(float(saliency(p, slope).sum()) for p, slope in pairs)

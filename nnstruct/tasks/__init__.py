@@ -52,6 +52,18 @@ from __future__ import annotations
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.catalogue import TASKS, load_task
 from nnstruct.tasks.data import data_directory
+from nnstruct.tasks.goals import KINDS, Goal
+from nnstruct.tasks.metrics import Metric
 from nnstruct.tasks.splits import SPLIT_NAMES, Split
 
-__all__ = ["SPLIT_NAMES", "TASKS", "Split", "Task", "data_directory", "load_task"]
+__all__ = [
+    "KINDS",
+    "SPLIT_NAMES",
+    "TASKS",
+    "Goal",
+    "Metric",
+    "Split",
+    "Task",
+    "data_directory",
+    "load_task",
+]

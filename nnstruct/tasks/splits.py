@@ -20,12 +20,12 @@ class Split:
 
     Attributes
     ----------
-    inputs : int64 [n, T] for sequences of symbols, float32 [n, ...] otherwise
-        Sequences are padded behind their end with symbol 0; images are [n, channels, height, width].
-    targets : int64 [n]
-        Classes from 0.
+    inputs : int64 [n, T] for sequences of symbols, float32 [n, T, D] for series, float32 [n, ...] otherwise
+        Sequences and series are padded with 0 behind their end; images are [n, channels, height, width].
+    targets : int64 [n] for classes, int64 [n, T] for a class a step, float32 [n, K] for regression
+        Classes from 0; -1 at a step where nothing is asked.
     lengths : int64 [n] or None
-        Symbols in each sequence, without the padding; None for other inputs.
+        Steps of each sequence or series, without the padding; None for other inputs.
     """
 
     inputs: np.ndarray
@@ -84,6 +84,27 @@ def encode_sequences(
     return coded
 
 
+def padded(rows: Sequence[Sequence[int] | np.ndarray], longest: int, fill: int) -> np.ndarray:
+    """Rows of integers in one array.
+
+    Parameters
+    ----------
+    rows : sequence of n sequences of int
+    longest : int
+        Columns of the array.
+    fill : int
+        What stands behind the end of a row.
+
+    Returns
+    -------
+    int64 [n, longest]
+    """
+    array = np.full((len(rows), longest), fill, dtype=np.int64)
+    for row, values in enumerate(rows):
+        array[row, : len(values)] = values
+    return array
+
+
 def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: int) -> Split:
     """A split of sequences, padded with 0.
 
@@ -100,9 +121,7 @@ def padded_split(coded: Sequence[Sequence[int]], targets: np.ndarray, longest: i
     Split
         With inputs int64 [n, longest].
     """
-    inputs = np.zeros((len(coded), longest), dtype=np.int64)
-    for row, symbols in enumerate(coded):
-        inputs[row, : len(symbols)] = symbols
+    inputs = padded(coded, longest, 0)
     return Split(inputs, targets, np.array([len(symbols) for symbols in coded], dtype=np.int64))
 
 
@@ -220,60 +239,6 @@ def as_classes(targets: np.ndarray | Sequence[int], n: int, field: str = "target
         or (labels != np.floor(labels)).any()
         or not 0 <= labels.min() <= labels.max() < 2**31
     ):
-        raise InvalidInputError(field, "be integers from 0", np.unique(labels).tolist())
+        hint = "" if labels.dtype.kind != "f" else "Real targets need kind='regression'."
+        raise InvalidInputError(field, "be integers from 0", np.unique(labels).tolist(), hint)
     return labels.astype(np.int64)
-
-
-def check_split(name: str, split: Split, num_classes: int, num_symbols: int | None) -> None:
-    """Raise unless a split holds what a task wants.
-
-    Parameters
-    ----------
-    name : str
-        Of the split, for the error.
-    split : Split
-    num_classes : int
-    num_symbols : int or None
-        Size of the vocabulary of sequences; None for vectors and images.
-
-    Raises
-    ------
-    InvalidInputError
-        If the split is empty, lengths do not fit together, a class or symbol is out of its range, a
-        value is not finite, or the padding does not begin where a sequence ends.
-    """
-    inputs, targets = split.inputs, split.targets
-    if not len(targets):
-        raise InvalidInputError(f"{name}.targets", "not be empty", list(targets.shape))
-    if targets.dtype != np.int64 or targets.shape != (len(inputs),):
-        raise InvalidInputError(
-            f"{name}.targets", f"be int64 [{len(inputs)}]", f"{targets.dtype} {targets.shape}"
-        )
-    if targets.min() < 0 or targets.max() >= num_classes:
-        worst = targets.min() if targets.min() < 0 else targets.max()
-        raise InvalidInputError(f"{name}.targets", f"be in 0..{num_classes - 1}", int(worst))
-    if num_symbols is None:
-        if inputs.dtype != np.float32:
-            raise InvalidInputError(f"{name}.inputs", "be float32", str(inputs.dtype))
-        # The extremes show a NaN or an infinity without a second array of the inputs' size.
-        if inputs.size and not np.isfinite([inputs.min(), inputs.max()]).all():
-            broken = inputs[~np.isfinite(inputs)]
-            raise InvalidInputError(f"{name}.inputs", "be finite", float(broken[0]))
-        return
-    if inputs.dtype != np.int64 or inputs.ndim != 2:
-        raise InvalidInputError(f"{name}.inputs", "be int64 [n, T]", f"{inputs.dtype} {inputs.shape}")
-    if inputs.min() < 0 or inputs.max() >= num_symbols:
-        worst = inputs.min() if inputs.min() < 0 else inputs.max()
-        raise InvalidInputError(f"{name}.inputs", f"be in 0..{num_symbols - 1}", int(worst))
-    lengths = split.lengths
-    if lengths is None or lengths.shape != targets.shape:
-        raise InvalidInputError(f"{name}.lengths", f"have shape [{len(targets)}]", lengths)
-    if lengths.min() < 1 or lengths.max() > inputs.shape[1]:
-        worst = lengths.min() if lengths.min() < 1 else lengths.max()
-        raise InvalidInputError(f"{name}.lengths", f"be in 1..{inputs.shape[1]}", int(worst))
-    beyond = np.arange(inputs.shape[1]) >= lengths[:, None]  # [n, T]
-    wrong = np.flatnonzero(((inputs == 0) != beyond).any(axis=1))
-    if len(wrong):
-        row = int(wrong[0])
-        rule = "hold symbol 0 behind the end of each sequence and nowhere else"
-        raise InvalidInputError(f"{name}.inputs[{row}]", rule, inputs[row].tolist())

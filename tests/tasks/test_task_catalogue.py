@@ -28,7 +28,7 @@ def test_all_documented_tasks_are_there() -> None:
         "reber", "reber-embedded", "reber-stier2021", "digits", "shapes", "mnist", "fashion-mnist", "cifar10",
     } <= set(TASKS)  # fmt: skip
     assert set(nnstruct.tasks.__all__) == {
-        "SPLIT_NAMES", "TASKS", "Split", "Task", "data_directory", "load_task",
+        "KINDS", "SPLIT_NAMES", "TASKS", "Goal", "Metric", "Split", "Task", "data_directory", "load_task",
     }  # fmt: skip
 
 

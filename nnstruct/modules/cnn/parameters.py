@@ -57,11 +57,15 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
         found["unit_weight"] = layout.own_shape
     if config.normalization != "none":
         found["norm_scale"] = layout.bias_shape
-    return found | {"readout_weight": (task.num_classes, read_out), "readout_bias": (task.num_classes,)}
+    return found | {"readout_weight": (task.num_outputs, read_out), "readout_bias": (task.num_outputs,)}
 
 
 def values(
-    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    shapes: dict[str, tuple[int, ...]],
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Initial values: normal, with a variance of gain^2 / fan in (He et al., 2015, arXiv:1502.01852).
 
@@ -71,6 +75,7 @@ def values(
     ----------
     structure : Structure
         Of the family ``cnn``.
+    task : Task
     config : TrainConfig
         Its parametrization decides the scales of hidden weights and the read-out.
     shapes : dict of str to tuple of int

@@ -104,8 +104,8 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
         "weight": (structure.num_edges, 1),
         "bias": (structure.num_units, 1),
         "input_weight": (inputs, math.prod(task.input_shape), 1),
-        "readout_weight": (task.num_classes, outputs),
-        "readout_bias": (task.num_classes,),
+        "readout_weight": (task.num_outputs, outputs),
+        "readout_bias": (task.num_outputs,),
     }
     if config.normalization == "layer":
         named |= {"norm_scale": (structure.num_units,), "norm_shift": (structure.num_units,)}
@@ -113,7 +113,11 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
 
 
 def values(
-    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    shapes: dict[str, tuple[int, ...]],
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Initial values: uniform in +-gain * sqrt(3 / fan_in), which is a variance of gain^2 / fan_in.
 
@@ -123,6 +127,7 @@ def values(
     ----------
     structure : Structure
         Of the family ``mlp``.
+    task : Task
     config : TrainConfig
         Its parametrization decides the scales of hidden weights and the read-out.
     shapes : dict of str to tuple of int

@@ -22,9 +22,9 @@ class CleanRNN(nn.Module):
     """A recurrent network whose weights are the edges of a Structure.
 
     A unit's pre-activation at time t sums its forward edges from units at t, its recurrent edges
-    from units at t - 1, its bias and, for an input unit, the weight of the symbol at t. Gates
-    share the unit's edges. A linear read-out sees the output units at each sequence's own last
-    symbol.
+    from units at t - 1, its bias and, for an input unit, the weight of the symbol at t or the weighted
+    values of the series at t. Gates share the unit's edges. A linear read-out sees the output units at
+    each sequence's own last step, or at every step.
 
     Inside, units stand in the order of their layers (:attr:`order`), so that a layer reads a
     prefix of the units already computed; masks are buffers.
@@ -35,6 +35,8 @@ class CleanRNN(nn.Module):
         Of the family ``rnn_tanh``, ``rnn_relu``, ``gru`` or ``lstm``.
     parameters : mapping of str to float32 array
         As :func:`nnstruct.modules.initial_parameters` draws them.
+    every_step : bool
+        Whether every step is read out, and not the last one alone.
 
     Attributes
     ----------
@@ -43,9 +45,9 @@ class CleanRNN(nn.Module):
 
     Shapes
     ------
-    symbols : int64 [B, T], from 1 on, padded with 0
+    inputs : int64 [B, T], symbols from 1 on, padded with 0; or float32 [B, T, D], a series
     lengths : int64 [B]
-    output : float32 [B, C]
+    output : float32 [B, C], or [B, T', C] with ``every_step``, T' being the longest length
 
     Examples
     --------
@@ -66,9 +68,11 @@ class CleanRNN(nn.Module):
     forward_weight: nn.Parameter
     recurrent_weight: nn.Parameter
 
-    def __init__(self, structure: Structure, parameters: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, structure: Structure, parameters: Mapping[str, np.ndarray], *, every_step: bool = False
+    ) -> None:
         super().__init__()
-        self.structure = structure
+        self.structure, self.every_step = structure, every_step
         gates, units = FAMILIES[structure.family].gates, structure.num_units
         order = np.argsort(structure.layer, kind="stable")
         place = np.argsort(order)
@@ -103,20 +107,21 @@ class CleanRNN(nn.Module):
             self.readout.weight.copy_(torch.tensor(parameters["readout_weight"]))
             self.readout.bias.copy_(torch.tensor(parameters["readout_bias"]))
 
-    def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
-        """Class scores of sequences.
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Scores of sequences.
 
         Parameters
         ----------
-        symbols : int64 Tensor [B, T]
-            From 1 on, padded with 0.
+        inputs : int64 Tensor [B, T], or float32 Tensor [B, T, D]
+            Symbols from 1 on, padded with 0; or series of D channels.
         lengths : int64 Tensor [B]
-            Symbols of each sequence, from 1 to T.
+            Steps of each sequence, from 1 to T.
 
         Returns
         -------
-        Tensor [B, C]
-            Read out at each sequence's own last symbol.
+        Tensor [B, C], or [B, T', C] with ``every_step``
+            Read out at each sequence's own last step; or at all steps up to the longest length T', where
+            those behind a sequence's end mean nothing.
         """
         forward_weight = self.forward_weight * self.forward_mask
         bias: Tensor = self.bias
@@ -127,16 +132,19 @@ class CleanRNN(nn.Module):
             bias = bias[:, self._ties.bias_owner.to(bias.device)]
             added = flows if added is None else added if flows is None else added + flows
         recurrent_weight = (self.recurrent_weight * self.recurrent_mask).mT  # [g, source, target]
-        real_symbol = torch.ones(len(self.input_weight), 1, 1, device=symbols.device)
+        real_symbol = torch.ones(len(self.input_weight), 1, 1, device=inputs.device)
         real_symbol[0] = 0.0
-        table = self.input_weight * real_symbol
-        batch, units = len(symbols), self.structure.num_units
+        table = self.input_weight * real_symbol  # [S, g, I]
+        series = inputs.is_floating_point()
+        batch, units = len(inputs), self.structure.num_units
         hidden = cell = table.new_zeros(batch, units)
-        last = hidden
+        last, read = hidden, []
         for time in range(int(lengths.max())):
             recurrent = hidden @ recurrent_weight  # [g, B, N]
             from_input = table.new_zeros(recurrent.shape)
-            from_input[:, :, self._input_places] = table[symbols[:, time]].transpose(0, 1)
+            # [B, g, I], a row of the table or a product with all but the padding's
+            entering = torch.tensordot(inputs[:, time], table[1:], 1) if series else table[inputs[:, time]]
+            from_input[:, :, self._input_places] = entering.transpose(0, 1)
             now, now_cell = hidden[:, :0], cell[:, :0]
             start = 0
             for end in self.layer_ends:
@@ -154,13 +162,18 @@ class CleanRNN(nn.Module):
                 now, now_cell = torch.cat([now, new], 1), torch.cat([now_cell, new_cell], 1)
                 start = end
             hidden, cell = now, now_cell
-            last = torch.where((lengths == time + 1)[:, None], hidden, last)
+            if self.every_step:
+                read.append(hidden[:, self._output_places])
+            else:
+                last = torch.where((lengths == time + 1)[:, None], hidden, last)
+        if self.every_step:
+            return self.readout(torch.stack(read, dim=1))
         return self.readout(last[:, self._output_places])
 
     def extra_repr(self) -> str:
         """What ``repr`` says beside the submodules."""
-        symbols, outputs = len(self.input_weight) - 1, self.readout.out_features
-        return f"{sizes_of(self.structure)}, symbols={symbols}, outputs={outputs}"
+        inputs, outputs = len(self.input_weight) - 1, self.readout.out_features
+        return f"{sizes_of(self.structure)}, inputs={inputs}, outputs={outputs}"
 
     @torch.no_grad()
     def parameters_by_name(self) -> dict[str, np.ndarray]:

@@ -21,13 +21,13 @@ LSTM_FORGET_BIAS = 1.0
 
 
 def check_task(structure: Structure, task: Task) -> None:
-    """Raise :class:`InvalidInputError` unless the task holds sequences of symbols."""
+    """Raise :class:`InvalidInputError` unless the task holds sequences of symbols or series."""
     if not task.is_sequence:
         raise InvalidInputError(
             "task",
-            f"hold sequences of symbols for the family {structure.family!r}",
+            f"hold sequences of symbols or series for the family {structure.family!r}",
             task.name,
-            "Give num_symbols and lengths, or build it with Task.from_sequences.",
+            "Give num_symbols and lengths, or build it with Task.from_sequences or Task.from_series.",
         )
     check_neurons(structure)
 
@@ -44,6 +44,11 @@ def check_config(config: TrainConfig) -> None:
         raise InvalidInputError("config.parametrization", rule, config.parametrization)
 
 
+def num_inputs(task: Task) -> int:
+    """Weights from the input to a unit and gate: one a symbol, or one a channel of a series."""
+    return task.input_shape[1] if task.num_symbols is None else task.num_symbols - 1
+
+
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of each array; see :func:`nnstruct.modules.parameter_shapes`.
 
@@ -52,7 +57,7 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
     structure : Structure
         Of a recurrent family.
     task : Task
-        Of sequences.
+        Of sequences or series.
     config : TrainConfig
         Its protocol decides.
 
@@ -67,14 +72,18 @@ def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, t
     return {
         "weight": (structure.num_edges, family.gates),
         "bias": (structure.num_units, family.biases),
-        "input_weight": (inputs, int(task.num_symbols or 0) - 1, family.gates),
-        "readout_weight": (task.num_classes, outputs),
-        "readout_bias": (task.num_classes,),
+        "input_weight": (inputs, num_inputs(task), family.gates),
+        "readout_weight": (task.num_outputs, outputs),
+        "readout_bias": (task.num_outputs,),
     }
 
 
 def values(
-    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+    structure: Structure,
+    task: Task,
+    config: TrainConfig,
+    shapes: dict[str, tuple[int, ...]],
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Initial values; see :func:`nnstruct.modules.initial_parameters`.
 
@@ -82,6 +91,7 @@ def values(
     ----------
     structure : Structure
         Of a recurrent family.
+    task : Task
     config : TrainConfig
         Its protocol decides.
     shapes : dict of str to tuple of int
@@ -95,7 +105,8 @@ def values(
     """
     if config.protocol != "clean":
         return FaithfulLayout(structure).initial_parameters(shapes, rng)
-    return _clean_values(structure, config, shapes, rng)
+    entering = num_inputs(task) if task.is_series else 1  # of the symbols one is there at a time
+    return _clean_values(structure, entering, config, shapes, rng)
 
 
 def rates(
@@ -150,10 +161,14 @@ def num_masked(structure: Structure, config: TrainConfig) -> int:
 
 
 def _clean_values(
-    structure: Structure, config: TrainConfig, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+    structure: Structure,
+    entering: int,
+    config: TrainConfig,
+    shapes: dict[str, tuple[int, ...]],
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     weighted = structure.edge_index[1, ~structure.residual]
-    fan_in = np.bincount(weighted, minlength=structure.num_units) + structure.inputs
+    fan_in = np.bincount(weighted, minlength=structure.num_units) + entering * structure.inputs
     gain = math.sqrt(2.0) if structure.family == "rnn_relu" else 1.0
     bound = gain * np.sqrt(3.0 / np.maximum(fan_in, 1))  # [N]
     target = structure.edge_index[1]

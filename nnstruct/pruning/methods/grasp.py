@@ -71,7 +71,7 @@ class Grasp(ScoringPruner):
         batch = sample(work.data(), self.samples, work.seed, device_of(work.module))
 
         def loss() -> Tensor:
-            return nn.functional.cross_entropy(batch.scores(work.module) / self.temperature, batch.targets)
+            return batch.goal.loss(batch.scores(work.module) / self.temperature, batch.targets)
 
         with still(work.module, work.seed, unfused=True):
             gradients, weights = effective_gradients(work.slots, loss, create_graph=True)

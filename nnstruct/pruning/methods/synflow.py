@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -92,9 +91,14 @@ class SynFlow(ScoringPruner):
 
 def _ones(task: Task, work: Workpiece) -> TaskBatch:
     device = device_of(work.module)
+    nothing = torch.zeros(1, dtype=torch.int64, device=device)
+    if task.is_series:
+        lengths = torch.tensor([task.input_shape[0]], device=device)
+        inputs = torch.ones((1, *task.input_shape), dtype=torch.float64, device=device)
+        return TaskBatch(inputs, lengths, nothing, task.goal)
     if task.is_sequence:
         symbols = torch.arange(1, int(task.num_symbols or 0), device=device)[None]
         lengths = torch.tensor([symbols.shape[1]], device=device)
-        return TaskBatch(symbols, lengths, torch.zeros(1, dtype=torch.int64, device=device))
+        return TaskBatch(symbols, lengths, nothing, task.goal)
     inputs = torch.ones((1, *task.input_shape), dtype=torch.float64, device=device)
-    return TaskBatch(inputs, None, torch.from_numpy(np.zeros(1, dtype=np.int64)).to(device))
+    return TaskBatch(inputs, None, nothing, task.goal)

@@ -11,6 +11,7 @@ from nnstruct.pruning.training.compiled_recurrent import CompiledRecurrent
 from nnstruct.pruning.training.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
+from nnstruct.tasks.goals import beyond_classes
 
 
 def compiled_module(
@@ -31,7 +32,7 @@ def compiled_module(
     CompiledModule or None
         None where only PyTorch can train the module.
     """
-    if not _is_plain(module):
+    if not _is_plain(module) or beyond_classes(task):
         return None
     if task.is_sequence:
         return CompiledRecurrent.of(module, task, config, learned)

@@ -39,7 +39,7 @@ class Epochs(ABC):
     @cached_property
     def data(self) -> TaskBatch:
         """The training split as PyTorch takes it."""
-        return TaskBatch.of(self.task.train, device_of(self.module))
+        return TaskBatch.of(self.task, "train", device_of(self.module))
 
     @abstractmethod
     def epoch(self, number: int) -> float:
@@ -53,12 +53,13 @@ class Epochs(ABC):
         Returns
         -------
         float
-            The sum of the examples' losses, not finite once training diverges.
+            The sum of the losses of the examples, or of the steps that are asked, each by its weight; not
+            finite once training diverges.
         """
 
     @abstractmethod
     def evaluate(self, split: str) -> dict[str, float]:
-        """Mean loss and accuracy on a split, with the weights as they are now.
+        """Mean loss and score on a split, with the weights as they are now.
 
         Parameters
         ----------
@@ -67,5 +68,5 @@ class Epochs(ABC):
         Returns
         -------
         dict of str to float
-            ``loss``, the mean cross-entropy in nats, and ``accuracy``, in [0, 1].
+            ``loss``, and the task's score under its name, as ``accuracy``.
         """

@@ -1,4 +1,4 @@
-"""Loss and accuracy of any module on a Task."""
+"""Loss and score of any module on a Task."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from nnstruct.tasks import Task
 def evaluate(
     module: nn.Module, task: Task, *, split: str = "test", config: TrainConfig | None = None
 ) -> dict[str, float]:
-    """Loss and accuracy of a module on a split, in evaluation mode.
+    """Loss and score of a module on a split, in evaluation mode.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Takes inputs [B, ...], or symbols [B, T] and lengths [B], and gives class scores [B, C].
+        Takes inputs [B, ...], or symbols [B, T] or series [B, T, D] and lengths [B], and gives scores [B, C],
+        or [B, T, C] where every step is asked.
     task : Task
     split : {"train", "val", "test"}
     config : TrainConfig, optional
@@ -31,7 +32,8 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        ``loss``, the mean cross-entropy in nats, and ``accuracy``, in [0, 1].
+        ``loss`` and the task's score under its name: of classes the mean cross-entropy in nats and
+        ``accuracy``, in [0, 1].
 
     Raises
     ------
@@ -51,26 +53,22 @@ def evaluate(
     config = config or TrainConfig()
     # Vectors have no companions in a batch; so many are quick, and their channels fit into a cache.
     quick = config if task.is_sequence else config.model_copy(update={"batch_size": 256})
-    chosen = getattr(task, split)
     if compiled := compiled_module(module, task, config):
         return compiled.evaluate(split)
-    data = TaskBatch.of(chosen, device_of(module))
+    data, tally = TaskBatch.of(task, split, device_of(module)), task.goal.tally()
     before = [(part, part.training) for part in module.modules()]
     module.eval()
-    loss = correct = 0.0
     with torch.no_grad(), parametrize.cached():
-        for places in evaluation_batches(chosen, quick):
+        for places in evaluation_batches(getattr(task, split), quick):
             batch = data.part(places)
-            scores = batch.scores(module)
-            loss += float(nn.functional.cross_entropy(scores, batch.targets, reduction="sum"))
-            correct += float((scores.argmax(1) == batch.targets).sum())
+            tally.add(batch.scores(module), batch.targets)
     for part, training in before:
         part.training = training
-    return {"loss": loss / len(chosen), "accuracy": correct / len(chosen)}
+    return {"loss": tally.loss, task.score_name: tally.score}
 
 
 def check_output(module: nn.Module, task: Task) -> None:
-    """Raise an error unless the module gives class scores for the task.
+    """Raise an error unless the module gives scores for the task.
 
     Parameters
     ----------
@@ -81,9 +79,10 @@ def check_output(module: nn.Module, task: Task) -> None:
     Raises
     ------
     InvalidInputError
-        If the module does not take the example, or its scores are not of shape [1, classes].
+        If the module does not take the example, or its scores are not of shape [1, classes], or
+        [1, steps, classes] where every step is asked.
     """
-    first = TaskBatch.of(task.train, device_of(module)).part(torch.arange(1))
+    first = TaskBatch.of(task, "train", device_of(module)).part(torch.arange(1))
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     with torch.no_grad():
@@ -91,10 +90,13 @@ def check_output(module: nn.Module, task: Task) -> None:
             scores = first.scores(module)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             what = "symbols and lengths" if task.is_sequence else f"inputs {list(task.input_shape)}"
+            what = "series and lengths" if task.is_series else what
             raise InvalidInputError("network", f"take {what}", f"{type(error).__name__}: {error}") from error
         finally:
             for part, training in before:
                 part.training = training
-    if not isinstance(scores, Tensor) or scores.shape != (1, task.num_classes):
+    steps = first.inputs.shape[1:2] if task.goal.every_step else ()
+    if not isinstance(scores, Tensor) or scores.shape != (1, *steps, task.num_outputs):
         found = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InvalidInputError("network", f"give scores of shape [B, {task.num_classes}]", found)
+        shape = f"[B, {'T, ' if steps else ''}{task.num_outputs}]"
+        raise InvalidInputError("network", f"give scores of shape {shape}", found)

@@ -16,7 +16,7 @@ from nnstruct.pruning.slots import Slot
 from nnstruct.pruning.training.hooks import Hook, TrainingPlace
 from nnstruct.random import derive_seed, generator
 from nnstruct.record import TrainConfig
-from nnstruct.tasks import Split, Task
+from nnstruct.tasks import Goal, Split, Task
 
 
 class TaskBatch(NamedTuple):
@@ -26,20 +26,24 @@ class TaskBatch(NamedTuple):
     ----------
     inputs : Tensor [B, ...]
     lengths : int64 Tensor [B] or None
-    targets : int64 Tensor [B]
+    targets : Tensor [B, ...]
+    goal : Goal
+        Of the task.
     """
 
     inputs: Tensor
     lengths: Tensor | None
     targets: Tensor
+    goal: Goal
 
     @classmethod
-    def of(cls, split: Split, device: torch.device) -> TaskBatch:
+    def of(cls, task: Task, split: str, device: torch.device) -> TaskBatch:
         """All examples of a split.
 
         Parameters
         ----------
-        split : Split
+        task : Task
+        split : {"train", "val", "test"}
         device : torch.device
             Where they shall be.
 
@@ -47,10 +51,10 @@ class TaskBatch(NamedTuple):
         -------
         TaskBatch
         """
-        lengths = None if split.lengths is None else torch.from_numpy(split.lengths).to(device)
-        return cls(
-            torch.from_numpy(split.inputs).to(device), lengths, torch.from_numpy(split.targets).to(device)
-        )
+        held: Split = getattr(task, split)
+        lengths = None if held.lengths is None else torch.from_numpy(held.lengths).to(device)
+        inputs, targets = (torch.from_numpy(array).to(device) for array in (held.inputs, held.targets))
+        return cls(inputs, lengths, targets, task.goal)
 
     def part(self, chosen: np.ndarray | Tensor) -> TaskBatch:
         """Some of the examples, sequences cut to the longest among them.
@@ -67,12 +71,13 @@ class TaskBatch(NamedTuple):
         """
         places = torch.as_tensor(chosen, device=self.inputs.device)
         if self.lengths is None:
-            return TaskBatch(self.inputs[places], None, self.targets[places])
+            return TaskBatch(self.inputs[places], None, self.targets[places], self.goal)
         lengths = self.lengths[places]
-        return TaskBatch(self.inputs[places, : int(lengths.max())], lengths, self.targets[places])
+        inputs = self.inputs[places, : int(lengths.max())]
+        return TaskBatch(inputs, lengths, self.targets[places], self.goal)
 
     def scores(self, module: nn.Module) -> Tensor:
-        """Class scores; sequences go in as ``module(symbols, lengths)``.
+        """A network's scores; sequences and series go in as ``module(inputs, lengths)``.
 
         Parameters
         ----------
@@ -80,12 +85,12 @@ class TaskBatch(NamedTuple):
 
         Returns
         -------
-        Tensor [B, C]
+        Tensor [B, C], or [B, T, C] where every step is asked
         """
         return module(self.inputs) if self.lengths is None else module(self.inputs, self.lengths)
 
     def loss(self, module: nn.Module) -> Tensor:
-        """Mean cross-entropy, in nats.
+        """The mean loss of the task.
 
         Parameters
         ----------
@@ -96,7 +101,7 @@ class TaskBatch(NamedTuple):
         Tensor []
             With its gradient's history.
         """
-        return nn.functional.cross_entropy(self.scores(module), self.targets)
+        return self.goal.loss(self.scores(module), self.targets)
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -121,7 +126,7 @@ def sample(task: Task, samples: int, seed: int, device: torch.device) -> TaskBat
         In the order of the split.
     """
     order = generator(seed, "prune", "samples").permutation(len(task.train))[:samples]
-    return TaskBatch.of(task.train, device).part(np.sort(order))
+    return TaskBatch.of(task, "train", device).part(np.sort(order))
 
 
 @contextmanager
@@ -205,7 +210,7 @@ def backward(
         for tensor in [tensor for hook in hooks for tensor in hook.watched()]:
             tensor.retain_grad()
         inputs = (batch.inputs,) if batch.lengths is None else (batch.inputs, batch.lengths)
-        _, loss = scores_and_loss(module, inputs, batch.targets, config)
+        _, loss = scores_and_loss(module, inputs, batch.targets, config, batch.goal)
         total = loss
         for hook in hooks:
             term = hook.penalty()

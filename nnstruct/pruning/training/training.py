@@ -117,6 +117,7 @@ def train_in_place(
     check_output(module, task)
     epochs: Epochs = PlainEpochs(module, task, config, seed, hooks, optimizer)
     rows: list[Row] = []
+    examples = task.goal.weight(torch.from_numpy(task.train.targets))
     best, best_state, since = -math.inf, None, 0
     was_training = module.training
     cuda = [device] if (device := device_of(module)).type == "cuda" else []
@@ -132,15 +133,15 @@ def train_in_place(
             for hook in hooks:
                 hook.before_evaluation(epoch)
             measured = epochs.evaluate("val")
-            row = {"epoch": float(epoch), "train_loss": total / len(task.train), "val_loss": measured["loss"]}
-            rows.append(row | {"val": measured["accuracy"]})
+            row = {"epoch": float(epoch), "train_loss": total / examples, "val_loss": measured["loss"]}
+            rows.append(row | {"val": measured[task.score_name]})
             for hook in hooks:
                 rows[-1] |= hook.columns()
             if patience is None:
                 continue
             since += 1
-            if measured["accuracy"] > best:
-                best, since = measured["accuracy"], 0
+            if measured[task.score_name] > best:
+                best, since = measured[task.score_name], 0
                 best_state = {name: value.clone() for name, value in module.state_dict().items()}
             if since >= patience:
                 break

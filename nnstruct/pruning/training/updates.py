@@ -67,7 +67,7 @@ class PlainEpochs(Epochs):
             batch = self.data.part(chosen)
             if self.config.augmentation != "none":
                 batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
-            total += len(chosen) * self._update(batch, progress)
+            total += self.task.goal.weight(batch.targets) * self._update(batch, progress)
             if not math.isfinite(total):
                 break
         return total

@@ -291,7 +291,7 @@ class _Run:
         found: Row = {}
         for split in ("train", "val", "test"):
             measured = evaluate(module, self.task, split=split, config=self.config)
-            found |= {split: measured["accuracy"], f"{split}_loss": measured["loss"]}
+            found |= {split: measured[self.task.score_name], f"{split}_loss": measured["loss"]}
         return found
 
     def _step(
@@ -349,7 +349,7 @@ def count_units(module: nn.Module, pruner: Pruner, task: Task) -> tuple[int, int
 
 def example_of(task: Task, module: nn.Module) -> Any:
     """Two inputs of a task as :func:`nnstruct.extract.extract` takes them, on the module's device."""
-    batch = TaskBatch.of(task.val, device_of(module)).part(np.arange(min(2, len(task.val))))
+    batch = TaskBatch.of(task, "val", device_of(module)).part(np.arange(min(2, len(task.val))))
     return batch.inputs if batch.lengths is None else (batch.inputs, batch.lengths)
 
 

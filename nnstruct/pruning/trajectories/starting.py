@@ -83,7 +83,7 @@ def _mlp(sizes: Sequence[int], task: Task) -> nn.Module:
     for size in sizes:
         layers += [nn.Linear(before, size), nn.ReLU()]
         before = size
-    return nn.Sequential(*layers, nn.Linear(before, task.num_classes))
+    return nn.Sequential(*layers, nn.Linear(before, task.num_outputs))
 
 
 def _cnn(sizes: Sequence[int], task: Task) -> nn.Module:
@@ -98,4 +98,4 @@ def _cnn(sizes: Sequence[int], task: Task) -> nn.Module:
         if min(height, width) < 1:
             rule = f"have at most {len(layers) // 4 - 1} blocks for images of {list(shape)}"
             raise InvalidInputError("network", rule, list(sizes))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, task.num_classes))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, task.num_outputs))
