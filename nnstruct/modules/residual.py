@@ -78,4 +78,19 @@ def plain_neurons(structure: Structure) -> bool:
     -------
     bool
     """
-    return not (structure.residual.any() or "tie" in structure.attributes or is_flow(structure).any())
+    return not (structure.residual.any() or tied_neurons(structure))
+
+
+def tied_neurons(structure: Structure) -> bool:
+    """Whether a unit is tied or follows an equation.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of a family whose units are neurons.
+
+    Returns
+    -------
+    bool
+    """
+    return "tie" in structure.attributes or bool(is_flow(structure).any())

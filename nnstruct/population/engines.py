@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.modules.residual import plain_neurons
+from nnstruct.modules.residual import tied_neurons
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
 from nnstruct.registry import Registry
@@ -93,8 +93,8 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
     known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
-    if not plain_neurons(structure):
-        return "residual edges and tied units"
+    if tied_neurons(structure):
+        return "tied units and flows"
     if strange := beyond_classes(task):
         return strange
     beyond = [name for name in config.options if name not in known]

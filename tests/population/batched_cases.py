@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import torch
@@ -40,3 +42,12 @@ def graph_structure(family: str, seed: int, recurrence: str = "layer") -> Struct
         outputs=structure.outputs | (rng.random(units) < 0.2),
         attributes={"activation": names} if family == "mlp" and seed % 2 else {},
     ).relabel(rng.permutation(units))
+
+
+def with_residual(structure: Structure, seed: int) -> Structure:
+    """About half of the forward edges are residual, and alone into one unit at least where there are any."""
+    rng = np.random.default_rng(seed)
+    target = structure.edge_index[1]
+    alone = rng.random(structure.num_units) < 0.3
+    chosen = (rng.random(structure.num_edges) < 0.5) | alone[target]
+    return replace(structure, residual=chosen & ~structure.recurrent)

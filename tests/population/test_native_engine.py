@@ -8,7 +8,7 @@ import resource
 import numpy as np
 import pytest
 import torch
-from batched_cases import SEQUENCES, graph_structure
+from batched_cases import SEQUENCES, graph_structure, with_residual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
@@ -62,10 +62,12 @@ def test_batches_of_any_size_fill_the_lanes_and_are_clipped(family, batch_size):
     st.sampled_from(RNN_FAMILIES),
     st.integers(0, 10_000),
     st.sampled_from(["layer", "reverse", "random"]),
-    st.sampled_from(["clean", "faithful", "corrected"]),
+    st.sampled_from(["clean", "clean with residual edges", "faithful", "corrected"]),
 )
-def test_gradients_equal_autograd_in_float64(family, seed, recurrence, protocol):
-    structure = graph_structure(family, seed % 50, recurrence)
+def test_gradients_equal_autograd_in_float64(family, seed, recurrence, kind):
+    protocol, structure = kind.partition(" ")[0], graph_structure(family, seed % 50, recurrence)
+    if "residual" in kind:
+        structure = with_residual(structure, seed)
     config = TrainConfig(protocol=protocol, batch_size=48)
     named = initial_parameters(structure, SEQUENCES, config, seed)
     layout = layout_of(structure, SEQUENCES, config)
@@ -86,6 +88,8 @@ def test_gradients_equal_autograd_in_float64(family, seed, recurrence, protocol)
         for parameter in module.parameters():
             parameter.copy_(parameter.grad)
     nothing = {name: np.zeros_like(value) for name, value in named.items()}
+    if structure.residual.any():
+        nothing["weight"][structure.residual] = 1.0  # as the module says of weights that are fixed
     found = layout.unpack(prepared.flat[1], nothing)
     for name, value in module.parameters_by_name().items():
         np.testing.assert_allclose(found[name], value, rtol=2e-3, atol=2e-5, err_msg=name)

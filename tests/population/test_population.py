@@ -4,6 +4,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from batched_cases import with_residual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,10 +68,12 @@ def test_fused_losses_equal_the_reference_over_twenty_steps(family, protocol, re
     st.sampled_from(RNN_FAMILIES),
     st.integers(0, 10_000),
     st.sampled_from(["layer", "reverse", "random"]),
-    st.sampled_from(["clean", "faithful", "corrected"]),
+    st.sampled_from(["clean", "clean with residual edges", "faithful", "corrected"]),
 )
-def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence, protocol):
-    structure = graph_structure(family, seed % 50, recurrence)
+def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence, kind):
+    protocol, structure = kind.partition(" ")[0], graph_structure(family, seed % 50, recurrence)
+    if "residual" in kind:
+        structure = with_residual(structure, seed)
     config = TrainConfig(protocol=protocol, batch_size=48)
     named = initial_parameters(structure, TASK, config, seed)
     layout = layout_of(structure, TASK, config)
@@ -98,6 +101,8 @@ def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence, pro
         for parameter in module.parameters():
             parameter.copy_(parameter.grad)
     nothing = {name: np.zeros_like(value) for name, value in named.items()}
+    if structure.residual.any():
+        nothing["weight"][structure.residual] = 1.0  # as the module says of weights that are fixed
     for name, value in module.parameters_by_name().items():
         found = layout.unpack(gradient, nothing)[name]
         np.testing.assert_allclose(found, value, rtol=2e-3, atol=2e-5, err_msg=name)

@@ -13,7 +13,7 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
     """Adds to the gradients of all parameters; expects the scores' gradient in ``work.scores``."""
     hidden, memory, gates, symbols, lengths = work.hidden, work.memory, work.gates, work.symbols, work.lengths
     delta, carry, gradient, inner = work.delta, work.carry, work.hidden_gradient, work.inner
-    last_gradient, input_sums = work.last_gradient, work.input_sums
+    added, last_gradient, input_sums = work.added, work.last_gradient, work.input_sums
     forward, recurrent, bias = weights.forward, weights.recurrent, weights.bias
     g_forward, g_recurrent, g_bias, g_input = (
         gradients.forward, gradients.recurrent, gradients.bias, gradients.input,
@@ -24,7 +24,7 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
     input_row, output_row, cell = plan.input_row, plan.output_row, plan.cell
     num_channels, num_units = bias.shape
     num_gates = len(forward_channel)
-    sum_start, sum_target = plan.sum_start, plan.sum_target
+    sum_start, sum_source, computes = plan.sum_start, plan.sum_source, plan.computes
     last_row = len(f_start) - 1
     pull_readout(weights, gradients, work, lanes)
     carry[:, :lanes] = ZERO
@@ -41,6 +41,10 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
             if row >= 0 and t + 1 >= shortest:
                 for b in range(lanes):
                     gradient[b] = last_gradient[row, b] if lengths[b] == t + 1 else ZERO
+            if len(added) > 0:
+                for b in range(lanes):
+                    gradient[b] += added[u, b]
+                    added[u, b] = ZERO
             for gate in range(num_gates):
                 c = forward_channel[gate]
                 pull_edges(
@@ -53,15 +57,16 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
                         gradient, c, recurrent, g_recurrent, gate, r_start, r_target, 0, u, delta, later,
                         hidden, t + 1, lanes,
                     )  # fmt: skip
-            s = sum_target[u]
-            if s >= 0:
-                for b in range(lanes):
-                    gradient[b] += delta[now, s, 0, b]
-            if sum_start[u + 1] > sum_start[u]:
-                for b in range(lanes):
-                    delta[now, u, 0, b] = gradient[b]
+            sums = sum_start[u + 1] > sum_start[u]
+            if sums:
+                if cell == GRU:  # the state of the next step reads the sum too
+                    for b in range(lanes):
+                        gradient[b] += carry[u, b]
+                        carry[u, b] = ZERO
+                hand_on(gradient, sum_start, sum_source, u, added, lanes)
+            if not computes[u]:
                 continue
-            differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, lanes)
+            differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, sums, lanes)
             for c in range(num_channels):
                 g = ZERO
                 for b in range(lanes):
@@ -136,14 +141,31 @@ def pull_edges(  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
-def differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, lanes):  # type: ignore[no-untyped-def]
-    """From the gradient of a unit's state to those of its sums."""
+def hand_on(gradient, start, source, unit, added, lanes):  # type: ignore[no-untyped-def]
+    """A state's gradient is also that of the states that are added to it."""
+    for e in range(start[unit], start[unit + 1]):
+        s = source[e]
+        for b in range(lanes):
+            added[s, b] += gradient[b]
+
+
+@njit(inline="always", fastmath=FAST, error_model="numpy")
+def differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, sums, lanes):  # type: ignore[no-untyped-def]
+    """From the gradient of a unit's state to those of its sums; ``sums`` says if others are in its state."""
     if cell == TANH:
-        for b in range(lanes):
-            delta[now, u, 0, b] = gradient[b] * (ONE - hidden[t + 1, u, b] * hidden[t + 1, u, b])
+        if sums:
+            for b in range(lanes):
+                delta[now, u, 0, b] = gradient[b] * (ONE - memory[t + 1, u, b] * memory[t + 1, u, b])
+        else:
+            for b in range(lanes):
+                delta[now, u, 0, b] = gradient[b] * (ONE - hidden[t + 1, u, b] * hidden[t + 1, u, b])
     elif cell == RELU:
-        for b in range(lanes):
-            delta[now, u, 0, b] = gradient[b] if hidden[t + 1, u, b] > ZERO else ZERO
+        if sums:
+            for b in range(lanes):
+                delta[now, u, 0, b] = gradient[b] if memory[t + 1, u, b] > ZERO else ZERO
+        else:
+            for b in range(lanes):
+                delta[now, u, 0, b] = gradient[b] if hidden[t + 1, u, b] > ZERO else ZERO
     elif cell == GRU:
         for b in range(lanes):
             inner[0, b] = gradient[b] + carry[u, b]

@@ -39,13 +39,15 @@ def forward_pass(plan, weights, work, lanes, steps):  # type: ignore[no-untyped-
     r_start, r_source, r_position = plan.recurrent.in_start, plan.recurrent.in_source, plan.recurrent.in_edge
     forward_channel, recurrent_channel = plan.forward_channel, plan.recurrent_channel
     input_row, output_unit, cell = plan.input_row, plan.output_unit, plan.cell
-    sum_start, sum_source = plan.sum_start, plan.sum_source
+    sum_start, sum_source, computes = plan.sum_start, plan.sum_source, plan.computes
     last_row = len(f_start) - 1
     num_channels, num_units = bias.shape
     num_gates = len(forward_channel)
     for t in range(steps):
         for u in range(num_units):
-            if sum_start[u + 1] > sum_start[u]:
+            if not computes[u]:
+                for b in range(lanes):
+                    hidden[t + 1, u, b] = ZERO
                 add_states(sum_start, sum_source, u, hidden, t + 1, lanes)
                 continue
             for c in range(num_channels):
@@ -64,6 +66,11 @@ def forward_pass(plan, weights, work, lanes, steps):  # type: ignore[no-untyped-
                     c = recurrent_channel[gate]
                     add_edges(sums, c, recurrent, gate, r_start, r_source, r_position, 0, u, hidden, t, lanes)
             activate(cell, sums, hidden, memory, gates, t, u, lanes)
+            if sum_start[u + 1] > sum_start[u]:
+                if cell in (TANH, RELU):
+                    for b in range(lanes):
+                        memory[t + 1, u, b] = hidden[t + 1, u, b]
+                add_states(sum_start, sum_source, u, hidden, t + 1, lanes)
     read_out(output_unit, weights, work, lanes)
 
 
@@ -89,13 +96,20 @@ def add_edges(sums, channel, weight, gate, start, source, position, row, unit, h
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
 def add_states(start, source, unit, hidden, t, lanes):  # type: ignore[no-untyped-def]
-    """The state of a unit that only adds up others of the same step."""
-    for b in range(lanes):
-        hidden[t, unit, b] = ZERO
-    for e in range(start[unit], start[unit + 1]):
-        s = source[e]
+    """Add to a unit's state those of others at the same step."""
+    e, end = start[unit], start[unit + 1]
+    while e + 3 < end:
+        s0, s1, s2, s3 = source[e], source[e + 1], source[e + 2], source[e + 3]
         for b in range(lanes):
-            hidden[t, unit, b] += hidden[t, s, b]
+            hidden[t, unit, b] += (hidden[t, s0, b] + hidden[t, s1, b]) + (
+                hidden[t, s2, b] + hidden[t, s3, b]
+            )
+        e += 4
+    while e < end:
+        s0 = source[e]
+        for b in range(lanes):
+            hidden[t, unit, b] += hidden[t, s0, b]
+        e += 1
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nnstruct.modules.mlp.parameters import activations
+from nnstruct.modules.residual import weighted_units
 from nnstruct.population.fused.workspace import LANE_MULTIPLE, MOST_LANES
-from nnstruct.population.loop.plan import EdgeRows, rows_of, split_views
+from nnstruct.population.loop.plan import EdgeRows, rows_of, split_views, sum_rows
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
@@ -29,6 +30,9 @@ class PerceptronPlan(NamedTuple):
     input_row: np.ndarray  # int32 [N]: row of a unit in the input weights, or -1
     output_row: np.ndarray  # int32 [N]: column of a unit in the read-out weights, or -1
     output_unit: np.ndarray  # int32 [O]
+    sum_start: np.ndarray  # int32 [N + 1]: a unit's row: whose values are added to its own
+    sum_source: np.ndarray  # int32 [sum of all rows]
+    computes: np.ndarray  # int32 [N]: 0 for a unit that only adds up others, else 1
 
 
 class PerceptronWeights(NamedTuple):
@@ -50,12 +54,13 @@ class PerceptronWorkspace(NamedTuple):
     lengths: np.ndarray  # int32 [B]: 1, or 0 for a lane without an example
     targets: np.ndarray  # int32 [B]
     products: np.ndarray  # float32 [I, B]: what the input adds to the input units, or its gradient
-    sums: np.ndarray  # float32 [N, B]: what the activation acts on
+    sums: np.ndarray  # float32 [N, B]: what the activation acts on, or the value that tanh makes of it
     normal: np.ndarray  # float32 [N, B]: sums before the normalisation's scale and shift
     inverse: np.ndarray  # float32 [L, B]: one over the deviation within a layer
     hidden: np.ndarray  # float32 [1, N, B]
     delta: np.ndarray  # float32 [1, N, 1, B]: gradients of the sums before normalisation
     gradient: np.ndarray  # float32 [2, B]
+    added: np.ndarray  # float32 [N, B]: gradient of a value from the units to which it is added
     last: np.ndarray  # float32 [O, B]
     last_gradient: np.ndarray  # float32 [O, B]
     scores: np.ndarray  # float32 [C, B]
@@ -76,7 +81,8 @@ class MLPLayout:
     def __init__(self, structure: Structure, task: Task, config: TrainConfig) -> None:
         self.order = np.argsort(structure.layer, kind="stable")
         edges = np.argsort(self.order)[structure.edge_index]
-        self._edge = np.lexsort((edges[1], edges[0]))
+        positions = np.flatnonzero(~structure.residual)
+        self._edge = positions[np.lexsort((edges[1, positions], edges[0, positions]))]
         inputs, outputs = structure.inputs[self.order], structure.outputs[self.order]
         self._input_order = np.argsort(np.argsort(self.order[inputs]))
         self._output_order = np.argsort(np.argsort(self.order[outputs]))
@@ -88,10 +94,12 @@ class MLPLayout:
             rows_of(inputs),
             rows_of(outputs),
             np.flatnonzero(outputs).astype(np.int32),
+            *sum_rows(edges[:, structure.residual], structure.num_units),
+            weighted_units(structure)[self.order].astype(np.int32),
         )
         normalized = structure.num_units if config.normalization == "layer" else 0
         self._shapes: list[tuple[int, ...]] = [
-            (1, structure.num_edges),
+            (1, len(self._edge)),
             (structure.num_units,),
             (-(-int(inputs.sum()) // BLOCK) * BLOCK, math.prod(task.input_shape)),
             (task.num_classes, int(outputs.sum())),
@@ -147,7 +155,7 @@ class MLPLayout:
         ----------
         flat : float32 [M]
         initial : dict of str to float32 array
-            Gives names and shapes; its values are not looked at.
+            Gives names and shapes, and the weights of residual edges.
 
         Returns
         -------
@@ -155,7 +163,7 @@ class MLPLayout:
             New arrays.
         """
         views = self.views(flat)
-        named = {name: np.empty_like(value) for name, value in initial.items()}
+        named = {name: np.array(value) for name, value in initial.items()}
         named["weight"][self._edge, 0] = views.edges[0]
         named["bias"][self.order, 0] = views.bias
         named["input_weight"][self._input_order, :, 0] = views.input[: len(self._input_order)]
@@ -196,6 +204,7 @@ class MLPLayout:
             zeros(1, units),
             zeros(1, units, 1),
             zeros(2),
+            zeros(units if len(self.plan.sum_source) else 0),
             zeros(outputs),
             zeros(outputs),
             zeros(classes),

@@ -7,8 +7,8 @@ from numba import njit
 
 from nnstruct.modules.mlp.parameters import NORM_EPSILON, SMALLEST_NORMALIZED_LAYER
 from nnstruct.population.fused.arithmetic import FAST, HALF, ONE, ZERO, float32, tanh
-from nnstruct.population.fused.backward import pull_edges, pull_readout
-from nnstruct.population.fused.forward import add_edges
+from nnstruct.population.fused.backward import hand_on, pull_edges, pull_readout
+from nnstruct.population.fused.forward import add_edges, add_states
 from nnstruct.population.fused.workspace import LANE_MULTIPLE
 from nnstruct.population.fused_mlp.layout import GELU, RELU
 from nnstruct.population.fused_mlp.products import multiply_inputs, pull_inputs
@@ -50,7 +50,12 @@ def forward_pass(plan, weights, work, inputs, lanes):  # type: ignore[no-untyped
         if len(weights.norm_scale) > 0:
             normalize(weights, work, layer, first, end, lanes)
         for u in range(first, end):
-            activate(plan.activation[u], sums, hidden, u, lanes)
+            if plan.computes[u]:
+                activate(plan.activation[u], sums, hidden, u, lanes)
+            else:
+                for b in range(lanes):
+                    hidden[0, u, b] = ZERO
+            add_states(plan.sum_start, plan.sum_source, u, hidden, 0, lanes)
     read_out(plan.output_unit, weights, work, lanes)
 
 
@@ -94,7 +99,9 @@ def activate(code, sums, hidden, u, lanes):  # type: ignore[no-untyped-def]
             hidden[0, u, b] = HALF * x * (ONE + tanh(_OUTER * (x + _INNER * x * x * x)))
     else:
         for b in range(lanes):
-            hidden[0, u, b] = tanh(sums[u, b])
+            sums[u, b] = tanh(sums[u, b])
+        for b in range(lanes):
+            hidden[0, u, b] = sums[u, b]
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -119,7 +126,7 @@ def read_out(output_unit, weights, work, lanes):  # type: ignore[no-untyped-def]
 def backward_pass(plan, weights, gradients, work, inputs, lanes):  # type: ignore[no-untyped-def]
     """Adds to the gradients of all parameters; expects the scores' gradient in ``work.scores``."""
     products, hidden, delta = work.products, work.hidden, work.delta
-    gradient, last_gradient = work.gradient[0], work.last_gradient
+    gradient, added, last_gradient = work.gradient[0], work.added, work.last_gradient
     start, target = plan.edges.out_start, plan.edges.out_target
     pull_readout(weights, gradients, work, lanes)
     for layer in range(len(plan.layer_start) - 2, -1, -1):
@@ -131,11 +138,20 @@ def backward_pass(plan, weights, gradients, work, inputs, lanes):  # type: ignor
             if row >= 0:
                 for b in range(lanes):
                     gradient[b] = last_gradient[row, b]
+            if len(added) > 0:
+                for b in range(lanes):
+                    gradient[b] += added[u, b]
+                    added[u, b] = ZERO
             pull_edges(
                 gradient, 0, weights.edges, gradients.edges, 0, start, target, 0, u, delta, 0, hidden, 0,
                 lanes,
             )  # fmt: skip
-            differentiate(plan.activation[u], gradient, work.sums, hidden, delta, u, lanes)
+            hand_on(gradient, plan.sum_start, plan.sum_source, u, added, lanes)
+            if plan.computes[u]:
+                differentiate(plan.activation[u], gradient, work.sums, delta, u, lanes)
+            else:
+                for b in range(lanes):
+                    delta[0, u, 0, b] = ZERO
         if len(weights.norm_scale) > 0:
             pull_normalization(weights, gradients, work, layer, first, end, lanes)
         for u in range(first, end):
@@ -151,7 +167,7 @@ def backward_pass(plan, weights, gradients, work, inputs, lanes):  # type: ignor
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
-def differentiate(code, gradient, sums, hidden, delta, u, lanes):  # type: ignore[no-untyped-def]
+def differentiate(code, gradient, sums, delta, u, lanes):  # type: ignore[no-untyped-def]
     """From the gradient of a unit's values to that of what its activation acts on."""
     if code == RELU:
         for b in range(lanes):
@@ -164,7 +180,7 @@ def differentiate(code, gradient, sums, hidden, delta, u, lanes):  # type: ignor
             delta[0, u, 0, b] = gradient[b] * slope
     else:
         for b in range(lanes):
-            delta[0, u, 0, b] = gradient[b] * (ONE - hidden[0, u, b] * hidden[0, u, b])
+            delta[0, u, 0, b] = gradient[b] * (ONE - sums[u, b] * sums[u, b])
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

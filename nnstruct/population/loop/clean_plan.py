@@ -1,9 +1,10 @@
-"""The clean protocol for the compiled loop: units are units, edges are edges."""
+"""The clean protocol for the compiled loop: units are units, edges are edges, residual ones add states."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from nnstruct.modules.residual import weighted_units
 from nnstruct.population.loop.plan import (
     CELL_CODES,
     EdgeRows,
@@ -14,6 +15,7 @@ from nnstruct.population.loop.plan import (
     channels,
     rows_of,
     split_views,
+    sum_rows,
 )
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -37,7 +39,7 @@ class CleanLayout(Layout):
         self.order = np.argsort(structure.layer, kind="stable")
         edges = np.argsort(self.order)[structure.edge_index]
         # The loop's edges stand by source, in its own order of units.
-        self._forward_edge = _sorted_positions(edges, ~structure.recurrent)
+        self._forward_edge = _sorted_positions(edges, ~(structure.recurrent | structure.residual))
         self._recurrent_edge = _sorted_positions(edges, structure.recurrent)
         inputs, outputs = structure.inputs[self.order], structure.outputs[self.order]
         self._input_order = np.argsort(np.argsort(self.order[inputs]))
@@ -51,9 +53,8 @@ class CleanLayout(Layout):
             rows_of(inputs),
             rows_of(outputs),
             np.flatnonzero(outputs).astype(np.int32),
-            np.zeros(units + 1, dtype=np.int32),
-            np.zeros(0, dtype=np.int32),
-            np.full(units, -1, dtype=np.int32),
+            *sum_rows(edges[:, structure.residual], units),
+            weighted_units(structure)[self.order].astype(np.int32),
             1,
             False,
         )
@@ -84,9 +85,9 @@ class CleanLayout(Layout):
         return flat
 
     def unpack(self, flat: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every parameter has a place in ``flat``: the values of ``initial`` are not looked at."""
+        """Only weights of residual edges have no place in ``flat``: they are as in ``initial``."""
         views, _ = self.views(flat)
-        named = {name: np.empty_like(value) for name, value in initial.items()}
+        named = {name: np.array(value) for name, value in initial.items()}
         named["weight"][self._forward_edge] = views.forward.T
         named["weight"][self._recurrent_edge] = views.recurrent.T
         named["bias"][self.order] = views.bias.T

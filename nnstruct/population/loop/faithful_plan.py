@@ -14,6 +14,7 @@ from nnstruct.population.loop.plan import (
     Weights,
     channels,
     split_views,
+    sum_rows,
 )
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -63,7 +64,8 @@ class FaithfulPlanLayout(Layout):
             input_row,
             output_row,
             final.astype(np.int32),
-            *self._sum_rows(),
+            *sum_rows(self._sums, self.num_units),
+            self._computes.astype(np.int32),
             0,
             not corrected,
         )
@@ -83,7 +85,7 @@ class FaithfulPlanLayout(Layout):
     def _number_units(self) -> None:
         self._cell_units: dict[str, np.ndarray] = {}
         self._layer_outputs: list[np.ndarray] = []
-        self._sums: dict[int, list[int]] = {}
+        parts: list[np.ndarray] = []
         self.num_units = 0
         cells = self.layout.cells
         for layer, units in enumerate(self.layout.units):
@@ -92,26 +94,16 @@ class FaithfulPlanLayout(Layout):
                 self._cell_units[cell.name] = self._take(len(units))
             outputs = self._cell_units[own[0].name]
             if len(own) > 1:
-                parts = [self._cell_units[cell.name] for cell in own]
                 outputs = self._take(len(units))
-                for place, unit in enumerate(outputs):
-                    self._sums[int(unit)] = [int(part[place]) for part in parts]
+                parts += [np.stack([self._cell_units[cell.name], outputs]) for cell in own]
             self._layer_outputs.append(outputs)
+        self._sums = np.concatenate([np.zeros((2, 0), dtype=np.int64), *parts], axis=1)
+        self._computes = ~np.isin(np.arange(self.num_units), self._sums[1])
 
     def _take(self, count: int) -> np.ndarray:
         taken = np.arange(self.num_units, self.num_units + count)
         self.num_units += count
         return taken
-
-    def _sum_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        counts = np.zeros(self.num_units + 1, dtype=np.int32)
-        sources: list[int] = []
-        target = np.full(self.num_units, -1, dtype=np.int32)
-        for unit, parts in self._sums.items():
-            counts[unit + 1] = len(parts)
-            sources += parts
-            target[parts] = unit
-        return np.cumsum(counts).astype(np.int32), np.array(sources, dtype=np.int32), target
 
     def _home(self, name: str) -> np.ndarray:
         """Positions of a named parameter among all of them, laid one behind the other."""

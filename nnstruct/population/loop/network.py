@@ -187,7 +187,8 @@ class CompiledNetwork:
         AdamState of dict of str to float32 array
             To go on with, in another CompiledNetwork of the same layout.
         """
-        first, second = (self._layout.unpack(flat, self._initial) for flat in self._prepared.flat[2:])
+        nothing = {name: np.zeros_like(value) for name, value in self._initial.items()}
+        first, second = (self._layout.unpack(flat, nothing) for flat in self._prepared.flat[2:])
         return AdamState(int(self._prepared.steps_taken[0]), first, second)
 
 

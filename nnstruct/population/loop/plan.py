@@ -68,9 +68,9 @@ class LoopPlan(NamedTuple):
     input_row: np.ndarray  # int32 [N]: row of a unit in the input weights, or -1
     output_row: np.ndarray  # int32 [N]: column of a unit in the read-out weights, or -1
     output_unit: np.ndarray  # int32 [O]
-    sum_start: np.ndarray  # int32 [N + 1]: a unit with a row here only adds up others
+    sum_start: np.ndarray  # int32 [N + 1]: a unit's row: whose states of this step are added to its own
     sum_source: np.ndarray  # int32 [sum of all rows]
-    sum_target: np.ndarray  # int32 [N]: the unit that adds this one up, or -1
+    computes: np.ndarray  # int32 [N]: 0 for a unit that only adds up others, else 1
     first_symbol: int  # 1 where the padding feeds nothing, else 0
     read_padded: bool  # whether every sequence is read out behind its padding
 
@@ -188,6 +188,25 @@ def rows_of(chosen: np.ndarray) -> np.ndarray:
         0, 1, ... where True, -1 elsewhere.
     """
     return np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+
+
+def sum_rows(edges: np.ndarray, num_units: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whose states are added to each unit's, as a :class:`LoopPlan` holds it.
+
+    Parameters
+    ----------
+    edges : int64 [2, E]
+        Sources and targets.
+    num_units : int
+
+    Returns
+    -------
+    start : int32 [N + 1]
+    source : int32 [E]
+        That of unit u: ``source[start[u]:start[u + 1]]``.
+    """
+    start, source = out_neighbours(edges[::-1], num_units)
+    return start.astype(np.int32), source.astype(np.int32)
 
 
 def split_views(flat: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ _COUNTS = (
 )  # fmt: skip
 _ARRAYS = (
     "forward_start", "forward_target", "recurrent_start", "recurrent_target", "forward_channel",
-    "recurrent_channel", "input_row", "output_unit", "sum_start", "sum_source", "sum_target",
+    "recurrent_channel", "input_row", "output_unit", "sum_start", "sum_source", "computes",
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ class NativeEpochs:
             for array in (
                 forward.out_start, forward.out_target, recurrent.out_start, recurrent.out_target,
                 plan.forward_channel, plan.recurrent_channel, plan.input_row, plan.output_unit,
-                plan.sum_start, plan.sum_source, plan.sum_target,
+                plan.sum_start, plan.sum_source, plan.computes,
             )
         ]  # fmt: skip
         self._kept += arrays

@@ -44,6 +44,7 @@ bool Network::prepare(const Wiring& given, int batch_size, int longest_sequence)
     output_unit.assign(w.output_unit, w.output_unit + w.outputs);
     sum_start.assign(w.sum_start, w.sum_start + w.units + 1);
     sum_source.assign(w.sum_source, w.sum_source + sum_start.back());
+    computes.assign(w.computes, w.computes + w.units);
     table_width = (w.symbols + WIDTH - 1) / WIDTH * WIDTH;
     table.assign((size_t)w.inputs * w.gates * table_width, 0.0f);
     find_blocks();
@@ -66,10 +67,11 @@ void Network::find_blocks() {
     int depth = 0, rows = 0;
     for (int u = 0; u < w.units; ++u) {
         depth += held[u];
-        const bool sums = sum_start[u + 1] > sum_start[u];
+        const bool sums = !computes[u] && depth == 0;
         const bool joins = u > 0 && (depth > 0 || (sums && blocks.back().sums));
         if (!joins) blocks.push_back({u, u, sums, {}});
         blocks.back().end = u + 1;
+        blocks.back().sums &= sums;
     }
     for (const Block& block : blocks) {
         const int size = block.end - block.begin;
@@ -138,10 +140,28 @@ void Network::sort_out_edges() {
             (first.recurrent ? later : now)[first.source] = range;
         }
     }
-    // What is added up has the gradient of the sum.
-    for (int u = 0; u < w.units; ++u)
-        if (w.sum_target[u] >= 0) gradient_row[u] = gradient_row[w.sum_target[u]];
     out.weight.assign(edges.size(), 0.0f);
+    share_gradients(block_of);
+    for (int source : sum_source) keep_gradient(source);
+    handed_start.assign(1, 0);
+    for (int u = 0; u < w.units; ++u) {
+        for (int e = sum_start[u]; e < sum_start[u + 1]; ++e)
+            if (gradient_row[u] < 0 || gradient_row[sum_source[e]] != gradient_row[u])
+                handed_row.push_back(gradient_row[sum_source[e]]);
+        handed_start.push_back((int32_t)handed_row.size());
+    }
+}
+
+// What goes into one plain sum alone has that sum's gradient.
+void Network::share_gradients(const std::vector<int32_t>& block_of) {
+    std::vector<int32_t> count(wiring.units, 0);
+    for (int source : sum_source) ++count[source];
+    for (int u = wiring.units - 1; u >= 0; --u)
+        for (int e = sum_start[u]; e < sum_start[u + 1]; ++e) {
+            const int source = sum_source[e];
+            if (blocks[block_of[u]].sums && gradient_row[u] >= 0 && count[source] == 1 && gradient_row[source] < 0)
+                gradient_row[source] = gradient_row[u];
+        }
 }
 
 bool Network::allocate() {
@@ -149,11 +169,11 @@ bool Network::allocate() {
     size_t most = 0, rows = (size_t)w.units * (longest + 1), v = vectors;
     for (const Block& block : blocks)
         if (!block.sums) most = std::max<size_t>(most, block.end - block.begin);
-    const bool gated = w.cell == GRU || w.cell == LSTM;
+    const bool gated = w.cell == GRU || w.cell == LSTM, memories = w.cell == LSTM || (!gated && !sum_source.empty());
     lengths.assign(v * WIDTH, 0);
     targets.assign(v * WIDTH, 0);
     scores.assign(v * WIDTH * w.classes, 0.0f);
-    const bool enough = hidden.allocate(rows * v) && memory.allocate(w.cell == LSTM ? rows * v : 0) &&
+    const bool enough = hidden.allocate(rows * v) && memory.allocate(memories ? rows * v : 0) &&
                         gates.allocate(gated ? 4 * rows * v : 0) &&
                         gradients.allocate((size_t)gradient_rows * (longest + 1) * v) &&
                         delta.allocate(2 * most * w.channels * v) && carry.allocate(most * v) &&

@@ -20,7 +20,7 @@ struct Wiring {
     const int32_t *forward_start, *forward_target;      // [rows, starts], [rows, targets]
     const int32_t *recurrent_start, *recurrent_target;  // [1, starts], [1, targets]
     const int32_t *forward_channel, *recurrent_channel;
-    const int32_t *input_row, *output_unit, *sum_start, *sum_source, *sum_target;
+    const int32_t *input_row, *output_unit, *sum_start, *sum_source, *computes;
 };
 
 struct Weights {
@@ -60,7 +60,7 @@ struct Outside {
 // Units that need each other's state of the step before: time runs inside, blocks follow each other.
 struct Block {
     int32_t begin, end;
-    bool sums;  // units that only add up others
+    bool sums;  // units that only add up others, none of them a state of the step before
     std::vector<Outside> outside;
 };
 
@@ -78,7 +78,8 @@ struct Network {
     std::vector<Range> now, later;  // [N] edges within the block, to this step and to the next
     std::vector<float> table;       // [I, g, padded symbols]
     int table_width;
-    std::vector<int32_t> input_row, output_unit, sum_start, sum_source;
+    std::vector<int32_t> input_row, output_unit, sum_start, sum_source, computes;
+    std::vector<int32_t> handed_start, handed_row;  // gradient rows of a unit's summands, shared ones left out
 
     Buffer hidden, memory, gates, gradients, delta, carry, edge_sums, bias_sums, input_sums, symbols, last;
     std::vector<int32_t> lengths, targets;
@@ -93,5 +94,6 @@ struct Network {
     void find_blocks();
     void sort_in_edges();
     void sort_out_edges();
+    void share_gradients(const std::vector<int32_t>& block_of);
     bool allocate();
 };

@@ -79,6 +79,20 @@ INLINE void activate(Vec (&sums)[CHANNELS<C>][V], const Vec* before, Vec* next, 
     }
 }
 
+// Adds to a unit's state those of others at the same step.
+template <int V>
+INLINE void add_states(Network& n, int u, int t) {
+    Vec* hidden = n.hidden.vectors();
+    const Track own = n.track[u];
+    Vec* state = hidden + (size_t)(own.row + t * own.stride) * V;
+    Vec total[V] = {};
+    for (int e = n.sum_start[u]; e < n.sum_start[u + 1]; ++e) {
+        const Track part = n.track[n.sum_source[e]];
+        for (int v = 0; v < V; ++v) total[v] += hidden[(size_t)(part.row + t * part.stride) * V + v];
+    }
+    for (int v = 0; v < V; ++v) state[v] = n.computes[u] ? state[v] + total[v] : total[v];
+}
+
 template <Cell C, int V>
 INLINE void step_unit(Network& n, const float* bias, int u, int t) {
     const Wiring& w = n.wiring;
@@ -103,21 +117,10 @@ INLINE void step_unit(Network& n, const float* bias, int u, int t) {
     const size_t before = (size_t)(track.row + t * track.stride) * V, next = before + (size_t)track.stride * V;
     activate<C, V>(sums, hidden + before, hidden + next, n.memory.vectors() + before, n.memory.vectors() + next,
                    n.gates.vectors() + 4 * before);
-}
-
-template <int V>
-void add_states(Network& n, const Block& block, int steps) {
-    Vec* hidden = n.hidden.vectors();
-    for (int t = 1; t <= steps; ++t)
-        for (int u = block.begin; u < block.end; ++u) {
-            Vec total[V] = {};
-            for (int e = n.sum_start[u]; e < n.sum_start[u + 1]; ++e) {
-                const Track part = n.track[n.sum_source[e]];
-                for (int v = 0; v < V; ++v) total[v] += hidden[(size_t)(part.row + t * part.stride) * V + v];
-            }
-            const Track own = n.track[u];
-            for (int v = 0; v < V; ++v) hidden[(size_t)(own.row + t * own.stride) * V + v] = total[v];
-        }
+    if (n.sum_start[u] == n.sum_start[u + 1]) return;
+    if (C == TANH || C == RELU)  // the way back asks for the unit's own value
+        for (int v = 0; v < V; ++v) n.memory.vectors()[next + v] = hidden[next + v];
+    add_states<V>(n, u, t + 1);
 }
 
 // States and class scores of the loaded batch.
@@ -125,14 +128,13 @@ template <Cell C, int V>
 void forward_pass(Network& n, const Weights& weights, int steps) {
     const Wiring& w = n.wiring;
     constexpr int lanes = V * WIDTH;
-    for (const Block& block : n.blocks) {
-        if (block.sums) {
-            add_states<V>(n, block, steps);
-            continue;
-        }
+    for (const Block& block : n.blocks)
         for (int t = 0; t < steps; ++t)
-            for (int u = block.begin; u < block.end; ++u) step_unit<C, V>(n, weights.bias, u, t);
-    }
+            for (int u = block.begin; u < block.end; ++u)
+                if (n.computes[u])
+                    step_unit<C, V>(n, weights.bias, u, t);
+                else
+                    add_states<V>(n, u, t + 1);
     const float* hidden = (const float*)n.hidden.vectors();
     float* last = (float*)n.last.vectors();
     for (int o = 0; o < w.outputs; ++o) {
@@ -253,6 +255,29 @@ INLINE void prefetch(const Network& n, size_t row, size_t ahead) {
     for (int i = 0; i < V * (int)sizeof(Vec); i += 64) __builtin_prefetch((const char*)memory + i);
 }
 
+// The gradient of a state after t steps is also that of the states that were added to it.
+template <int V>
+INLINE void hand_on(Network& n, int u, int t, const Vec (&gradient)[V]) {
+    Vec* gradients = n.gradients.vectors();
+    for (int e = n.handed_start[u]; e < n.handed_start[u + 1]; ++e) {
+        Vec* target = gradients + (size_t)(n.handed_row[e] + t) * V;
+        for (int v = 0; v < V; ++v) target[v] += gradient[v];
+    }
+}
+
+template <int V>
+void pull_sums(Network& n, const Block& block, int steps) {
+    const Vec* gradients = n.gradients.vectors();
+    for (int u = block.end - 1; u >= block.begin; --u) {
+        if (n.handed_start[u] == n.handed_start[u + 1] || n.gradient_row[u] < 0) continue;
+        for (int t = 1; t <= steps; ++t) {
+            Vec gradient[V];
+            for (int v = 0; v < V; ++v) gradient[v] = gradients[(size_t)(n.gradient_row[u] + t) * V + v];
+            hand_on<V>(n, u, t, gradient);
+        }
+    }
+}
+
 template <Cell C, int V>
 void pull_block(Network& n, const Block& block, int steps) {
     constexpr int unit_rows = CHANNELS<C> * V;
@@ -277,6 +302,16 @@ void pull_block(Network& n, const Block& block, int steps) {
             pull_edges<V>(n.out, n.later[u], later, h, gradient, edge_sums);
             pull_edges<V>(n.out, n.now[u], now, h, gradient, edge_sums);
             const int local = u - block.begin;
+            if (n.sum_start[u] < n.sum_start[u + 1]) {
+                Vec* own_carry = carry + (size_t)local * V;
+                for (int v = 0; C == GRU && v < V; ++v) {  // the state of the next step reads the sum too
+                    gradient[v] += own_carry[v];
+                    own_carry[v] = Vec{};
+                }
+                hand_on<V>(n, u, t + 1, gradient);
+                if (!n.computes[u]) continue;
+                for (int v = 0; (C == TANH || C == RELU) && v < V; ++v) h[v] = memory[next + v];
+            }
             Vec* delta = now + (size_t)local * unit_rows;
             differentiate<C, V>(gradient, h, hidden + before, memory + before, memory + next,
                                 n.gates.vectors() + 4 * before, carry + (size_t)local * V, delta);
@@ -303,5 +338,8 @@ template <Cell C, int V>
 void backward_pass(Network& n, const Weights& weights, const Weights& gradient, int steps) {
     pull_readout<V>(n, weights, gradient, steps);
     for (size_t b = n.blocks.size(); b-- > 0;)
-        if (!n.blocks[b].sums) pull_block<C, V>(n, n.blocks[b], steps);
+        if (n.blocks[b].sums)
+            pull_sums<V>(n, n.blocks[b], steps);
+        else
+            pull_block<C, V>(n, n.blocks[b], steps);
 }
