@@ -21,7 +21,7 @@ STATUS_DIVERGED = "diverged"
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
 
 
-class _Sentences(type(BaseModel)):
+class _Sentences(type(BaseModel)):  # type: ignore[misc]
     """Makes a wrong option of a configuration an error in one sentence."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:

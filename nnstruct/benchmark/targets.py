@@ -13,6 +13,7 @@ from nnstruct.registry import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
+
 def _about(target: Any) -> str:
     known = {id(TARGETS[name]): text for name, text in DESCRIPTIONS.items()}
     return known.get(id(target)) or (target.__doc__ or "").split("\n\n")[0]

@@ -5,8 +5,8 @@ could have drawn: its inputs are no units but ports, and so is its linear read-o
 that :func:`nnstruct.modules.module_from_network` computes, with a few exceptions that it names.
 
 Maps that are added behind an activation are residual edges where they come from before it and nothing else
-reads what they are added to; other sums are units of the operator ``identity``, whose edges are residual where
-no factor is on them. Two structures may compute the same: a unit that passes on one map is not seen.
+reads what they are added to; other sums are units of the operator ``identity``, whose edges are residual
+where no factor is on them. Two structures may compute the same: a unit that passes on one map is not seen.
 """
 
 from __future__ import annotations
@@ -160,11 +160,11 @@ class _Assembly:
         for made in self.made:
             into = self._dense(made.form, self._width(made))
             first = made.first - self.inputs
-            for part, late in ((into, False), (self._shortcuts(made), True)):
+            for part, is_residual in ((into, False), (self._shortcuts(made), True)):
                 row, source = np.nonzero((part[:, self.inputs :] != 0).any(axis=2))
                 edges.append(np.stack([source, first + row]))
                 values.append(_padded(part[row, self.inputs + source], width))
-                added.append(np.full(len(row), late))
+                added.append(np.full(len(row), is_residual))
             reads = (into[:, : self.inputs] != 0).any(axis=(1, 2))
             inputs.append(reads)
             input_rows += list(into[reads, : self.inputs])  # [D, k] each

@@ -101,13 +101,13 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     return f"config.{beyond[0]}" if beyond else None
 
 
-ENGINES: Registry[Engine] = Registry("engine", about=lambda engine: _ABOUT.get(engine.name, ""))
-_ABOUT = {
+_ABOUT: dict[str, str] = {
     "batched": "many networks in one batch of tensors, on a GPU or CPU",
     "fused": "one compiled loop a network (numba)",
     "native": "one compiled loop a network (C++), where there is a compiler",
     "reference": "one PyTorch module a network; trains everything",
 }
+ENGINES: Registry[Engine] = Registry("engine", about=lambda engine: _ABOUT.get(engine.name, ""))
 ENGINES.register("batched")(Engine("batched", _batched, _beyond_batched))
 ENGINES.register("fused")(Engine("fused", _fused, _beyond_fused))
 ENGINES.register("native")(Engine("native", _native, _beyond_native))

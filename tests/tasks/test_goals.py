@@ -167,7 +167,7 @@ def test_options_that_break_a_rule(options: dict, message: str) -> None:
 
 
 def test_targets_that_break_a_rule() -> None:
-    with pytest.raises(InvalidInputError, match="be integers from 0.* Real targets need kind='regression'"):
+    with pytest.raises(InvalidInputError, match=r"be integers from 0.* Real targets need kind='regression'"):
         Task.from_arrays("own", X, X[:, 0])
     with pytest.raises(InvalidInputError, match=r"targets must have shape \[200\] or \[200, K\], got \[3\]"):
         Task.from_arrays("own", X, X[:3, 0], kind="regression")
