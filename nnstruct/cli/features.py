@@ -68,7 +68,7 @@ def features(
     bench = None if bare else load_benchmark(benchmark, target, config)
     how = ModelReading(resolution, shapes_of(shape))
     structures = read_structures(benchmark, family, how) if bench is None else bench.structures
-    table = measure(structures, names)
+    table = measure(structures, names, progress=not quiet)
     screen = console(quiet=quiet)
     if bench is not None:
         from nnstruct.predictors import RandomForest

@@ -160,11 +160,11 @@ class _Assembly:
         for made in self.made:
             into = self._dense(made.form, self._width(made))
             first = made.first - self.inputs
-            for part, is_residual in ((into, False), (self._shortcuts(made), True)):
+            for part, beside in ((into, False), (self._shortcuts(made), True)):
                 row, source = np.nonzero((part[:, self.inputs :] != 0).any(axis=2))
                 edges.append(np.stack([source, first + row]))
                 values.append(_padded(part[row, self.inputs + source], width))
-                added.append(np.full(len(row), is_residual))
+                added.append(np.full(len(row), beside))
             reads = (into[:, : self.inputs] != 0).any(axis=(1, 2))
             inputs.append(reads)
             input_rows += list(into[reads, : self.inputs])  # [D, k] each
@@ -252,13 +252,13 @@ class _Assembly:
         edges, rows, input_rows, inputs, added = [], [], [], [], []
         for cell, made in enumerate(self.made):
             into = self._dense(made.form, self._width(made)).transpose(1, 0, 2)  # [atoms, rows, k]
-            for read, late in ((into, False), (self._shortcuts(made).transpose(1, 0, 2), True)):
+            for read, beside in ((into, False), (self._shortcuts(made).transpose(1, 0, 2), True)):
                 for source, span in enumerate(spans):
                     part = read[self.inputs :][span]
                     if part.any():
                         edges.append((source, cell))
                         rows.append(part.reshape(-1))  # the source's channels one after the other
-                        added.append(late)
+                        added.append(beside)
             image = into[: self.inputs]
             inputs.append(bool(image.any()))
             if image.any():

@@ -57,6 +57,10 @@ class PropertyFamily(MeasureFamily):
         structure alone.
     cost : {"linear", "units x edges", "cubic"}
         How the time for one structure grows.
+    large : callable, optional
+        For structures of more than :data:`nnstruct.properties.large.LARGE_UNITS` units, in place of
+        ``compute``: from one of them, and a function that is told what share is done, to float64
+        [len(measures)].
     undirected : sequence of str
         Measures that need no direction of the edges; ``compute`` takes them of ``Structure.graph_edges``, so
         that they are the same for every order of the units. The others are NaN for structures without
@@ -74,6 +78,7 @@ class PropertyFamily(MeasureFamily):
     compute: Callable[[Sequence[Any]], np.ndarray]
     cost: Literal["linear", "units x edges", "cubic"]
     undirected: Collection[str] = ()
+    large: Callable[[Any, Callable[[float], None]], np.ndarray] | None = None
 
 
 PROPERTY_FAMILIES: Registry[PropertyFamily] = Registry("property family", about=lambda family: family.about)

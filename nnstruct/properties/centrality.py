@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.properties.large import centrality_row
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
 
@@ -88,6 +89,7 @@ CENTRALITY = PropertyFamily(
     name="centrality",
     measures=MEASURES,
     compute=centrality_measures,
+    large=centrality_row,
     cost="units x edges",
     undirected=[name for name in MEASURES if name.startswith("undirected_")],
     source="Freeman, 1977; Wasserman and Faust, 1994; Marchiori and Latora, 2000; Brandes, 2001",

@@ -27,10 +27,12 @@ degrees that do not vary.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.properties.large import left_out
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
@@ -102,6 +104,7 @@ MOTIFS = PropertyFamily(
     name="motifs",
     measures=MEASURES,
     compute=motif_measures,
+    large=partial(left_out, count=len(MEASURES)),
     cost="cubic",
     undirected=[name for name in MEASURES if name not in _WITH_DIRECTIONS],
     source="Milo et al., 2002; Newman, 2003; Clauset, Newman and Moore, 2004; Seidman, 1983",

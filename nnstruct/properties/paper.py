@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.properties.large import paper_row
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
 
@@ -80,6 +81,7 @@ PAPER = PropertyFamily(
     name="paper",
     measures=MEASURES,
     compute=paper_measures,
+    large=paper_row,
     cost="units x edges",
     undirected=[name for name in MEASURES if name not in ("layers", "sources", "sinks")],
     source="Stier, Darji and Granitzer, 2021, arXiv 2107.12917",

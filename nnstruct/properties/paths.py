@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.properties.large import path_row
 from nnstruct.properties.packing import pack
 from nnstruct.structure import Structure
 
@@ -69,7 +70,7 @@ def path_measures(structures: Sequence[Structure]) -> np.ndarray:
     inputs = np.concatenate([s.inputs for s in structures])
     outputs = np.concatenate([s.outputs for s in structures])
     rows = np.empty((len(structures), len(MEASURES)))
-    path_rows(*pack(structures), inputs, outputs, rows)
+    path_rows(*pack(structures), inputs, outputs, True, rows)
     return rows
 
 
@@ -77,6 +78,7 @@ PATHS = PropertyFamily(
     name="paths",
     measures=MEASURES,
     compute=path_measures,
+    large=path_row,
     cost="units x edges",
     source="Mones, Vicsek and Vicsek, 2012; Estrada and Hatano, 2008",
 )

@@ -209,8 +209,11 @@ def _log_communicability(source, target, begin, end, both_ways):  # type: ignore
 
 
 @_entry
-def path_rows(source, target, edge_start, layer, unit_start, inputs, outputs, out):  # type: ignore[no-untyped-def]
-    """Fill ``out``, float64 [S, 28]; arrays as in a Pack, ``inputs`` and ``outputs`` bool [sum of N]."""
+def path_rows(source, target, edge_start, layer, unit_start, inputs, outputs, every_pair, out):  # type: ignore[no-untyped-def]
+    """Fill ``out``, float64 [S, 28]; arrays as in a Pack, ``inputs`` and ``outputs`` bool [sum of N].
+
+    Without ``every_pair`` what takes more than a few passes over the edges stays as it was.
+    """
     for s in range(out.shape[0]):
         row = out[s]
         tails = source[edge_start[s] : edge_start[s + 1]]
@@ -224,12 +227,15 @@ def path_rows(source, target, edge_start, layer, unit_start, inputs, outputs, ou
         start = _outgoing(tails, n)
         order = _by_layer(depth, num_layers)
         _path_lengths(heads, start, order, num_layers, into, outof, row)
-        _distances(heads, start, into, outof, row[14:])
         row[24] = _log_all_paths(heads, start, order)
+        if row[24] == -np.inf:
+            row[24] = np.nan
+        if not every_pair:
+            continue
+        _distances(heads, start, into, outof, row[14:])
         every = np.ones(n, np.bool_)
         row[25] = _log_communicability(tails, heads, every, every, True) - np.log(n * n)
         row[26] = _log_communicability(tails, heads, every, every, False) - np.log(n * n)
         row[27] = _log_communicability(tails, heads, into, outof, False) - np.log(into.sum() * outof.sum())
-        for place in (24, 27):
-            if row[place] == -np.inf:
-                row[place] = np.nan
+        if row[27] == -np.inf:
+            row[27] = np.nan

@@ -21,10 +21,12 @@ are 0 without edges. In a relational graph F is undefined, and R is A.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
+from nnstruct.properties.large import left_out
 from nnstruct.structure import Structure
 
 MEASURES = {
@@ -150,6 +152,7 @@ SPECTRA = PropertyFamily(
     name="spectra",
     measures=MEASURES,
     compute=spectral_measures,
+    large=partial(left_out, count=len(MEASURES)),
     cost="cubic",
     undirected=[name for name in MEASURES if not name.startswith("forward_")],
     source="Chung, 1997, Spectral Graph Theory; Gutman, 1978; Estrada, 2000; Roy and Vetterli, 2007",

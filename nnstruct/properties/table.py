@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.processes import check_workers
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, check_families
 from nnstruct.properties.cache import ROWS, content_key
+from nnstruct.properties.large import Advance, is_large
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
@@ -31,8 +33,14 @@ def features(
     families: Sequence[str] = ("paper",),
     workers: int | None = 1,
     cache: bool = True,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """The measures of each structure, by family.
+
+    Beyond 5,000 units distances and shares of shortest paths are computed once for all units with the same
+    neighbours, which is exact; where there are too many kinds of these, estimated from evenly spaced ones.
+    What takes n^3 steps (``motifs``, ``spectra``) and communicability are then left out, as NaN. See
+    :mod:`nnstruct.properties.large`.
 
     Parameters
     ----------
@@ -46,6 +54,8 @@ def features(
     cache : bool
         Whether to take rows that this process computed before for an equal structure, and to keep
         new ones (100,000 at most, the least recently used leave first).
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -78,11 +88,12 @@ def features(
     given = check_structures(structures_of(structures), empty=False)
     without = _without_directions(given, chosen)
     threads = check_workers(workers)
-    if cache:
-        keys = [content_key(structure) for structure in given]
-        blocks = [_cached(family, given, keys, threads) for family in chosen]
-    else:
-        blocks = [_computed(family, given, threads) for family in chosen]
+    with _bar(len(chosen) * len(given), shown=progress) as advance:
+        if cache:
+            keys = [content_key(structure) for structure in given]
+            blocks = [_cached(family, given, keys, threads, advance) for family in chosen]
+        else:
+            blocks = [_computed(family, given, threads, advance) for family in chosen]
     if without.any():
         blocks = [_undirected(family, block, without) for family, block in zip(chosen, blocks, strict=True)]
     columns = [column for family in chosen for column in family.columns]
@@ -107,22 +118,60 @@ def _undirected(family: PropertyFamily, block: np.ndarray, without: np.ndarray) 
     return np.where(without[:, None] & directed, np.nan, block)
 
 
-def _computed(family: PropertyFamily, structures: list[Structure], workers: int) -> np.ndarray:
+@contextmanager
+def _bar(total: int, *, shown: bool) -> Iterator[Advance]:
+    """A function that is told how many rows of one family more are done."""
+    if not shown:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    seen = console.is_terminal or console.is_jupyter
+    with Progress(console=console, transient=True, disable=not seen) as bar:
+        task = bar.add_task("features", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def _computed(
+    family: PropertyFamily, structures: list[Structure], workers: int, advance: Advance
+) -> np.ndarray:
     """Rows of all structures, float64 [S, C]."""
-    size = max(1, min(_MOST_IN_CHUNK, -(-len(structures) // (4 * workers))))
-    chunks = [structures[at : at + size] for at in range(0, len(structures), size)]
-    return np.concatenate(_map(family.compute, chunks, workers))
+    own = family.large
+    alone = np.array([own is not None and is_large(structure) for structure in structures])
+    rows = np.empty((len(structures), len(family.measures)))
+    usual = [structure for structure, far in zip(structures, alone, strict=True) if not far]
+
+    def compute(chunk: Sequence[Structure]) -> np.ndarray:
+        found = family.compute(chunk)
+        advance(len(chunk))
+        return found
+
+    if usual:
+        size = max(1, min(_MOST_IN_CHUNK, -(-len(usual) // (4 * workers))))
+        chunks = [usual[at : at + size] for at in range(0, len(usual), size)]
+        rows[~alone] = np.concatenate(_map(compute, chunks, workers))
+    for place in np.flatnonzero(alone):
+        if own is not None:
+            rows[place] = own(structures[place], advance)
+    return rows
 
 
 def _cached(
-    family: PropertyFamily, structures: list[Structure], contents: list[bytes], workers: int
+    family: PropertyFamily,
+    structures: list[Structure],
+    contents: list[bytes],
+    workers: int,
+    advance: Advance,
 ) -> np.ndarray:
     """Rows of all structures, float64 [S, C], those kept from before not computed again."""
     keys = [(family.name, content) for content in contents]
     structure_of = dict(zip(keys, structures, strict=True))
 
     def compute(missing: list[tuple[str, bytes]]) -> list[np.ndarray]:
-        rows = _computed(family, [structure_of[key] for key in missing], workers)
+        advance(len(structures) - len(missing))
+        rows = _computed(family, [structure_of[key] for key in missing], workers, advance)
         return [row.copy() for row in rows]  # views would keep the whole block alive
 
     return np.stack(ROWS.lookup(keys, compute))
