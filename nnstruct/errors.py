@@ -77,3 +77,7 @@ class FolderBusyError(NnstructError, RuntimeError):
 
 class OutsideRangeWarning(UserWarning):
     """A predictor was asked about structures unlike those that it was fitted to."""
+
+
+class LostClusterError(NnstructError, ConnectionError):
+    """The scheduler of a cluster that was at work is gone."""

@@ -16,6 +16,7 @@ from nnstruct.errors import InvalidInputError
 
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
+STATUS_FAILED = "failed"
 
 # A field added later leaves the identity of the configurations before it as it was.
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
@@ -154,9 +155,9 @@ class Record:
         :attr:`TrainConfig.id`.
     seed : int
         Decides the initial weights and the order of the batches.
-    status : {"ok", "diverged"}
+    status : {"ok", "diverged", "failed"}
         ``diverged``: the training loss was no longer finite; curves are NaN from there on and the
-        test metric is NaN.
+        test metric is NaN. ``failed``: every worker that trained it died; all values are NaN.
     train_loss, val_loss, val : float64 [epochs]
         Curves, one value an epoch: mean training loss, validation loss, validation metric.
     test, test_loss : float
@@ -166,6 +167,8 @@ class Record:
     seconds : float
         Of one CPU core or of the network's share of a GPU. Measured, so not reproducible.
     engine : str
+    reason : str
+        Why the training failed; empty where it did not.
     """
 
     fingerprint: str
@@ -183,6 +186,7 @@ class Record:
     parameters: int
     seconds: float
     engine: str
+    reason: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, int]:

@@ -25,8 +25,8 @@ TOP_LEVEL = {
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error", "XX" + "X")
 
 PICKLERS = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve"}
-# joblib may spread work over processes; it may not store anything.
-SPREADING = {"joblib.Parallel", "joblib.delayed"}
+# joblib may help to spread work over processes; it may not store anything.
+SPREADING = {"joblib.Parallel", "joblib.delayed", "joblib.wrap_non_picklable_objects"}
 
 CONSTRAINTS = REPOSITORY / "train" / "constraints.txt"
 # Where a package is not called as what is imported from it, or belongs to the interface of another one.

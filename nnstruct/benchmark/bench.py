@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import Contents, read_contents
 from nnstruct.benchmark.score_store import holds_scores
+from nnstruct.benchmark.stored_structures import StoredStructures, structures_of
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.benchmark.views import Views
 from nnstruct.benchmark.weights import KeptWeights
@@ -16,7 +17,6 @@ from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
-from nnstruct.structure.interchange import from_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ class Benchmark(Views):
     structures : sequence of Structure
         No two with one fingerprint.
     table : pandas.DataFrame
-        One row a record; the columns are the fields of :class:`nnstruct.Record`.
+        One row a record; the columns are the fields of :class:`nnstruct.Record`, ``reason`` if any failed.
     configs : mapping of str to TrainConfig, optional
         By :attr:`TrainConfig.id`.
     target : str
@@ -71,9 +71,11 @@ class Benchmark(Views):
     ) -> None:
         TARGETS[target]
         given = check_structures(structures)
-        self._all = {structure.fingerprint: structure for structure in given}
+        self._all: Mapping[str, Structure] = {structure.fingerprint: structure for structure in given}
         if len(self._all) != len(given):
             raise InvalidInputError("structures", "have distinct fingerprints", len(given))
+        if tables.REASON not in table.columns:
+            table = table.assign(**{tables.REASON: ""})
         missing = set(tables.COLUMNS) - set(table.columns)
         if missing:
             raise InvalidInputError("table", "hold every field of a Record", f"no {min(missing)!r}")
@@ -197,17 +199,16 @@ class Benchmark(Views):
         CorruptFileError
             If the structure of a record is lost.
         """
-        known = set(contents.structures.column("fingerprint").to_pylist())
-        orphans = set(contents.records.column("fingerprint").to_pylist()) - known
+        structures = StoredStructures(contents.structures)
+        orphans = set(contents.rows.words("fingerprint")[0]) - structures.keys()
         if orphans:
             raise CorruptFileError(
                 f"The structures of {len(orphans)} fingerprints, such as {min(orphans)}, are lost. "
                 "Run build again with all structures: their records are still there."
             )
-        bench = cls(
-            from_arrow(contents.structures), tables.to_frame(contents.records), contents.manifest.configs
-        )
-        bench._weights = contents.weights
+        bench = object.__new__(cls)
+        bench._all, bench._stored, bench.target = structures, contents.rows, "test"
+        bench.configs, bench._weights = dict(contents.manifest.configs), contents.weights
         return bench
 
     @classmethod
@@ -270,12 +271,12 @@ class Benchmark(Views):
         from nnstruct.benchmark.store import Store
 
         task = self._only("task_fingerprint", "save() into one folder")
-        name = str(self.table["task"].iloc[0])
+        (name, *_) = self.tasks
         with Store(path, name, task, list(self.configs.values())) as store:
             before = store.read()
             done = set(tables.keys(before.records))
             known = set(before.structures.column("fingerprint").to_pylist())
-            store.add_structures(s for key, s in self._all.items() if key not in known)
+            store.add_structures(structures_of(self._all, [name for name in self._all if name not in known]))
             store.add_weights(self._weights.all(tables.frame_keys(self.table)))
             store.add_records(record for record in tables.to_records(self.table) if record.key not in done)
             store.compact()
@@ -283,12 +284,12 @@ class Benchmark(Views):
         return Path(path)
 
     def __len__(self) -> int:
-        return len(self.structures)
+        return len(self.fingerprints)
 
     def __repr__(self) -> str:
-        tasks = ", ".join(repr(name) for name in sorted(set(self.table["task"])))
+        tasks = ", ".join(repr(name) for name in self.tasks)
         return (
-            f"Benchmark({len(self)} structures, {len(self.table)} records, task {tasks or 'none'}, "
+            f"Benchmark({len(self)} structures, {self._num_rows} records, task {tasks or 'none'}, "
             f"target {self.target!r})"
         )
 
@@ -316,7 +317,8 @@ class Benchmark(Views):
         structures: dict[str, Structure] = {}
         configs: dict[str, TrainConfig] = {}
         for part in parts:
-            structures |= {k: s for k, s in part._all.items() if k not in structures}
+            new = [name for name in part._all if name not in structures]
+            structures |= zip(new, structures_of(part._all, new), strict=True)
             configs = part.configs | configs
         merged = Benchmark(list(structures.values()), rows, configs, target=self.target)
         merged._weights = KeptWeights([file for part in parts for file in part._weights.files])

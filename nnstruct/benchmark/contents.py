@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.manifest import Manifest, read_manifest
+from nnstruct.benchmark.record_rows import RecordRows, held_rows, verified_rows
 from nnstruct.benchmark.weights import KeptWeights, WeightFile
 from nnstruct.errors import CorruptFileError, NnstructError
 from nnstruct.files import read_verified
@@ -169,16 +170,21 @@ class Contents:
     manifest : Manifest
     structures : pyarrow.Table
         One row a fingerprint, in the order in which they were added.
-    records : pyarrow.Table
-        One row a key, with every column of a shard.
+    rows : RecordRows
+        One row a key, in their order.
     weights : KeptWeights
         Their files are verified when something of them is first read.
     """
 
     manifest: Manifest
     structures: pa.Table
-    records: pa.Table
+    rows: RecordRows
     weights: KeptWeights = field(default_factory=KeptWeights)
+
+    @property
+    def records(self) -> pa.Table:
+        """The rows as a table with every column of a shard."""
+        return self.rows.table
 
 
 def read_contents(folder: Path) -> Contents:
@@ -244,19 +250,38 @@ def _read(folder: Path, manifest: Manifest) -> Contents:
         if name not in BASE and name not in on_disk:
             raise missing_file(folder, folder / name)
     structures = [read_base(folder, manifest, STRUCTURES)]
-    base_records = read_base(folder, manifest, RECORDS)
-    records = [tables.join_costs(base_records, read_base(folder, manifest, COSTS))]
+    shards: list[pa.Table] = []
     for shard in live:
         if shard.kind != "weights":
-            kind = structures if shard.kind == "structures" else records
+            kind = structures if shard.kind == "structures" else shards
             kind.append(read_shard(folder, manifest, shard))
     names = [*merged, *(shard.name for shard in live if shard.kind == "weights")]
     return Contents(
         manifest,
         tables.first_of_each(pa.concat_tables(structures), ("fingerprint",)),
-        tables.first_of_each(pa.concat_tables(records), tables.KEY),
+        _read_rows(folder, manifest, shards),
         KeptWeights([weight_file(folder, manifest, name) for name in names]),
     )
+
+
+def _read_rows(folder: Path, manifest: Manifest, shards: list[pa.Table]) -> RecordRows:
+    """Merged records, and those of shards."""
+    if not shards and {RECORDS, COSTS} <= manifest.files.keys():
+        rows = verified_rows(
+            _places(folder, manifest, RECORDS), _places(folder, manifest, COSTS), remedy(folder)
+        )
+        if rows is not None:
+            return rows
+    base_records = read_base(folder, manifest, RECORDS)
+    records = [tables.join_costs(base_records, read_base(folder, manifest, COSTS)), *shards]
+    table = tables.first_of_each(tables.failures_last(pa.concat_tables(records)), tables.KEY)
+    return held_rows(tables.sorted_by_key(table))
+
+
+def _places(folder: Path, manifest: Manifest, name: str) -> tuple[list[Path], str]:
+    """Where a merged file may lie, and its hash."""
+    digest = manifest.files[name].sha256
+    return [staged_path(folder, name, digest), folder / name], digest
 
 
 def read_shard(folder: Path, manifest: Manifest, shard: Shard) -> pa.Table:

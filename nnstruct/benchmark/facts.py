@@ -10,7 +10,7 @@ import numpy as np
 from nnstruct.benchmark.compared import compared_configs
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError, MissingDataError
-from nnstruct.record import STATUS_DIVERGED
+from nnstruct.record import STATUS_DIVERGED, STATUS_FAILED
 from nnstruct.structure import PRUNED, Structure
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def facts(bench: Benchmark) -> dict[str, Any]:
         "structures": len(structures),
         "records": len(table),
         "diverged": int((table["status"] == STATUS_DIVERGED).sum()),
+        "failed": int((table["status"] == STATUS_FAILED).sum()),
         "seeds": sorted({int(seed) for seed in table["seed"]}),
         "cpu_hours": float(np.nansum(table["seconds"].to_numpy(dtype=np.float64)) / 3600),
         "engines": {str(k): int(v) for k, v in sorted(table["engine"].value_counts().items())},

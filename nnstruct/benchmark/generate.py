@@ -7,24 +7,30 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from nnstruct.benchmark import tables
+import numpy as np
+
 from nnstruct.benchmark.bench import Benchmark
+from nnstruct.benchmark.card import NAME as CARD
 from nnstruct.benchmark.card import write_card_unless_foreign
+from nnstruct.benchmark.contents import Contents
 from nnstruct.benchmark.portion import Portion, check_kept_epochs
 from nnstruct.benchmark.store import Store
+from nnstruct.benchmark.stored_structures import StoredStructures
 from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.executors import LOCAL, Executor, check_executor, open_executor
 from nnstruct.network import Network
 from nnstruct.processes import check_workers
 from nnstruct.random import seed_list
-from nnstruct.record import Record, TrainConfig
+from nnstruct.record import STATUS_FAILED, Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
-from nnstruct.structure.interchange import from_arrow
 from nnstruct.tasks.base import Task
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nnstruct.benchmark.progress import Progress
     from nnstruct.population import Trained
 
@@ -50,6 +56,7 @@ def build(
     wait: float = 0.0,
     on_record: Callable[[Record], None] | None = None,
     keep_weights: bool | Sequence[int] = False,
+    executor: str | Client | Executor = "local",
 ) -> Benchmark:
     """Train every structure with every seed and return the benchmark.
 
@@ -88,6 +95,11 @@ def build(
         Keep the trained weights of every structure and seed, in half precision: after the last epoch, or
         after the epochs named, from 1 on. They lie beside the records (``data/weights-*.safetensors``) and
         :meth:`Benchmark.networks` reads them. Records that are there without them are trained again.
+    executor : str, distributed.Client or Executor
+        Who trains: ``local`` processes, or the workers of a Dask cluster, by a client or by the address of
+        its scheduler, such as ``tcp://scheduler:8786``; see :mod:`nnstruct.executors`. The records are the
+        same. A network over which three workers died has a record of the status ``failed`` that says why;
+        the next call trains it again.
 
     Returns
     -------
@@ -124,18 +136,26 @@ def build(
     keep = check_kept_epochs(keep_weights, settings)
     portion = Portion(keep)
 
-    def start(pairs: list[Pair]) -> Iterator[Record]:
+    crew = check_executor(executor)
+
+    def start(pairs: list[Pair], stack: ExitStack) -> Iterator[Record]:
         """Have the engine check every structure; nothing is trained before the first record is taken."""
+        nonlocal crew
         if not pairs:
             return iter(())
         count = min(most, len(pairs))
+        how: dict[str, Any] = {"engine": engine, "device": device, "workers": count}
+        if crew != LOCAL:
+            crew = how["executor"] = stack.enter_context(open_executor(crew, count))
         if keep:
-            return portion.records_of(_stream_kept(pairs, loaded, settings, keep, engine, device, count))
-        return _stream(pairs, loaded, settings, engine=engine, device=device, workers=count)
+            return portion.records_of(_stream_kept(pairs, loaded, settings, keep, **how))
+        return _stream(pairs, loaded, settings, **how)
 
     def finish(records: Iterator[Record], pairs: list[Pair], emit: Emit, total: int) -> None:
         with ExitStack() as stack:
             bar = stack.enter_context(_progress(progress, total, total - len(pairs)))
+            if bar is not None and isinstance(crew, Executor) and crew.note:
+                bar.say(crew.note)
             buffer = stack.enter_context(_Buffer(emit))
             stack.callback(getattr(records, "close", lambda: None))
             for record in _expected(records, pairs, loaded, settings):
@@ -148,29 +168,24 @@ def build(
     if out is None:
         kept: list[Record] = []
         pairs = [(structure, seed) for structure in wanted.values() for seed in chosen_seeds]
-        finish(start(pairs), pairs, kept.extend, len(pairs))
+        with ExitStack() as stack:
+            finish(start(pairs, stack), pairs, kept.extend, len(pairs))
         bench = Benchmark.from_records(list(wanted.values()), kept, [settings])
         bench._weights = portion.in_memory(loaded.fingerprint)
         return bench
 
-    with Store(out, loaded.name, loaded.fingerprint, [settings], wait=wait) as store:
+    with (
+        ExitStack() as stack,
+        Store(out, loaded.name, loaded.fingerprint, [settings], wait=wait) as store,
+    ):
         before = store.read()
-        known = {structure.fingerprint: structure for structure in from_arrow(before.structures)}
+        known = StoredStructures(before.structures)
+        left = _left(before, list(wanted), chosen_seeds, loaded.fingerprint, settings.id, keep)
         # A known structure is trained as it was first labelled, whoever asks for it.
-        chosen = [known.get(name, structure) for name, structure in wanted.items()]
-        done = {
-            key
-            for key in tables.keys(before.records)
-            if not keep or set(keep) <= set(before.weights.epochs(key))
-        }
-        pairs = [
-            (structure, seed)
-            for structure in chosen
-            for seed in chosen_seeds
-            if (structure.fingerprint, loaded.fingerprint, settings.id, seed) not in done
-        ]
-        records = start(pairs)
-        store.add_structures(structure for name, structure in wanted.items() if name not in known)
+        pairs = [(known[name] if name in known else wanted[name], seed) for name, seed in left]
+        new = [name for name in wanted if name not in known]
+        records = start(pairs, stack)
+        store.add_structures(wanted[name] for name in new)
 
         def emit(written: Sequence[Record]) -> None:
             # Weights first: a record that is on the disk is not trained again.
@@ -178,35 +193,56 @@ def build(
             store.add_records(written)
             portion.drop(written)
 
-        finish(records, pairs, emit, len(chosen) * len(chosen_seeds))
-        store.compact()
-        bench = Benchmark.from_contents(store.read())
-        write_card_unless_foreign(bench, Path(out))
+        finish(records, pairs, emit, len(wanted) * len(chosen_seeds))
+        changed = store.compact()
+        bench = Benchmark.from_contents(store.read() if changed else before)
+        if changed or not (Path(out) / CARD).exists():
+            write_card_unless_foreign(bench, Path(out))
     return bench.select_config(settings.id)
 
 
-def _stream(
-    pairs: list[Pair], task: Task, config: TrainConfig, *, engine: str, device: str, workers: int
-) -> Iterator[Record]:
+def _left(
+    before: Contents, wanted: list[str], seeds: list[int], task: str, config: str, keep: Sequence[int]
+) -> list[tuple[str, int]]:
+    """Fingerprints and seeds of trainings that are not there yet, or not with the weights to be kept."""
+    rows = before.rows
+    counts = np.ones(len(rows), dtype=bool)
+    for name, value in (("task_fingerprint", task), ("config_id", config)):
+        found, codes = rows.words(name)
+        counts &= codes == (found.index(value) if value in found else -1)
+    found, codes = rows.words("status")
+    counts &= codes != (found.index(STATUS_FAILED) if STATUS_FAILED in found else -1)
+    place, column_of = (
+        {name: at for at, name in enumerate(wanted)},
+        {seed: at for at, seed in enumerate(seeds)},
+    )
+    names, codes = rows.words("fingerprint")
+    row = np.array([place.get(name, -1) for name in names], dtype=np.int64)[codes[counts]]
+    stored, inverse = np.unique(rows.values("seed")[counts], return_inverse=True)
+    column = np.array([column_of.get(int(seed), -1) for seed in stored], dtype=np.int64)[inverse]
+    asked = (row >= 0) & (column >= 0)
+    done = np.zeros((len(wanted), len(seeds)), dtype=bool)
+    done[row[asked], column[asked]] = True
+    if keep:
+        for at, seed_at in np.argwhere(done):
+            epochs = before.weights.epochs((wanted[at], task, config, seeds[seed_at]))
+            done[at, seed_at] = set(keep) <= set(epochs)
+    return [(wanted[at], seeds[seed_at]) for at, seed_at in np.argwhere(~done)]
+
+
+def _stream(pairs: list[Pair], task: Task, config: TrainConfig, **how: Any) -> Iterator[Record]:
     from nnstruct.population import Job, stream
 
-    jobs = [Job(structure, seed) for structure, seed in pairs]
-    return iter(stream(jobs, task, config, engine=engine, device=device, workers=workers))
+    return iter(stream([Job(structure, seed) for structure, seed in pairs], task, config, **how))
 
 
 def _stream_kept(
-    pairs: list[Pair],
-    task: Task,
-    config: TrainConfig,
-    keep: Sequence[int],
-    engine: str,
-    device: str,
-    workers: int,
+    pairs: list[Pair], task: Task, config: TrainConfig, keep: Sequence[int], **how: Any
 ) -> Iterator[Trained]:
     from nnstruct.population import Job, stream_kept
 
     jobs = [Job(structure, seed) for structure, seed in pairs]
-    return stream_kept(jobs, task, config, keep=keep, engine=engine, device=device, workers=workers)
+    return stream_kept(jobs, task, config, keep=keep, **how)
 
 
 def _expected(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from nnstruct.benchmark.label_noise import label_noise
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
-from nnstruct.benchmark.targets import TARGETS, target_bounds
+from nnstruct.benchmark.record_rows import RecordRows
+from nnstruct.benchmark.stored_structures import structures_of
+from nnstruct.benchmark.targets import TARGETS, target_bounds, target_columns
 from nnstruct.checks import check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
@@ -27,32 +29,37 @@ class Labelled:
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        One row a record.
     target : str
         What the label is: a name in ``TARGETS``.
     """
 
-    _all: dict[str, Structure]
-    table: pd.DataFrame
+    _all: Mapping[str, Structure]
+    _stored: RecordRows | None = None
     target: str
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a record; of a benchmark from a folder it is read when it is first asked for."""
+        assert self._stored is not None
+        return self._stored.frame()
 
     @cached_property
     def structures(self) -> list[Structure]:
         """Structures with a finite label, in the order in which they were added."""
-        labelled = set(self.table["fingerprint"][np.isfinite(self._values)])
-        return [structure for name, structure in self._all.items() if name in labelled]
+        return structures_of(self._all, self.fingerprints)
 
     @cached_property
     def unlabelled(self) -> list[Structure]:
         """Structures of which every training diverged or none has been done."""
         labelled = set(self.fingerprints)
-        return [structure for name, structure in self._all.items() if name not in labelled]
+        return structures_of(self._all, [name for name in self._all if name not in labelled])
 
     @cached_property
     def fingerprints(self) -> list[str]:
         """Fingerprint of each of :attr:`structures`."""
-        return [structure.fingerprint for structure in self.structures]
+        names, codes = self._words("fingerprint")
+        labelled = {names[code] for code in np.unique(codes[np.isfinite(self._values)])}
+        return [name for name in self._all if name in labelled]
 
     @property
     def y(self) -> np.ndarray:
@@ -121,12 +128,12 @@ class Labelled:
         """
         self._check_one_label()
         finite = np.isfinite(self._values)
-        return noise_ceiling(self._values[finite], self.table["fingerprint"].to_numpy()[finite])
+        return noise_ceiling(self._values[finite], self._words("fingerprint")[1][finite])
 
     @property
     def tasks(self) -> list[str]:
         """Names of the tasks that have a record, sorted."""
-        return sorted(set(self.table["task"]))
+        return self._words("task")[0]
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -150,14 +157,44 @@ class Labelled:
     @cached_property
     def _values(self) -> np.ndarray:
         """The target of each row of the table, float [rows]; NaN where it has none."""
-        return TARGETS[self.target](self.table)
+        reads = target_columns(self.target)
+        return TARGETS[self.target](self.table if reads is None else self._frame(reads))
 
     @cached_property
     def _statistics(self) -> pd.DataFrame:
+        import pandas as pd
+
         finite = np.isfinite(self._values)
-        rows = self.table.loc[finite, ["fingerprint"]].assign(value=self._values[finite])
-        grouped = rows.groupby("fingerprint")["value"].agg(["mean", "std", "count"])
+        names, codes = self._words("fingerprint")
+        grouped = pd.Series(self._values[finite]).groupby(codes[finite]).agg(["mean", "std", "count"])
+        grouped.index = pd.Index([names[code] for code in grouped.index], dtype=object)
         return grouped.reindex(self.fingerprints)
+
+    @property
+    def _num_rows(self) -> int:
+        return len(self.table) if self._is_read else len(self._stored or ())
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the whole table is in memory."""
+        return "table" in self.__dict__
+
+    def _frame(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of the table."""
+        if self._is_read or self._stored is None:
+            return self.table[list(columns)]
+        return self._stored.frame(columns)
+
+    def _words(self, column: str) -> tuple[list[str], np.ndarray]:
+        """Sorted values of a column of text, and the place of each row's value among them."""
+        known = self.__dict__.setdefault("_known_words", {})
+        if column not in known:
+            if self._stored is not None:
+                known[column] = self._stored.words(column)
+            else:
+                values, codes = np.unique(self.table[column].to_numpy(dtype=str), return_inverse=True)
+                known[column] = (values.tolist(), codes.astype(np.int64))
+        return known[column]
 
     def _label(self, statistic: str) -> np.ndarray:
         self._check_one_label()
@@ -168,7 +205,7 @@ class Labelled:
             self._only(column, "have one label a structure", f"Choose one with .{method}(...).")
 
     def _only(self, column: str, purpose: str, hint: str = "") -> str:
-        found = sorted(set(self.table[column]))
+        found = self._words(column)[0]
         if len(found) > 1 or (not found and purpose.startswith("save")):
             raise InvalidInputError("the benchmark", f"hold one {column} to {purpose}", found, hint)
         return found[0] if found else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
@@ -83,9 +84,13 @@ class NetworkRows(Sequence[Network]):
 class HoldsWeights:
     """What a :class:`~nnstruct.benchmark.Benchmark` says of the weights that were kept."""
 
-    _all: dict[str, Structure]
+    _all: Mapping[str, Structure]
     _weights: KeptWeights = KeptWeights()
-    table: pd.DataFrame
+
+    if TYPE_CHECKING:
+
+        @cached_property
+        def table(self) -> pd.DataFrame: ...
 
     def networks(self, *, seed: int | None = None, epoch: int | str = "last") -> NetworkRows:
         """The trained networks of the records, where ``build(keep_weights=...)`` kept their weights.

@@ -10,7 +10,7 @@ from nnstruct.benchmark.weight_file import Kept, Parameters, WeightKey, halved, 
 from nnstruct.benchmark.weights import KeptWeights, RecordKey, WeightFile
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
-from nnstruct.record import Record, TrainConfig
+from nnstruct.record import STATUS_FAILED, Record, TrainConfig
 
 if TYPE_CHECKING:
     from nnstruct.population import Trained
@@ -77,6 +77,9 @@ class Portion:
         Record
         """
         for record, kept in trained:
+            if record.status == STATUS_FAILED:  # it will be trained again
+                yield record
+                continue
             found: Mapping[int, Parameters] = kept
             self._held[record.key] = {
                 epoch: halved(found[epoch]) if epoch in found else None for epoch in self.epochs

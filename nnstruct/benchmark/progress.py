@@ -11,7 +11,7 @@ from rich import progress
 from rich.console import Console
 from rich.text import Text
 
-from nnstruct.record import STATUS_DIVERGED, Record
+from nnstruct.record import STATUS_DIVERGED, STATUS_FAILED, Record
 
 MINUTE = 60.0
 
@@ -47,7 +47,6 @@ class Progress:
         self._total, self._before, self._done = total, done, done
         self._what, self._unit = what, unit
         self._start = self._said = time.monotonic()
-        self._diverged = 0
         self._bar = progress.Progress(
             progress.TextColumn(what),
             progress.BarColumn(),
@@ -61,6 +60,7 @@ class Progress:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task(what, total=total, completed=done, note="")
+        self._counted = {STATUS_DIVERGED: 0, STATUS_FAILED: 0}
 
     def __enter__(self) -> Progress:
         self._start = self._said = time.monotonic()
@@ -72,17 +72,27 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line above the bar.
+
+        Parameters
+        ----------
+        text : str
+        """
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def advance(self, record: Record | None = None) -> None:
         """Count one.
 
         Parameters
         ----------
         record : Record, optional
-            One that diverged is counted beside the bar, too.
+            One that diverged or failed is counted beside the bar, too.
         """
         self._done += 1
-        self._diverged += record is not None and record.status == STATUS_DIVERGED
-        note = f"{self._diverged} diverged" if self._diverged else ""
+        if record is not None and record.status in self._counted:
+            self._counted[record.status] += 1
+        note = ", ".join(f"{count} {status}" for status, count in self._counted.items() if count)
         self._bar.update(self._task, advance=1, note=note)
         now = time.monotonic()
         if not self._console.is_terminal and (now - self._said >= MINUTE):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TWINS = ("merge", "keep")
 
 
-class ScoredBenchmark(ScoredLabels, Benchmark):  # type: ignore[override]
+class ScoredBenchmark(ScoredLabels, Benchmark):
     """Structures with scores from elsewhere, for one task or several; no record of a training.
 
     Comes from :meth:`Benchmark.from_scores`, :func:`nnstruct.tables.read` or :meth:`Benchmark.load`.

@@ -69,6 +69,11 @@ class ScoredLabels:
         return [self._rows.structures[i] for i in self._members]
 
     @cached_property
+    def fingerprints(self) -> list[str]:
+        """Fingerprint of each of :attr:`structures`."""
+        return [structure.fingerprint for structure in self.structures]
+
+    @cached_property
     def unlabelled(self) -> list[Structure]:
         """Structures without a score for the chosen task and target."""
         labelled = set(self._codes[self._values_of_rows[0]].tolist())

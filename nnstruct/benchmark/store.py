@@ -138,6 +138,7 @@ class Store:
         self._manifest: Manifest
         self._next = 1
         self._num_shards = 0
+        self._merged = False
 
     def __enter__(self) -> Store:
         for folder in (self.folder, self.folder / DATA, self.folder / SHARDS):
@@ -185,7 +186,7 @@ class Store:
             Of structures and configurations that the folder knows; of a key that is there already, the
             first record stays.
         """
-        table = tables.to_arrow(records)
+        table = tables.without_empty_reason(tables.to_arrow(records))
         if table.num_rows:
             self._write_shard("records", table)
         if self._num_shards >= MAX_SHARDS:
@@ -203,16 +204,22 @@ class Store:
         if portion:
             self._write("weights", weight_bytes(self.task.fingerprint, portion))
 
-    def compact(self) -> None:
-        """Merge the shards into ``data/``, whose bytes depend on nothing but the records."""
+    def compact(self) -> bool:
+        """Merge the shards into ``data/``, whose bytes depend on nothing but the records.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to merge, now or since the folder was opened.
+        """
         if not self._num_shards and all(name in self._manifest.files for name in BASE):
-            return
+            return self._merged
         contents = self.read()
-        records = tables.sorted_by_key(contents.records)
+        records = contents.records
         merged = {
             STRUCTURES: contents.structures,
             RECORDS: records.select(tables.RECORD_SCHEMA.names),
-            COSTS: records.select(tables.COST_SCHEMA.names),
+            COSTS: tables.without_empty_reason(records.select(tables.COST_SCHEMA.names)),
         }
         entries = {name: self._stage(name, table) for name, table in merged.items()}
         entries |= write_merged(self.folder, self.task.fingerprint, contents.weights, tables.keys(records))
@@ -225,8 +232,9 @@ class Store:
         )
         after.note_libraries()
         manifests.write_manifest(self.folder, after)
-        self._manifest, self._num_shards = after, 0
+        self._manifest, self._num_shards, self._merged = after, 0, True
         _recover(self.folder, after)
+        return True
 
     # ---- opening
 

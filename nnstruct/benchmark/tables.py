@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from nnstruct.errors import CorruptFileError
-from nnstruct.record import Record
+from nnstruct.record import STATUS_FAILED, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CURVES = ("train_loss", "val_loss", "val")
 KEY = ("fingerprint", "task_fingerprint", "config_id", "seed")
 MEASURED = ("seconds", "engine")
+REASON = "reason"  # only where a training failed: files without such a one are as they were before
 COLUMNS = tuple(field.name for field in fields(Record))
 
 _TYPES = {
@@ -33,8 +34,8 @@ def _schema(names: Iterable[str]) -> pa.Schema:
 
 
 SHARD_SCHEMA = _schema(COLUMNS)
-RECORD_SCHEMA = _schema(name for name in COLUMNS if name not in MEASURED)
-COST_SCHEMA = _schema(("fingerprint", "config_id", "seed", *MEASURED))
+RECORD_SCHEMA = _schema(name for name in COLUMNS if name not in (*MEASURED, REASON))
+COST_SCHEMA = _schema(("fingerprint", "config_id", "seed", *MEASURED, REASON))
 
 
 def to_arrow(records: Iterable[Record]) -> pa.Table:
@@ -115,6 +116,8 @@ def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) 
     CorruptFileError
         If a column is missing or of another type.
     """
+    if REASON in schema.names and REASON not in table.column_names:
+        table = table.append_column(SHARD_SCHEMA.field(REASON), pa.repeat("", table.num_rows))
     for field in schema:
         if field.name not in table.column_names:
             raise CorruptFileError(f"{path} has no column {field.name!r}. {remedy}")
@@ -122,6 +125,44 @@ def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) 
             found = table.schema.field(field.name).type
             raise CorruptFileError(f"{path}: column {field.name!r} is {found}, not {field.type}. {remedy}")
     return table.select(schema.names).cast(schema)
+
+
+def without_empty_reason(table: pa.Table) -> pa.Table:
+    """The table as it is written: without the reasons of failures where there are none.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    import pyarrow.compute as pc
+
+    if REASON in table.column_names and not pc.any(pc.not_equal(table.column(REASON), "")).as_py():
+        return table.drop_columns([REASON])
+    return table
+
+
+def failures_last(table: pa.Table) -> pa.Table:
+    """The same rows with those of failed trainings last, so that a later success stands before them.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With a column ``status``.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    import pyarrow.compute as pc
+
+    failed = pc.equal(table.column("status"), STATUS_FAILED)
+    if not pc.any(failed).as_py():
+        return table
+    return pa.concat_tables([table.filter(pc.invert(failed)), table.filter(failed)])
 
 
 def keys(table: pa.Table) -> list[tuple[str, str, str, int]]:
@@ -200,12 +241,13 @@ def join_costs(records: pa.Table, costs: pa.Table) -> pa.Table:
     on = ["fingerprint", "config_id", "seed"]
     if records.select(on).equals(costs.select(on)):
         whole = records.append_column(SHARD_SCHEMA.field("seconds"), costs.column("seconds"))
-        whole = whole.append_column(SHARD_SCHEMA.field("engine"), costs.column("engine"))
+        for name in ("engine", REASON):
+            whole = whole.append_column(SHARD_SCHEMA.field(name), costs.column(name))
         return whole.select(list(COLUMNS)).cast(SHARD_SCHEMA)
     left = records.select(on).to_pandas()
     right = costs.to_pandas().drop_duplicates(on)
     joined = left.merge(right, on=on, how="left", validate="many_to_one")
-    for name, default in (("seconds", np.nan), ("engine", "")):
+    for name, default in (("seconds", np.nan), ("engine", ""), (REASON, "")):
         values = joined[name].fillna(default).tolist()
         records = records.append_column(SHARD_SCHEMA.field(name), _column(name, values))
     return records.select(list(COLUMNS)).cast(SHARD_SCHEMA)

@@ -71,11 +71,37 @@ DESCRIPTIONS = {
     "neg_log_val_loss": "natural logarithm of the validation loss after the last epoch, times -1",
 }
 
+_READS = {
+    "test": ("test",),
+    **dict.fromkeys(("neg_test_loss", "neg_log_test_loss"), ("test_loss",)),
+    **dict.fromkeys(("val_last", "val_best", "val_mean3", "val_auc"), ("val",)),
+    **dict.fromkeys(("neg_val_loss", "neg_log_val_loss"), ("val_loss",)),
+}
 _BOUNDS = {
     **dict.fromkeys(("test", "val_last", "val_best", "val_mean3", "val_auc"), (0.0, 1.0)),
     **dict.fromkeys(("neg_test_loss", "neg_val_loss"), (-math.inf, 0.0)),
     **dict.fromkeys(("neg_log_test_loss", "neg_log_val_loss"), (-math.inf, -math.log(_SMALLEST_LOSS))),
 }
+
+
+def target_columns(name: str) -> tuple[str, ...] | None:
+    """The columns of a benchmark's table that a target reads; None where they are not known.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    tuple of str or None
+
+    Examples
+    --------
+    >>> from nnstruct.benchmark.targets import target_columns
+    >>> target_columns("val_best"), target_columns("my-score")
+    (('val',), None)
+    """
+    return _READS.get(name)
 
 
 def target_bounds(name: str) -> tuple[float, float]:

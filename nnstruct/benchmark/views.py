@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+import numpy as np
 
 from nnstruct.benchmark.labels import Labelled
 from nnstruct.benchmark.network_rows import HoldsWeights
+from nnstruct.benchmark.stored_structures import some_structures
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Views(Labelled, HoldsWeights):
@@ -43,7 +43,7 @@ class Views(Labelled, HoldsWeights):
         UnknownNameError
             If no target has the name.
         """
-        return self._view(self._all, self.table, target=name)
+        return self._view(self._all, target=name)
 
     def select(self, fingerprints: Iterable[str]) -> Self:
         """The benchmark of some structures, in the given order.
@@ -68,8 +68,7 @@ class Views(Labelled, HoldsWeights):
                 raise InvalidInputError("fingerprints", "be those of structures of the benchmark", name)
         if len(set(chosen)) != len(chosen):
             raise InvalidInputError("fingerprints", "hold each fingerprint once", len(chosen))
-        rows = self.table[self.table["fingerprint"].isin(chosen)]
-        return self._view({name: self._all[name] for name in chosen}, rows)
+        return self._view(some_structures(self._all, chosen), self._rows_of(chosen))
 
     def select_config(self, config_id: str) -> Self:
         """The records of one configuration and the structures that have any; an error where there is none.
@@ -143,21 +142,39 @@ class Views(Labelled, HoldsWeights):
     # ---- inner parts
 
     def _where(self, column: str, value: str) -> Self:
-        rows = self.table[self.table[column] == value]
-        if not len(rows):
-            rule = f"be one of {', '.join(sorted(set(self.table[column])))}"
-            raise InvalidInputError(column, rule, value)
-        held = set(rows["fingerprint"])
-        return self._view({name: s for name, s in self._all.items() if name in held}, rows)
+        found, codes = self._words(column)
+        if value not in found:
+            raise InvalidInputError(column, f"be one of {', '.join(found)}", value)
+        rows = codes == found.index(value)
+        names, of = self._words("fingerprint")
+        held = {names[code] for code in np.unique(of[rows])}
+        return self._view(some_structures(self._all, [name for name in self._all if name in held]), rows)
+
+    def _rows_of(self, fingerprints: Iterable[str]) -> np.ndarray:
+        """Which rows are of some structures, bool [rows]."""
+        names, codes = self._words("fingerprint")
+        wanted = set(fingerprints)
+        return np.array([name in wanted for name in names], dtype=bool)[codes]
 
     def _view(
-        self, structures: dict[str, Structure], rows: pd.DataFrame, *, target: str | None = None
+        self,
+        structures: Mapping[str, Structure],
+        rows: np.ndarray | None = None,
+        *,
+        target: str | None = None,
     ) -> Self:
-        """A benchmark of rows of this one, which need no check and no sorting."""
+        """A benchmark of rows of this one, bool [rows], which need no check and no sorting."""
         if target is not None:
             TARGETS[target]
         view = object.__new__(type(self))
         view._all, view.configs, view._weights = structures, self.configs, self._weights
-        view.table = rows if rows is self.table else rows.reset_index(drop=True)
+        if rows is None or rows.all():
+            view._stored = self._stored
+            if self._is_read:
+                view.table = self.table
+        else:
+            view._stored = None if self._stored is None else self._stored.take(rows)
+            if self._is_read:
+                view.table = self.table.loc[rows].reset_index(drop=True)
         view.target = target or self.target
         return view

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nnstruct.modules.parameters import count_parameters
-from nnstruct.record import STATUS_DIVERGED, STATUS_OK, Record, TrainConfig
+from nnstruct.record import STATUS_DIVERGED, STATUS_FAILED, STATUS_OK, Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
@@ -98,6 +98,26 @@ class Outcome:
             seconds=seconds,
             engine=engine,
         )
+
+
+def failed_record(structure: Structure, seed: int, task: Task, config: TrainConfig, reason: str) -> Record:
+    """The Record of a training that no worker lived to finish: all its values are NaN.
+
+    Parameters
+    ----------
+    structure : Structure
+    seed : int
+    task : Task
+    config : TrainConfig
+    reason : str
+        What the workers died of.
+
+    Returns
+    -------
+    Record
+    """
+    record = Outcome().record(structure, task, config, seed, float("nan"), "none")
+    return replace(record, status=STATUS_FAILED, reason=reason)
 
 
 def _curve(values: list[float], epochs: int) -> np.ndarray:

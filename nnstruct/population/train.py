@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.executors import Executor, LocalExecutor, Lost, open_executor
 from nnstruct.modules.parameters import check_trainable
 from nnstruct.network import Network
 from nnstruct.population.devices import check_device
 from nnstruct.population.engines import choose_engine
 from nnstruct.population.job import Job
-from nnstruct.processes import check_workers, end_with_parent
+from nnstruct.population.outcome import failed_record
+from nnstruct.processes import check_workers
 from nnstruct.random import check_seed, seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
@@ -23,9 +25,8 @@ from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
 
-# A worker gets several networks at a time, so that sending them costs little, but few enough
-# that records arrive often and the last worker does not run long alone.
-_MOST_JOBS_A_CHUNK = 8
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 class Trained(NamedTuple):
@@ -51,6 +52,7 @@ def stream(
     engine: str = "auto",
     device: str = "cpu",
     workers: int | None = 1,
+    executor: str | Client | Executor = "local",
 ) -> Iterator[Record]:
     """Train networks and yield each one's Record as soon as it is there.
 
@@ -75,6 +77,10 @@ def stream(
         faithful and the corrected protocol train with ``reference``, one network after the other.
     workers : int or None
         Processes; None for one a CPU core. One process feeds a GPU.
+    executor : str, distributed.Client or Executor
+        Who trains: ``local`` processes, ``threads`` of this one, the workers of a Dask cluster (a client, or
+        the address of its scheduler), or an Executor; see :func:`nnstruct.executors.open_executor`. Where
+        three workers die over a network, one after the other, its record has the status ``failed``.
 
     Yields
     ------
@@ -99,7 +105,9 @@ def stream(
     236 ok
     84 ok
     """
-    return _records(stream_kept(jobs, task, config, engine=engine, device=device, workers=workers))
+    return _records(
+        stream_kept(jobs, task, config, engine=engine, device=device, workers=workers, executor=executor)
+    )
 
 
 def stream_kept(
@@ -111,12 +119,13 @@ def stream_kept(
     engine: str = "auto",
     device: str = "cpu",
     workers: int | None = 1,
+    executor: str | Client | Executor = "local",
 ) -> Iterator[Trained]:
     """Train networks as :func:`stream` does, and keep their weights after some epochs.
 
     Parameters
     ----------
-    jobs, task, config, engine, device, workers
+    jobs, task, config, engine, device, workers, executor
         As for :func:`stream`.
     keep : collection of int
         Epochs, from 1 on, after which weights are kept.
@@ -146,12 +155,16 @@ def stream_kept(
         check_trainable(job.structure, task, config)
         choose_engine(engine, job.structure, task, config, device)
     ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
-    count = min(check_workers(workers), max(len(ordered), 1))
+    count = check_workers(workers)
     if device != "cpu" or (engine == "batched" and config.protocol == "clean"):
+        if executor != "local":
+            rule = "be 'local' for the engine 'batched' and for a GPU"
+            raise InvalidInputError("executor", rule, executor)
         return _stream_on_device(ordered, task, config, keep, engine, check_device(device))
-    if count <= 1:
+    crew = open_executor(executor, count)
+    if isinstance(crew, LocalExecutor) and min(crew.workers, len(ordered)) <= 1:
         return _train_all(ordered, task, config, keep, engine)
-    return _stream_parallel(ordered, task, config, keep, engine, count)
+    return _spread(crew, ordered, _Shared(task, config, tuple(keep), engine))
 
 
 def train(
@@ -295,11 +308,29 @@ def _train_all(
         yield Trained(outcome.record(structure, task, config, seed, seconds, chosen.name), outcome.kept)
 
 
-def _train_chunk(
-    jobs: list[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str
-) -> list[Trained]:
-    end_with_parent()
-    return list(_train_all(jobs, task, config, keep, engine))
+class _Shared(NamedTuple):
+    """What all jobs of a call need."""
+
+    task: Task
+    config: TrainConfig
+    keep: tuple[int, ...]
+    engine: str
+
+
+def _train_some(shared: _Shared, jobs: list[Job]) -> list[Trained]:
+    return list(_train_all(jobs, *shared))
+
+
+def _spread(crew: Executor, jobs: list[Job], shared: _Shared) -> Iterator[Trained]:
+    # Workers may map large arrays from one file, but each would hash them anew.
+    _ = shared.task.fingerprint
+    costs = [float(_cost(job.structure, shared.task)) for job in jobs]
+    with crew:
+        results: Iterator[tuple[int, Any]] = crew.run(_train_some, jobs, shared=shared, costs=costs)
+        for place, trained in results:
+            if isinstance(trained, Lost):
+                trained = Trained(failed_record(*jobs[place], shared.task, shared.config, trained.reason), {})
+            yield trained
 
 
 def _stream_on_device(
@@ -320,19 +351,3 @@ def _stream_on_device(
             outcome = train_one(structure, task, config, seed, keep, device)
             seconds = time.perf_counter() - started
             yield Trained(outcome.record(structure, task, config, seed, seconds, name), outcome.kept)
-
-
-def _stream_parallel(
-    jobs: list[Job], task: Task, config: TrainConfig, keep: Collection[int], engine: str, workers: int
-) -> Iterator[Trained]:
-    from joblib import Parallel, delayed
-
-    # Workers map large arrays from one file, but each would hash them anew for every chunk.
-    _ = task.fingerprint
-    size = max(1, min(_MOST_JOBS_A_CHUNK, len(jobs) // (8 * workers)))
-    chunks = (jobs[begin : begin + size] for begin in range(0, len(jobs), size))
-    parallel = Parallel(
-        n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
-    )
-    for trained in parallel(delayed(_train_chunk)(chunk, task, config, keep, engine) for chunk in chunks):
-        yield from trained

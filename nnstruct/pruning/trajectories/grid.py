@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnstruct.errors import InvalidInputError
-from nnstruct.processes import check_workers, end_with_parent
+from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.executors import Executor, Lost, check_executor, open_executor
+from nnstruct.processes import check_workers
 from nnstruct.pruning.base import Pruner
 from nnstruct.pruning.trajectories.run import Source, TrajectoryPlan, plan_trajectory
 from nnstruct.pruning.trajectories.trajectory import Trajectory, header_json
 from nnstruct.pruning.trajectories.trajectory_file import save_trajectories
 from nnstruct.random import seed_list
 from nnstruct.tasks import Task
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Methods = Sequence[str | Pruner] | Mapping[str, Mapping[str, Any]]
 
@@ -29,6 +33,7 @@ def run_trajectories(
     out: str | Path | None = None,
     workers: int | None = 1,
     on_trajectory: Callable[[Trajectory], None] | None = None,
+    executor: str | Client | Executor = "local",
     **settings: Any,
 ) -> list[Trajectory]:
     """A trajectory for every method and seed.
@@ -49,6 +54,9 @@ def run_trajectories(
         function that can be imported.
     on_trajectory : callable, optional
         Called with each trajectory once it is there.
+    executor : str, distributed.Client or Executor
+        Who runs them; see :func:`nnstruct.executors.open_executor`. Workers of a cluster need no folder in
+        common: this process writes the files.
     **settings
         Of :func:`run_trajectory`, for all methods.
 
@@ -61,6 +69,8 @@ def run_trajectories(
     ------
     InvalidInputError
         If an argument breaks its rule, or ``out`` holds a trajectory of this name with other settings.
+    NnstructError
+        Once all others are there, if workers died over a trajectory.
 
     Examples
     --------
@@ -73,7 +83,7 @@ def run_trajectories(
     >>> [(run.label, run.seed) for run in runs]
     [('random', 0), ('random', 1), ('magnitude-class-blind', 0), ('magnitude-class-blind', 1)]
     """
-    processes = check_workers(workers)
+    processes, chosen = check_workers(workers), check_executor(executor)
     shared = settings | {"network": network, "densities": densities}
     plans = [
         plan_trajectory(task=task, seed=seed, **(shared | {"label": label} | own))
@@ -83,12 +93,20 @@ def run_trajectories(
     folder = None if out is None else Path(out)
     found: list[Trajectory | None] = [None if folder is None else _stored(plan, folder) for plan in plans]
     missing = [number for number, trajectory in enumerate(found) if trajectory is None]
-    for number, trajectory in zip(
-        missing, _run_all([plans[i] for i in missing], folder, processes), strict=True
-    ):
-        found[number] = trajectory
-        if on_trajectory is not None:
-            on_trajectory(trajectory)
+    lost: list[str] = []
+    with open_executor(chosen, processes) as crew:
+        for place, trajectory in crew.run(_run_some, [plans[number] for number in missing]):
+            plan = plans[missing[place]]
+            if isinstance(trajectory, Lost):
+                lost.append(f"{plan.label} with seed {plan.seed} ({trajectory.reason})")
+                continue
+            if folder is not None:
+                save_trajectories([trajectory], file_of(plan, folder))
+            found[missing[place]] = trajectory
+            if on_trajectory is not None:
+                on_trajectory(trajectory)
+    if lost:
+        raise NnstructError(f"No worker lived to run {'; '.join(lost)}. All others are done.")
     return [trajectory for trajectory in found if trajectory is not None]
 
 
@@ -119,25 +137,5 @@ def _stored(plan: TrajectoryPlan, folder: Path) -> Trajectory | None:
     return trajectory
 
 
-def _run_all(plans: Sequence[TrajectoryPlan], folder: Path | None, workers: int) -> Any:
-    if workers == 1 or len(plans) < 2:
-        return (_run(plan, folder) for plan in plans)
-    from joblib import Parallel, delayed
-
-    # Workers share large arrays, which PyTorch wants to be writable.
-    parallel = Parallel(
-        n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs", mmap_mode="c"
-    )
-    return parallel(delayed(_run_in_worker)(plan, folder) for plan in plans)
-
-
-def _run_in_worker(plan: TrajectoryPlan, folder: Path | None) -> Trajectory:
-    end_with_parent()
-    return _run(plan, folder)
-
-
-def _run(plan: TrajectoryPlan, folder: Path | None) -> Trajectory:
-    trajectory = plan.run()
-    if folder is not None:
-        save_trajectories([trajectory], file_of(plan, folder))
-    return trajectory
+def _run_some(_: None, plans: Sequence[TrajectoryPlan]) -> list[Trajectory]:
+    return [plan.run() for plan in plans]

@@ -321,7 +321,9 @@ def _record(trajectory: Trajectory, step: TrajectoryStep, structure: Structure, 
         parameters=step.parameters,
         seconds=step.seconds,
         engine=ENGINE,
-        **curves,
+        train_loss=curves["train_loss"],
+        val_loss=curves["val_loss"],
+        val=curves["val"],
     )
 
 

@@ -1,0 +1,110 @@
+"""Structures of a folder, each parsed when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from nnstruct.structure import Structure
+from nnstruct.structure.interchange import from_arrow
+
+
+class StoredStructures(Mapping[str, Structure]):
+    """Structures by fingerprint, in the order of the rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With the columns of :func:`nnstruct.structure.interchange.arrow_schema`, a row a fingerprint.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._rows = {name: row for row, name in enumerate(table.column("fingerprint").to_pylist())}
+        self._parsed: dict[str, Structure] = {}
+
+    def __getitem__(self, name: str) -> Structure:
+        if name not in self._parsed:
+            self._parse([name])
+        return self._parsed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def of(self, names: Iterable[str]) -> list[Structure]:
+        """Several at once, which is quicker than one by one.
+
+        Parameters
+        ----------
+        names : iterable of str
+
+        Returns
+        -------
+        list of Structure
+        """
+        wanted = list(names)
+        self._parse([name for name in wanted if name not in self._parsed])
+        return [self._parsed[name] for name in wanted]
+
+    def subset(self, names: Iterable[str]) -> StoredStructures:
+        """Some of them, in a given order; what is parsed of one is parsed of the other.
+
+        Parameters
+        ----------
+        names : iterable of str
+
+        Returns
+        -------
+        StoredStructures
+        """
+        part = object.__new__(StoredStructures)
+        part._table, part._parsed = self._table, self._parsed
+        part._rows = {name: self._rows[name] for name in names}
+        return part
+
+    def _parse(self, names: list[str]) -> None:
+        if names:
+            rows = np.array([self._rows[name] for name in names], dtype=np.int64)
+            self._parsed |= zip(names, from_arrow(self._table.take(pa.array(rows))), strict=True)
+
+
+def structures_of(structures: Mapping[str, Structure], names: Iterable[str]) -> list[Structure]:
+    """Structures of some fingerprints, parsed at once where they are stored.
+
+    Parameters
+    ----------
+    structures : mapping of str to Structure
+    names : iterable of str
+
+    Returns
+    -------
+    list of Structure
+    """
+    if isinstance(structures, StoredStructures):
+        return structures.of(names)
+    return [structures[name] for name in names]
+
+
+def some_structures(structures: Mapping[str, Structure], names: Iterable[str]) -> Mapping[str, Structure]:
+    """The mapping of some fingerprints only, in their order.
+
+    Parameters
+    ----------
+    structures : mapping of str to Structure
+    names : iterable of str
+
+    Returns
+    -------
+    mapping of str to Structure
+    """
+    if isinstance(structures, StoredStructures):
+        return structures.subset(names)
+    return {name: structures[name] for name in names}
