@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import NnstructError
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from nnstruct.tasks import load_task
 
 __version__ = "0.2.0"
+
+# What tqdm and rich say in a notebook without ipywidgets: no user of nnstruct needs these bars.
+warnings.filterwarnings("ignore", message="IProgress not found")
+warnings.filterwarnings("ignore", message='install "ipywidgets" for Jupyter support')
 
 _SUBPACKAGES = (
     "benchmark",
