@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nnstruct.modules.multiply_adds import count_multiply_adds
 from nnstruct.modules.parameters import initial_parameters, parameter_shapes
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ _LAZY = {
 }
 
 __all__ = [
-    "CNN", "CleanRNN", "FaithfulRNN", "MaskedMLP", "ProgramModule", "build_module", "initial_parameters",
-    "module_from_network", "parameter_shapes", "program_module",
+    "CNN", "CleanRNN", "FaithfulRNN", "MaskedMLP", "ProgramModule", "build_module",
+    "count_multiply_adds", "initial_parameters", "module_from_network", "parameter_shapes", "program_module",
 ]  # fmt: skip
 
 

@@ -76,6 +76,25 @@ class Beliefs:
             self._told_means = self.moments(self._told)[0] if self._told else np.zeros(0)
         return self._told, self._told_means
 
+    def scaled(self, score: float) -> float:
+        """A score, turned so that it is to be high, on the scale in which candidates are compared.
+
+        Parameters
+        ----------
+        score : float
+
+        Returns
+        -------
+        float
+            Read off the structures told where that scale is the guide's own; beyond them, that of the last.
+        """
+        if not isinstance(self.guide, JointGuide) or not self._told:
+            return score
+        told, means = self.told()
+        predicted = self.sign * predict(self.guide, told)[0]
+        order = np.argsort(predicted, kind="stable")
+        return float(np.interp(score, predicted[order], np.sort(means)))
+
     def of(
         self, candidates: Sequence[Structure], pending: Sequence[Structure] = (), *, most_told: int
     ) -> Belief:

@@ -14,6 +14,8 @@ from nnstruct.search.final import Final, Train, finalists_table
 from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
 from nnstruct.search.history import history_table
 from nnstruct.search.ledger import PENDING, TOLD, Ledger, scored
+from nnstruct.search.objectives import Objectives
+from nnstruct.search.pareto import crowded_order, front_numbers, hypervolume
 from nnstruct.search.refits import Refits
 from nnstruct.search.spaces import SearchSpace
 from nnstruct.structure import Structure
@@ -22,15 +24,14 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-DIRECTIONS = {"maximize": 1.0, "minimize": -1.0}
-
 
 class Hindsight(ABC):
     """The half of a :class:`~nnstruct.search.Search` that looks back."""
 
     guide: Guide | None
-    direction: str
     _space: SearchSpace
+    _objectives: Objectives
+    reference: Sequence[float] | None
     _refits: Refits
     _belief: tuple[int, dict[str, float]] | None
 
@@ -47,14 +48,21 @@ class Hindsight(ABC):
         or before there are enough scores), ``retrained`` (the mean of the finalists' scores on data that
         the search did not see; see :meth:`finish`), ``prediction`` and ``std`` (the guide's, when the
         structure was asked; else NaN), ``operator`` (``prior``, ``told``, or operators joined by ``+``),
-        ``generation``, ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed).
+        ``generation``, ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed); with
+        several objectives, then those that are known of a structure, by their names. ``attrs`` names
+        all objectives and their directions.
         """
         ledger = self._open()
         try:
             believed = self._believed()
         except InvalidInputError:  # a guide whose predictions are none: the scores are to be had all the same
             believed = {}
-        return history_table(ledger.entries, believed, ledger.retrained)
+        return history_table(ledger.entries, believed, ledger.retrained, self._objectives)
+
+    @property
+    def _sign(self) -> float:
+        self._open()
+        return float(self._objectives.signs[self._objectives.told])
 
     @property
     def num_scored(self) -> int:
@@ -72,7 +80,7 @@ class Hindsight(ABC):
         _, scores = scored(e for e in self._open().entries if e.inside(self._space))
         if not len(scores):
             raise NotFittedError("There is no best score before a finite one was told.")
-        return float(DIRECTIONS[self.direction] * (DIRECTIONS[self.direction] * scores).max())
+        return float(self._sign * (self._sign * scores).max())
 
     @property
     def best(self) -> Structure:
@@ -82,6 +90,68 @@ class Hindsight(ABC):
         equals.
         """
         return self._ranked()[0][0]
+
+    @property
+    def front(self) -> list[Structure]:
+        """The structures inside the space that no other one told is believed to dominate, best score first.
+
+        With one objective that is :attr:`best` alone.
+        """
+        structures, _, points = self._believed_points()
+        if not structures:
+            raise NotFittedError("There is no front before a finite score was told.")
+        places = np.flatnonzero(front_numbers(points) == 0)
+        return [structures[i] for i in places[np.argsort(-points[places, 0], kind="stable")]]
+
+    @property
+    def pareto(self) -> pd.DataFrame:
+        """The Pareto front as a table: one row a structure of :attr:`front`.
+
+        Columns: ``fingerprint``; one for each objective by its name, that of the score being the mean of
+        what was told; ``believed`` (the guide's; NaN without one); ``units`` and ``operator``.
+        """
+        import pandas as pd
+
+        front, believed = self.front, self._believed()
+        structures, scores = scored(self._open().entries)
+        claimed = dict(zip((s.fingerprint for s in structures), scores.tolist(), strict=True))
+        made_by = {e.fingerprint: e.operator for e in reversed(self._open().entries)}
+        rows = []
+        for structure in front:
+            key = structure.fingerprint
+            values = self._objectives.values(structure, claimed[key])
+            row = {"fingerprint": key, **dict(zip(self._objectives.names, values.tolist(), strict=True))}
+            rows.append(
+                row
+                | {"believed": believed.get(key, np.nan), "units": structure.num_units}
+                | {"operator": made_by[key]}
+            )
+        return pd.DataFrame(rows)
+
+    def hypervolume(self, reference: Sequence[float] | None = None) -> float:
+        """Volume between a reference and the structures of :attr:`front`, by the means of their scores.
+
+        Parameters
+        ----------
+        reference : sequence of float, optional
+            One for each objective, in its units; by default that of the search.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no reference, or it is not one number for each objective.
+        """
+        self._open()
+        corner = self._objectives.reference_point(self.reference if reference is None else reference)
+        if corner is None:
+            raise InvalidInputError("reference", f"be {len(self._objectives)} finite numbers", None)
+        entries = [e for e in self._open().entries if e.inside(self._space)]
+        structures, scores = scored(entries)
+        return hypervolume(self._objectives.points(structures, self._sign * scores), corner)
 
     @property
     def best_score(self) -> float:
@@ -106,7 +176,8 @@ class Hindsight(ABC):
         """Train the finalists again, several times each, and say which one won.
 
         The best of many noisy scores is high by luck. So the ``top`` structures of :attr:`best`'s order
-        are trained with new seeds; the winner is the one with the best mean of the scores to choose by,
+        are trained with new seeds, or with several objectives those of the front with the most room around
+        them; the winner is the one with the best mean of the scores to choose by,
         and what is reported of it are scores on data that neither the search nor that choice has seen.
 
         Parameters
@@ -148,26 +219,38 @@ class Hindsight(ABC):
         """
         top, seeds = check_integer(top, "top"), check_integer(seeds, "seeds")
         ledger = self._open()
-        structures, claimed = self._ranked()
+        structures, claimed = self._finalists(top)
         believed = self._believed()
-        final = finalists_table(
-            structures[:top], claimed[:top], believed, train, seeds, DIRECTIONS[self.direction]
-        )
+        final = finalists_table(structures[:top], claimed[:top], believed, train, seeds, self._sign)
         ledger.keep_retrained(final.retrained())
         return final
 
-    def _ranked(self) -> tuple[list[Structure], list[float]]:
-        """Structures inside the space and the means of their scores, the best believed first."""
+    def _finalists(self, top: int) -> tuple[list[Structure], list[float]]:
+        """The best of one objective; of several, those of the front with the most room around them."""
+        if len(self._objectives) == 1:
+            return self._ranked()
+        structures, scores, points = self._believed_points()
+        if not structures:
+            raise NotFittedError("There is no front before a finite score was told.")
+        chosen = crowded_order(points)[:top]
+        order = chosen[np.argsort(-points[chosen, 0], kind="stable")]
+        return [structures[i] for i in order], [scores[i] for i in order]
+
+    def _believed_points(self) -> tuple[list[Structure], list[float], np.ndarray]:
+        """Structures inside the space, the means of their scores, and objectives as they are believed."""
         entries = [e for e in self._open().entries if e.inside(self._space)]
         structures, scores = scored(entries)
+        believed = self._believed()
+        means = [believed.get(s.fingerprint, score) for s, score in zip(structures, scores, strict=True)]
+        return structures, scores.tolist(), self._objectives.points(structures, self._sign * np.array(means))
+
+    def _ranked(self) -> tuple[list[Structure], list[float]]:
+        """Structures inside the space and the means of their scores, the best believed first."""
+        structures, scores, points = self._believed_points()
         if not structures:
             raise NotFittedError("There is no best structure before a finite score was told.")
-        sign, believed = DIRECTIONS[self.direction], self._believed()
-        ranks = sign * np.array(
-            [believed.get(s.fingerprint, score) for s, score in zip(structures, scores, strict=True)]
-        )
-        order = np.argsort(-ranks, kind="stable")
-        return [structures[i] for i in order], scores[order].tolist()
+        order = np.argsort(-points[:, 0], kind="stable")
+        return [structures[i] for i in order], [scores[i] for i in order]
 
     def _believed(self) -> dict[str, float]:
         """What a guide that knows all scores predicts of each structure told, by fingerprint."""

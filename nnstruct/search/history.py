@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.search.ledger import Entry
+from nnstruct.search.objectives import Objectives
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def history_table(
-    entries: Sequence[Entry], believed: Mapping[str, float], retrained: Mapping[str, float]
+    entries: Sequence[Entry],
+    believed: Mapping[str, float],
+    retrained: Mapping[str, float],
+    objectives: Objectives,
 ) -> pd.DataFrame:
     """The columns of :attr:`nnstruct.search.Search.history`, one row an entry.
 
@@ -23,6 +27,7 @@ def history_table(
     entries : sequence of Entry
     believed, retrained : mapping of str to float
         By fingerprint.
+    objectives : Objectives
 
     Returns
     -------
@@ -44,4 +49,11 @@ def history_table(
         "edges": ([e.structure.forward_edges.shape[1] for e in entries], "int64"),
         "state": ([e.state for e in entries], "str"),
     }
-    return pd.DataFrame({name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()})
+    known = [objectives.values(e.structure, np.nan) for e in entries]
+    for place in objectives.others.tolist():
+        if objectives.names[place] not in columns:
+            columns[objectives.names[place]] = ([float(row[place]) for row in known], "float64")
+    table = pd.DataFrame({name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()})
+    names = ["score" if place == objectives.told else name for place, name in enumerate(objectives.names)]
+    table.attrs = {"objectives": names, "directions": list(objectives.directions)}
+    return table

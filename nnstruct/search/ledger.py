@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
+from nnstruct.search.study import open_study, quiet
+from nnstruct.search.traits import Traits
 from nnstruct.search.writer import StudyWriter
 from nnstruct.structure import Structure
 
@@ -22,6 +23,7 @@ PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
 TOLD = "told"
 _FORMAT = 1
 _SETTINGS, _BATCH, _RETRAINED = "nnstruct_settings", "nnstruct_batch", "nnstruct_retrained"
+_TRAITS = "nnstruct_traits"
 
 
 @dataclass(frozen=True)
@@ -141,26 +143,36 @@ class Ledger:
     ----------
     storage : str, optuna storage or None
     study_name : str
-    direction : {"maximize", "minimize"}
+    objectives : Objectives
     settings : mapping
         JSON values that a study can be continued with only if they are the same.
     load_if_exists : bool
+    traits : callable
+        Called without arguments where the study is new: what trials have as parameters.
     """
 
     def __init__(
         self,
         storage: Any,
         study_name: str,
-        direction: str,
+        objectives: Objectives,
         settings: Mapping[str, Any],
         load_if_exists: bool,
+        traits: Callable[[], Traits],
     ) -> None:
-        self.study = _open_study(storage, study_name, direction, load_if_exists)
+        self.objectives = objectives
+        self.study = open_study(storage, study_name, objectives.directions, load_if_exists)
         self._writer = StudyWriter(storage, study_name)
         self.entries: list[Entry] = []
         self.generation = 0
         self.fit: Fit | None = None
-        self._check_settings({"format": _FORMAT, "direction": direction, **settings})
+        several = len(objectives) > 1
+        told = {"format": _FORMAT, "direction": objectives.directions[objectives.told], **settings}
+        told["objectives"] = list(objectives.names) if several else None
+        told["directions"] = list(objectives.directions) if several else None
+        self._check_settings(told, traits)
+        kept = self.study.user_attrs.get(_TRAITS)
+        self._traits = None if kept is None else Traits.from_json(kept)
         self.refresh()
 
     def take(self) -> None:
@@ -212,7 +224,7 @@ class Ledger:
         from optuna.trial import TrialState
 
         if np.isfinite(score):
-            self.study.tell(entry.number, score)
+            self.study.tell(entry.number, self.objectives.values(entry.structure, score).tolist())
             told = replace(entry, state=COMPLETE, score=float(score))
         else:
             self.study.tell(entry.number, state=TrialState.FAIL)
@@ -230,11 +242,13 @@ class Ledger:
         """
         from optuna.trial import TrialState, create_trial
 
-        attributes = Entry(-1, structure, TOLD, (), self.generation).attributes()
+        entry = Entry(-1, structure, TOLD, (), self.generation)
+        known = {"user_attrs": entry.attributes(), **self._parameters(structure, TOLD)}
         if np.isfinite(score):
-            self.study.add_trial(create_trial(value=float(score), user_attrs=attributes))
+            values = self.objectives.values(structure, score).tolist()
+            self.study.add_trial(create_trial(values=values, **known))
         else:
-            self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
+            self.study.add_trial(create_trial(state=TrialState.FAIL, **known))
 
     @property
     def retrained(self) -> dict[str, float]:
@@ -251,13 +265,22 @@ class Ledger:
         """
         self.study.set_user_attr(_RETRAINED, {**self.retrained, **scores})
 
-    def _check_settings(self, settings: dict[str, Any]) -> None:
+    def _parameters(self, structure: Structure, operator: str) -> dict[str, Any]:
+        if self._traits is None:  # a study of an earlier release
+            return {}
+        chosen = self._traits.parameters(structure, operator)
+        return {"params": chosen, "distributions": self._traits.distributions()}
+
+    def _check_settings(self, settings: dict[str, Any], traits: Callable[[], Traits]) -> None:
         stored = self.study.user_attrs.get(_SETTINGS)
         if stored is None:
             if len(self.study.get_trials(deepcopy=False)):
                 raise InvalidInputError(
                     "study_name", "name a study made by a Search, or a new one", self.study.study_name
                 )
+            self.study.set_user_attr(_TRAITS, traits().to_json())
+            with quiet():
+                self.study.set_metric_names(list(self.objectives.names))
             self.study.set_user_attr(_SETTINGS, settings)
             return
         for name, value in settings.items():
@@ -273,7 +296,9 @@ class Ledger:
         from optuna.trial import TrialState, create_trial
 
         for attributes in candidates:
-            self.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=dict(attributes)))
+            structure = structure_from_json(attributes["structure"])
+            known = self._parameters(structure, attributes["operator"])
+            self.study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=dict(attributes), **known))
 
     def refresh(self) -> None:
         """Read trials that are not entries yet, and complete a batch that was cut short."""
@@ -295,7 +320,7 @@ class Ledger:
                 self.fit = Fit.from_json(batch["fit"])
         known = {entry.number for entry in self.entries}
         fresh = [trial for trial in trials if trial.number not in known and "structure" in trial.user_attrs]
-        self.entries += [_entry_of(trial) for trial in fresh]
+        self.entries += [_entry_of(trial, self.objectives.told) for trial in fresh]
 
 
 def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
@@ -319,7 +344,7 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
     return [structure for structure, _ in measured.values()], means
 
 
-def _entry_of(trial: optuna.trial.FrozenTrial) -> Entry:
+def _entry_of(trial: optuna.trial.FrozenTrial, told: int) -> Entry:
     attributes = trial.user_attrs
     structure = structure_from_json(attributes["structure"])
     if structure.fingerprint != attributes["fingerprint"]:
@@ -334,45 +359,7 @@ def _entry_of(trial: optuna.trial.FrozenTrial) -> Entry:
         tuple(attributes["parents"]),
         attributes["generation"],
         state,
-        trial.value if state == COMPLETE else None,
+        trial.values[told] if state == COMPLETE else None,
         attributes.get("prediction"),
         attributes.get("std"),
     )
-
-
-def _open_study(storage: Any, study_name: str, direction: str, load_if_exists: bool) -> optuna.Study:
-    import optuna
-    from optuna.study import StudyDirection
-
-    if isinstance(storage, str):
-        if "://" not in storage:
-            raise InvalidInputError(
-                "storage", "be a database URL", storage, f"For a file write 'sqlite:///{storage}'."
-            )
-        if storage.startswith("sqlite:///"):
-            Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    with _quiet():
-        try:
-            return optuna.create_study(
-                storage=storage,
-                study_name=study_name,
-                direction=StudyDirection[direction.upper()],
-                load_if_exists=load_if_exists,
-                sampler=optuna.samplers.RandomSampler(),
-            )
-        except optuna.exceptions.DuplicatedStudyError as error:
-            raise InvalidInputError(
-                "study_name", "be new in this storage", study_name, "Or pass load_if_exists=True to continue."
-            ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

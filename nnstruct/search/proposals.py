@@ -11,8 +11,11 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.search.belief import Beliefs
 from nnstruct.search.breeding import Candidate, breed
-from nnstruct.search.choice import choose, promise
+from nnstruct.search.choice import Belief, choose, promise
+from nnstruct.search.gain import choose_by_gain, worst_corner
 from nnstruct.search.ledger import PENDING, Entry, scored
+from nnstruct.search.objectives import Objectives
+from nnstruct.search.pareto import crowded_order
 from nnstruct.search.selection import Selection, survivors
 from nnstruct.search.spaces import SearchSpace
 from nnstruct.structure import Structure
@@ -30,14 +33,16 @@ class Strategy:
 
     Parameters
     ----------
-    sign : float
-        1 where scores are to be high, -1 where they are to be low.
+    objectives : Objectives
+    reference : float64 [k], optional
+        As :meth:`~nnstruct.search.objectives.Objectives.reference_point` gives it.
     others
         As in :class:`~nnstruct.search.Search`.
     """
 
     space: SearchSpace
-    sign: float
+    objectives: Objectives
+    reference: np.ndarray | None
     population: int
     initial: int
     offspring: int
@@ -50,6 +55,36 @@ class Strategy:
     acquisition: str
     exploration: float
     random_share: float
+
+    @property
+    def sign(self) -> float:
+        """1 where scores are to be high, -1 where they are to be low."""
+        return float(self.objectives.signs[self.objectives.told])
+
+    @property
+    def several(self) -> bool:
+        """Whether there are objectives beside the score."""
+        return len(self.objectives) > 1
+
+    def merit(self, structures: Sequence[Structure], scores: np.ndarray) -> np.ndarray:
+        """What parents are chosen by, the higher the better.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        scores : float [n]
+            Turned so that they are to be high.
+
+        Returns
+        -------
+        float64 [n]
+            The scores themselves; with several objectives the place from behind in NSGA-II's crowded order.
+        """
+        if not self.several or not structures:
+            return np.asarray(scores, dtype=np.float64)
+        found = np.empty(len(structures))
+        found[crowded_order(self.objectives.points(structures, scores))] = -np.arange(len(structures))
+        return found
 
 
 def propose(
@@ -173,17 +208,40 @@ class _Pools:
         pending = [e.structure for e in self.inside if e.state == PENDING]
         belief = self.beliefs.of([c.structure for c in pool], pending, most_told=_INCUMBENTS)
         strategy = self.strategy
-        places = choose(strategy.acquisition, belief, count, strategy.exploration, self.rng)
+        if strategy.several:
+            places = self._by_gain(pool, pending, belief, count)
+        else:
+            places = choose(strategy.acquisition, belief, count, strategy.exploration, self.rng)
         taken = set(places)
         # Those that are not asked may come up again.
         self.known -= {c.structure.fingerprint for i, c in enumerate(pool) if i not in taken}
         return [pool[place] for place in places]
 
+    def _by_gain(
+        self, pool: Sequence[Candidate], pending: Sequence[Structure], belief: Belief, count: int
+    ) -> list[int]:
+        """The places of candidates that promise the largest hypervolume, what is awaited counted in."""
+        assert self.beliefs is not None
+        strategy, objectives = self.strategy, self.strategy.objectives
+        told, means = self.beliefs.told()
+        there = objectives.points(told, means)
+        if pending:
+            there = np.vstack([there, objectives.points(pending, self.beliefs.moments(pending)[0])])
+        known = objectives.known([candidate.structure for candidate in pool])
+        if not len(there):
+            there = np.column_stack([belief.mean[: len(pool)], known])
+        reference = worst_corner(there)
+        if strategy.reference is not None:
+            floor = self.beliefs.scaled(strategy.reference[0])
+            reference = np.concatenate([[floor], strategy.reference[1:]])
+        return choose_by_gain(belief, known, there, count, reference)
+
     def _told_parents(self) -> tuple[list[Structure], np.ndarray]:
         strategy = self.strategy
         parents, scores = scored(self.inside)
-        kept = survivors(strategy.sign * scores, strategy.population, strategy.removal)
-        parents, scores = [parents[index] for index in kept], strategy.sign * scores[kept]
+        scores = strategy.merit(parents, strategy.sign * scores)
+        kept = survivors(scores, strategy.population, strategy.removal)
+        parents, scores = [parents[index] for index in kept], scores[kept]
         if not parents:  # nothing is told yet: whatever is known will do
             parents = self._any_parents()
             scores = np.zeros(len(parents))
@@ -220,7 +278,7 @@ class _Pools:
         assert self.beliefs is not None
         strategy = self.strategy
         told, belief = self.beliefs.told()
-        order = np.argsort(-belief, kind="stable")[: strategy.elite]
+        order = np.argsort(-strategy.merit(told, belief), kind="stable")[: strategy.elite]
         parents, ranks = [told[i] for i in order], belief[order]
         if not parents:
             parents = self._any_parents()
@@ -232,9 +290,10 @@ class _Pools:
         lineage = {candidate.structure.fingerprint: candidate for candidate in pool}
         ranked = self._promise(pool, best)
         for _ in range(strategy.inner_generations):
-            kept = np.argsort(-ranked, kind="stable")[: strategy.elite]
-            mates = parents + [pool[i].structure for i in kept]
-            scores = np.concatenate([ranks, ranked[kept]])
+            structures = [candidate.structure for candidate in pool]
+            kept = np.argsort(-strategy.merit(structures, ranked), kind="stable")[: strategy.elite]
+            mates = parents + [structures[i] for i in kept]
+            scores = strategy.merit(mates, np.concatenate([ranks, ranked[kept]]))
             bred = [_of_told(child, lineage) for child in self._offspring(mates, scores, share)]
             if not bred:
                 break
@@ -262,7 +321,8 @@ class _Pools:
         if not pool:
             return np.zeros(0)
         mean, std = self.beliefs.moments([c.structure for c in pool])
-        return promise(self.strategy.acquisition, mean, std, best, self.strategy.exploration)
+        acquisition = "ucb" if self.strategy.several else self.strategy.acquisition
+        return promise(acquisition, mean, std, best, self.strategy.exploration)
 
 
 def _of_told(child: Candidate, lineage: Mapping[str, Candidate]) -> Candidate:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
-from nnstruct.random import check_seed, generator
-from nnstruct.search.choice import check_acquisition
+from nnstruct.random import generator
 from nnstruct.search.guide import Guide
-from nnstruct.search.hindsight import DIRECTIONS, Hindsight
+from nnstruct.search.hindsight import Hindsight
 from nnstruct.search.ledger import PENDING, Fit, Ledger
+from nnstruct.search.objectives import Measure, Objectives, measure
+from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
 from nnstruct.search.refits import Refits
-from nnstruct.search.selection import REMOVALS, Selection, as_selection
-from nnstruct.search.spaces import SearchSpace, as_search_space, family_of, settings_of
+from nnstruct.search.selection import Selection, as_selection
+from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, family_of, settings_of
+from nnstruct.search.traits import Traits
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
-    pass
+    from nnstruct.record import TrainConfig
+    from nnstruct.tasks import Task
 
 
 class Search(Hindsight):
@@ -50,6 +53,10 @@ class Search(Hindsight):
     first, by themselves, so that the sequence is that of a search never interrupted. One process
     at a time may write a study; with SQLite a second one is told so, by name.
 
+    With several objectives, the guide learns the one that is told, and a structure is asked for what it is
+    expected to add to the hypervolume of the front; without a guide parents are chosen as NSGA-II does.
+    :attr:`pareto` is what comes out.
+
     Parameters
     ----------
     space : Space or SearchSpace
@@ -68,6 +75,23 @@ class Search(Hindsight):
     study_name : str, optional
         ``"nnstruct-search"`` by default.
     direction : {"maximize", "minimize"}
+        Of what is told.
+    objectives : sequence of str or callable, optional
+        Such as ``["val", "parameters"]``: a name for what is told, and ``parameters``, ``flops``, ``edges``,
+        ``units``, ``layers``, or own functions from a Structure to a number. Only what is told, by default.
+    directions : sequence or mapping of str, optional
+        Of the objectives, or of some by name; those known of a structure are to be low by default.
+    reference : sequence of float, optional
+        What is worse than this in some objective is of no interest; by default a tenth of the range beyond
+        the worst that was told of each.
+    task : Task, optional
+        Inputs and outputs that ``parameters`` and ``flops`` count.
+    config : TrainConfig, optional
+        Likewise.
+    max_parameters, max_flops : int, optional
+        Structures with more are never asked.
+    constraints : sequence of callable
+        Functions from a Structure to a number that must not be above 0.
     population : int
         Structures that may become parents, without a guide.
     initial : int, optional
@@ -117,6 +141,14 @@ class Search(Hindsight):
         storage: Any = None,
         study_name: str | None = None,
         direction: str = "maximize",
+        objectives: Sequence[str | Measure] | None = None,
+        directions: Sequence[str] | Mapping[str, str] | None = None,
+        reference: Sequence[float] | None = None,
+        task: Task | None = None,
+        config: TrainConfig | None = None,
+        max_parameters: int | None = None,
+        max_flops: int | None = None,
+        constraints: Sequence[Measure] = (),
         population: int = 32,
         initial: int | None = None,
         offspring: int = 20,
@@ -138,6 +170,14 @@ class Search(Hindsight):
         self.storage = storage
         self.study_name = study_name
         self.direction = direction
+        self.objectives = objectives
+        self.directions = directions
+        self.reference = reference
+        self.task = task
+        self.config = config
+        self.max_parameters = max_parameters
+        self.max_flops = max_flops
+        self.constraints = constraints
         self.population = population
         self.initial = initial
         self.offspring = offspring
@@ -273,34 +313,34 @@ class Search(Hindsight):
 
     def _open(self) -> Ledger:
         if self._ledger is None:
-            self._validate()
-            self._space = as_search_space(self.space)
+            check_options(self)
+            self._space, self._objectives = self._limited(), self._wanted()
             settings = {"seed": int(self.seed), "space": dict(settings_of(self._space))}
             name = self.study_name or "nnstruct-search"
-            self._ledger = Ledger(self.storage, name, self.direction, settings, self.load_if_exists)
+            self._ledger = Ledger(
+                self.storage, name, self._objectives, settings, self.load_if_exists,
+                lambda: Traits.of_space(self._space, generator(self.seed, "search", "traits")),
+            )  # fmt: skip
         return self._ledger
 
-    def _validate(self) -> None:
-        as_search_space(self.space)
-        check_seed(self.seed)
-        if self.guide is not None and (not isinstance(self.guide, Guide) or isinstance(self.guide, type)):
-            raise InvalidInputError("guide", "have fit and predict, as every Predictor has", self.guide)
-        if self.direction not in DIRECTIONS:
-            raise InvalidInputError("direction", f"be one of {', '.join(DIRECTIONS)}", self.direction)
-        if self.removal not in REMOVALS:
-            raise InvalidInputError("removal", f"be one of {', '.join(REMOVALS)}", self.removal)
-        least_values = {"population": 2, "offspring": 1, "inner_generations": 1, "elite": 1, "refit_every": 1}
-        for name, least in least_values.items():
-            check_integer(getattr(self, name), name, low=least, rule=f"be an integer, at least {least}")
-        if self.initial is not None:
-            check_integer(self.initial, "initial")
-        for name in ("crossover_rate", "mutation_rate", "random_share"):
-            check_number(getattr(self, name), name, low=0, high=1)
-        if self.mutation_rate == 1:
-            raise InvalidInputError("mutation_rate", "be below 1 (mutation would never end)", 1)
-        check_number(self.exploration, "exploration", low=0, rule="be a finite number, not negative")
-        as_selection(self.selection)
-        check_acquisition(self.acquisition)
+    def _wanted(self) -> Objectives:
+        return Objectives(
+            self.objectives,
+            self.directions,
+            told_direction=self.direction,
+            task=self.task,
+            config=self.config,
+        )
+
+    def _limited(self) -> SearchSpace:
+        space = as_search_space(self.space)
+        most = {"parameters": self.max_parameters, "flops": self.max_flops}
+        limits = [
+            (measure(name, self.task, self.config), limit)
+            for name, limit in most.items()
+            if limit is not None
+        ]
+        return LimitedSpace(space, limits, self.constraints) if limits or self.constraints else space
 
     def _checked(
         self, structures: Sequence[Structure | Network], scores: Any
@@ -314,12 +354,14 @@ class Search(Hindsight):
         for structure in checked:
             if family is not None and structure.family != family:
                 raise InvalidInputError("structures", f"be of the family {family!r}", structure.family)
+        self._objectives.known(checked)
         return checked, values
 
     def _strategy(self) -> Strategy:
         return Strategy(
             space=self._space,
-            sign=DIRECTIONS[self.direction],
+            objectives=self._objectives,
+            reference=self._objectives.reference_point(self.reference),
             population=self.population,
             initial=self.population if self.initial is None else self.initial,
             offspring=self.offspring,

@@ -92,6 +92,7 @@ class TableSpace:
         self._near: dict[int, list[int]] = {}
         self._columns: np.ndarray | None = None
         self._of_attribute: dict[str, tuple[Any, ...]] = {}
+        self._given, self._counts_of = structures, dict[str, set[tuple[Any, ...]]]()
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -203,8 +204,9 @@ class TableSpace:
         for name, values in structure.attributes.items():
             for unit, present in enumerate(values):
                 for value in self._values(name):
-                    if value != present:
-                        changed = {**structure.attributes, name: (*values[:unit], value, *values[unit + 1 :])}
+                    edited = (*values[:unit], value, *values[unit + 1 :])
+                    if value != present and _counted(edited) in self._counts(name):
+                        changed = {**structure.attributes, name: edited}
                         other = Structure(
                             structure.edge_index,
                             structure.num_units,
@@ -227,6 +229,14 @@ class TableSpace:
             self._of_attribute[name] = tuple(sorted(seen - {"input", "output"}, key=repr))
         return self._of_attribute[name]
 
+    def _counts(self, name: str) -> set[tuple[Any, ...]]:
+        """How often each value of an attribute comes up, for all structures: what else can be no row."""
+        if name not in self._counts_of:
+            self._counts_of[name] = {
+                _counted(s.attributes[name]) for s in self._given if name in s.attributes
+            }
+        return self._counts_of[name]
+
     def _similar(self, place: int) -> list[int]:
         if self._columns is None:
             self._columns = _measures(self.structures)
@@ -234,6 +244,10 @@ class TableSpace:
         distance[place] = np.inf
         order = np.argsort(distance, kind="stable")[: min(_NEAREST, len(distance) - 1)]
         return [int(other) for other in order]
+
+
+def _counted(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(values, key=repr))
 
 
 def _measures(structures: Sequence[Structure]) -> np.ndarray:
