@@ -28,6 +28,7 @@ from nnstruct.predictors.report import Evaluation
 from nnstruct.predictors.results import long_table
 from nnstruct.predictors.runs import LabelledRows, all_predictions, named_predictors, with_training
 from nnstruct.predictors.scoring import ScoringRule, ceiling_rows, curve_rows, fold_rows
+from nnstruct.predictors.split_files import read_splits
 from nnstruct.random import check_seed
 from nnstruct.structure.twins import twin_families, twin_groups
 
@@ -43,6 +44,7 @@ def evaluate(
     train_sizes: Sequence[int | float] | None = None,
     protocol: str | Sequence[str] = UNSEEN,
     draws: int = 10,
+    splits: Any = None,
     test: GivenLabels | None = None,
     groups: Any = None,
     k: int = TOP_K,
@@ -99,6 +101,10 @@ def evaluate(
     protocol : {"unseen", "no-twins", "all-rows"} or several of them
         In cross-validation ``unseen`` or ``no-twins``, where twins share a fold as copies do.
     draws : int
+    splits : pandas.DataFrame or path, optional
+        Splits of your own in place of folds or draws: a table with the columns ``split``, ``fingerprint`` and
+        ``part`` (``train`` or ``test``), as :meth:`Evaluation.splits` gives them. Scores are means over the
+        splits.
     test : Benchmark, optional
         What is scored in place of folds.
     groups : array-like [n], optional
@@ -163,8 +169,10 @@ def evaluate(
     protocols = check_protocols(protocol)
     if groups is not None and NO_TWINS not in protocols:
         raise InvalidInputError("groups", f"be given with the protocol {NO_TWINS!r} only", protocol)
+    if splits is not None and train_sizes is not None:
+        raise InvalidInputError("train_sizes", "be left out where splits are given", train_sizes)
     if test is not None:
-        for field, value in (("train_sizes", train_sizes), ("groups", groups)):
+        for field, value in (("train_sizes", train_sizes), ("splits", splits), ("groups", groups)):
             if value is not None:
                 raise InvalidInputError(field, "be left out where test is given", value)
         name = name or f"{_name(bench)} to {_name(test)}"
@@ -178,22 +186,27 @@ def evaluate(
         bench, given, folds, repeats = test, given.part(split.outside), 1, 1
         rows = fold_rows(named, predictions, given, protocols[0], scoring)
         predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
-    elif train_sizes is None:
-        splits = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)
-        predictions = all_predictions(named, given, splits, "Cross-validation", progress)
+    elif train_sizes is None and splits is None:
+        dealt = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)
+        predictions = all_predictions(named, given, dealt, "Cross-validation", progress)
         rows = fold_rows(named, predictions, given, protocols[0], scoring)
         predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
     else:
-        sizes = check_train_sizes(train_sizes, len(given.y), protocols)
-        splits = drawn_splits(given.fingerprints, sizes, draws, seed, everything=ALL_ROWS in protocols)
-        predictions = all_predictions(named, given, splits, "Learning curve", progress)
-        predictions = with_training(predictions, splits, twins)
+        if splits is None:
+            sizes = check_train_sizes(train_sizes, len(given.y), protocols)
+            everything = ALL_ROWS in protocols
+            dealt = drawn_splits(given.fingerprints, sizes, draws, seed, everything=everything)
+        else:
+            dealt = read_splits(splits, given.fingerprints)
+            sizes, draws = [dealt[0].part], len(dealt)
+        predictions = all_predictions(named, given, dealt, "Learning curve", progress)
+        predictions = with_training(predictions, dealt, twins)
         rows = curve_rows(named, predictions, sizes, protocols, scoring)
         predictions = predictions.rename(columns={"part": "train_size"})
     rows += ceiling_rows(rows, bench)
     about = _about(bench, given, name, scoring) | {
-        "folds": int(folds) if train_sizes is None else 0,
-        "repeats": int(repeats if train_sizes is None else draws),
+        "folds": int(folds) if train_sizes is None and splits is None else 0,
+        "repeats": int(repeats if train_sizes is None and splits is None else draws),
     }
     predictions = predictions.drop(columns=["position", "seconds"])
     return Evaluation.from_results(long_table(rows, about), predictions)

@@ -236,6 +236,98 @@ class Evaluation:
         check_choice(metric, "metric", METRICS)
         return (draw_curves if self._is_curve else draw_scores)(self.table, metric, self.confidence, ax)
 
+    def compare(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        metric: str = "kendall",
+        method: str = "corrected-t",
+        confidence: float | None = None,
+        permutations: int = 1000,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Whether predictors differ, by what they said of the same structures.
+
+        ``corrected-t`` compares the metric fit by fit, with the variance corrected for training sets that
+        overlap (Nadeau and Bengio, 2003). ``permutation`` lets the predictions of each structure change
+        sides at random, in all fits at once. P-values of several comparisons are raised by Holm's
+        method (1979).
+
+        Parameters
+        ----------
+        a, b : str, optional
+            Labels of predictors. With one, it is compared with every other; with none, all pairs are.
+        metric : {"kendall", "spearman", "r2", "mae", "rmse"}
+            The mean over fits.
+        method : {"corrected-t", "permutation"}
+        confidence : float, optional
+            That of the evaluation by default.
+        permutations : int
+        seed : int
+            Of the permutations.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a pair (and training size): ``a``, ``b``, the metric of either, their ``difference`` with
+            its interval ``low`` to ``high`` (NaN by permutations), ``p``, ``p_holm`` over all rows, and
+            ``better``, the predictor that is ahead, empty where that may be chance.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such predictor, or option.
+        InvalidInputError
+            If there are no two predictors, or no predictions were kept.
+        """
+        from nnstruct.predictors.comparison import all_pairs, compare_predictors
+
+        if not len(self.predictions):
+            raise InvalidInputError("predictions", "be kept to compare predictors", 0)
+        names = list(dict.fromkeys(self.predictions["predictor"]))
+        return compare_predictors(
+            self.predictions, all_pairs(names, a, b), metric=metric, method=method,
+            confidence=self.confidence if confidence is None else confidence,
+            permutations=permutations, seed=seed,
+        )  # fmt: skip
+
+    def splits(self, path: str | Path | None = None) -> pd.DataFrame:
+        """Who was learned from and who was scored, for others to use; ``evaluate(splits=...)`` takes it.
+
+        Parameters
+        ----------
+        path : path, optional
+            A ``.csv`` or ``.parquet`` file to write it to.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``split`` (a number), ``fingerprint`` and ``part``, ``train`` or ``test``.
+
+        Raises
+        ------
+        InvalidInputError
+            If no predictions were kept, or the file is to be of another kind.
+        """
+        from nnstruct.files import parquet_bytes, write_atomically
+        from nnstruct.predictors.split_files import splits_of
+
+        if not len(self.predictions):
+            raise InvalidInputError("predictions", "be kept to tell the splits", 0)
+        table = splits_of(self.predictions)
+        if path is not None:
+            import pyarrow as pa
+
+            file = Path(path)
+            if file.suffix not in (".csv", ".parquet"):
+                raise InvalidInputError("path", "end with .csv or .parquet", str(path))
+            as_file = pa.Table.from_pandas(table, preserve_index=False)
+            data = parquet_bytes(as_file) if file.suffix == ".parquet" else table.to_csv(index=False).encode()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, data)
+        return table
+
     @property
     def _is_curve(self) -> bool:
         return isinstance(self.table.index, pd.MultiIndex)
