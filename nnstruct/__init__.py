@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nnstruct.extract import extract_onnx, extract_pt2
     from nnstruct.modules import build_module
     from nnstruct.network import Network
-    from nnstruct.population import train
+    from nnstruct.population.train import train
     from nnstruct.predictors import evaluate, load_predictor, load_pretrained
     from nnstruct.properties import features
     from nnstruct.record import Record, TrainConfig

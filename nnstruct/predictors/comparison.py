@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def compare_predictors(
     check_seed(seed)
     curve = "train_size" in predictions
     given = predictions[~predictions["trained"]] if "trained" in predictions else predictions
-    parts = dict(iter(given.groupby("train_size", sort=True))) if curve else {None: given}
+    parts: dict[Any, Any] = dict(iter(given.groupby("train_size", sort=True))) if curve else {None: given}
     rows = []
     for size, part in parts.items():
         for first, second in pairs:

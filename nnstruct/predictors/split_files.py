@@ -81,14 +81,14 @@ def read_splits(given: Any, fingerprints: Sequence[str]) -> list[TrainTestSplit]
             "splits", f"say {TRAIN!r} or {TEST!r} in the column part", min(map(str, parts))
         )
     found = []
-    for name, rows in table.groupby("split", sort=True):
+    for split, rows in table.groupby("split", sort=True):
         inside, outside = (
             np.array(sorted(p for f in rows["fingerprint"][rows["part"] == part] for p in places[f]))
             for part in (TRAIN, TEST)
         )
         if min(len(inside), len(outside)) < 2 or len(np.intersect1d(inside, outside)):
             rule = "have two structures or more in either part, none in both"
-            raise InvalidInputError(f"split {name}", rule, [len(inside), len(outside)])
+            raise InvalidInputError(f"split {split}", rule, [len(inside), len(outside)])
         found.append((inside.astype(np.int64), outside.astype(np.int64)))
     if not found:
         raise InvalidInputError("splits", "hold at least one split", 0)
