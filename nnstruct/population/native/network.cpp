@@ -69,9 +69,10 @@ void Network::find_blocks() {
         depth += held[u];
         const bool sums = !computes[u] && depth == 0;
         const bool joins = u > 0 && (depth > 0 || (sums && blocks.back().sums));
-        if (!joins) blocks.push_back({u, u, sums, {}});
+        if (!joins) blocks.push_back({u, u, sums, false, {}});
         blocks.back().end = u + 1;
         blocks.back().sums &= sums;
+        blocks.back().mixed |= sum_start[u + 1] > sum_start[u];
     }
     for (const Block& block : blocks) {
         const int size = block.end - block.begin;

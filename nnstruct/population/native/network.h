@@ -60,7 +60,7 @@ struct Outside {
 // Units that need each other's state of the step before: time runs inside, blocks follow each other.
 struct Block {
     int32_t begin, end;
-    bool sums;  // units that only add up others, none of them a state of the step before
+    bool sums, mixed;  // units that only add up others of the same step; some that do so among others
     std::vector<Outside> outside;
 };
 

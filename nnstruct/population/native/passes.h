@@ -93,7 +93,13 @@ INLINE void add_states(Network& n, int u, int t) {
     for (int v = 0; v < V; ++v) state[v] = n.computes[u] ? state[v] + total[v] : total[v];
 }
 
-template <Cell C, int V>
+template <int V>
+void add_block(Network& n, const Block& block, int steps) {
+    for (int t = 1; t <= steps; ++t)
+        for (int u = block.begin; u < block.end; ++u) add_states<V>(n, u, t);
+}
+
+template <Cell C, int V, bool MIXED>
 INLINE void step_unit(Network& n, const float* bias, int u, int t) {
     const Wiring& w = n.wiring;
     Vec* hidden = n.hidden.vectors();
@@ -117,10 +123,20 @@ INLINE void step_unit(Network& n, const float* bias, int u, int t) {
     const size_t before = (size_t)(track.row + t * track.stride) * V, next = before + (size_t)track.stride * V;
     activate<C, V>(sums, hidden + before, hidden + next, n.memory.vectors() + before, n.memory.vectors() + next,
                    n.gates.vectors() + 4 * before);
-    if (n.sum_start[u] == n.sum_start[u + 1]) return;
+    if (!MIXED || n.sum_start[u] == n.sum_start[u + 1]) return;
     if (C == TANH || C == RELU)  // the way back asks for the unit's own value
         for (int v = 0; v < V; ++v) n.memory.vectors()[next + v] = hidden[next + v];
     add_states<V>(n, u, t + 1);
+}
+
+template <Cell C, int V, bool MIXED>
+void step_block(Network& n, const Block& block, const float* bias, int steps) {
+    for (int t = 0; t < steps; ++t)
+        for (int u = block.begin; u < block.end; ++u)
+            if (MIXED && !n.computes[u])
+                add_states<V>(n, u, t + 1);
+            else
+                step_unit<C, V, MIXED>(n, bias, u, t);
 }
 
 // States and class scores of the loaded batch.
@@ -129,12 +145,12 @@ void forward_pass(Network& n, const Weights& weights, int steps) {
     const Wiring& w = n.wiring;
     constexpr int lanes = V * WIDTH;
     for (const Block& block : n.blocks)
-        for (int t = 0; t < steps; ++t)
-            for (int u = block.begin; u < block.end; ++u)
-                if (n.computes[u])
-                    step_unit<C, V>(n, weights.bias, u, t);
-                else
-                    add_states<V>(n, u, t + 1);
+        if (block.sums)
+            add_block<V>(n, block, steps);
+        else if (block.mixed)
+            step_block<C, V, true>(n, block, weights.bias, steps);
+        else
+            step_block<C, V, false>(n, block, weights.bias, steps);
     const float* hidden = (const float*)n.hidden.vectors();
     float* last = (float*)n.last.vectors();
     for (int o = 0; o < w.outputs; ++o) {
@@ -278,7 +294,7 @@ void pull_sums(Network& n, const Block& block, int steps) {
     }
 }
 
-template <Cell C, int V>
+template <Cell C, int V, bool MIXED>
 void pull_block(Network& n, const Block& block, int steps) {
     constexpr int unit_rows = CHANNELS<C> * V;
     const int size = block.end - block.begin;
@@ -302,7 +318,7 @@ void pull_block(Network& n, const Block& block, int steps) {
             pull_edges<V>(n.out, n.later[u], later, h, gradient, edge_sums);
             pull_edges<V>(n.out, n.now[u], now, h, gradient, edge_sums);
             const int local = u - block.begin;
-            if (n.sum_start[u] < n.sum_start[u + 1]) {
+            if (MIXED && n.sum_start[u] < n.sum_start[u + 1]) {
                 Vec* own_carry = carry + (size_t)local * V;
                 for (int v = 0; C == GRU && v < V; ++v) {  // the state of the next step reads the sum too
                     gradient[v] += own_carry[v];
@@ -340,6 +356,8 @@ void backward_pass(Network& n, const Weights& weights, const Weights& gradient, 
     for (size_t b = n.blocks.size(); b-- > 0;)
         if (n.blocks[b].sums)
             pull_sums<V>(n, n.blocks[b], steps);
+        else if (n.blocks[b].mixed)
+            pull_block<C, V, true>(n, n.blocks[b], steps);
         else
-            pull_block<C, V>(n, n.blocks[b], steps);
+            pull_block<C, V, false>(n, n.blocks[b], steps);
 }
