@@ -43,7 +43,8 @@ def extract(
     example_input : Tensor, tuple of arguments or dict of keyword arguments
         Something that the module takes; not needed for a module of nnstruct. Integers and booleans that only
         say where it looks (masks, lengths, edges of a graph) are constants, and no inputs of the network;
-        tensors inside other objects (caches) are inputs.
+        tensors inside other objects (caches) are inputs. Of sequences at least two steps: a cell written by
+        hand shows its recurrence from the second step on, and there is a warning for one step.
     resolution : str
         ``unit``: neurons, hidden units and channels, with kernels and gates as vectors on the
         edges. ``weight``: every weight an edge, convolutions unrolled over their positions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,10 @@ _MAKING = frozenset(
     }
 )  # fmt: skip
 _MOST_TRIES = 40
+_ONE_STEP = (
+    "The module takes the one step of an axis of length 1. If that is time, give an example of two steps or more: "
+    "a cell that is written by hand shows its recurrent edges where it takes a second step only."
+)
 
 
 @dataclass
@@ -43,7 +48,8 @@ def find_loops(captured: Captured) -> Loops:
     """The loops over time in a graph.
 
     A loop repeats its operations at least twice, on the same weights. Each turn reads another part of a
-    value from outside, and what the turn before it has made. Loops inside of it need no such reading.
+    value from outside, and what the turn before it has made. Loops inside of it need no such reading, nor do
+    those of a module that takes the one step of a sequence of length 1.
 
     Parameters
     ----------
@@ -57,7 +63,20 @@ def find_loops(captured: Captured) -> Loops:
     nodes = [node for node in captured.graph.nodes if _counts(node)]
     search = _Search(captured, nodes)
     search.between(0, len(nodes), (), outer=True)
+    if not search.found.turns and any(_is_single_step(captured, node) for node in nodes):
+        search.between(0, len(nodes), (), outer=False)
+        if not search.found.turns:
+            warnings.warn(_ONE_STEP, stacklevel=4)
     return search.found
+
+
+def _is_single_step(captured: Captured, node: fx.Node) -> bool:
+    """Whether a node takes the only time step of an input: what a loop over time is, for a sequence of one."""
+    if _name(node) not in ("select", "unbind") or node.args[0] not in captured.inputs:
+        return False
+    shape = captured.given[node.args[0]].shape  # type: ignore[index]
+    axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+    return isinstance(axis, int) and len(shape) == 3 and axis % len(shape) < 2 and shape[axis] == 1
 
 
 def _name(node: fx.Node) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnstruct.structure.drawing_layers import is_too_large, plot_layers
 from nnstruct.structure.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -60,8 +61,12 @@ def plot_structure(
     recurrent: bool = False,
     title: str | None = None,
     unit_size: float | None = None,
+    layers: bool | None = None,
 ) -> Axes:
     """Draw a structure, layers from left to right; a graph without directions on a circle.
+
+    Of more than 1,500 units or 50,000 edges the layers are drawn, with the names of their operators: see
+    :func:`nnstruct.structure.drawing_layers.plot_layers`.
 
     Edges to the next layer are blue and straight; skip edges are red and bent; recurrent ones,
     if asked for, are teal, a self-loop as a ring. Input units are green, output units orange,
@@ -78,6 +83,8 @@ def plot_structure(
         By default the family, the units and the edges.
     unit_size : float, optional
         Marker area in square points; by default it shrinks with the layers and the fullest one.
+    layers : bool, optional
+        Whether to draw layers and not units; by default where there are too many units or edges.
 
     Returns
     -------
@@ -93,6 +100,8 @@ def plot_structure(
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
 
+    if is_too_large(structure) if layers is None else layers:
+        return plot_layers(structure, ax, title=title)
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 4))
     xy = positions(structure)

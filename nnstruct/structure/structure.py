@@ -332,7 +332,7 @@ class Structure(GraphDoors, LayeredGraph):
         ax : matplotlib.axes.Axes, optional
             Of a new figure by default.
         **options
-            ``recurrent``, ``title`` and ``unit_size``.
+            ``recurrent``, ``title``, ``unit_size`` and ``layers``.
 
         Returns
         -------

@@ -143,3 +143,34 @@ def test_shared_weights_alone_are_no_recurrence(
     structure = extract(module.eval(), torch.randn(shape)).structure
     assert not structure.recurrent.any()
     assert structure.num_units in (units, units - 3, units + 1)
+
+
+class Turning(nn.Module):
+    """A cell that solves an equation by several turns within each step, as liquid time-constant networks do."""
+
+    def __init__(self, turns: int) -> None:
+        super().__init__()
+        self.turns, self.own, self.inputs = turns, nn.Linear(4, 4), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 4)
+        for time in range(x.shape[1]):
+            heard = self.inputs(x[:, time])
+            for _ in range(self.turns):
+                state = torch.tanh(self.own(state) + heard)
+        return state
+
+
+def test_the_turns_within_one_step_are_one_set_of_units() -> None:
+    module = Turning(3)
+    one, two = (extract(module, torch.randn(2, steps, 3)) for steps in (1, 2))
+    assert one.structure.recurrent.any()
+    assert one.structure.fingerprint == two.structure.fingerprint
+    x = torch.randn(2, 1, 3)
+    assert largest_difference(program_module(one)(x), module(x)) < 1e-5
+
+
+def test_one_step_of_a_cell_without_turns_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="give an example of two steps or more"):
+        structure = extract(Turning(1), torch.randn(2, 1, 3)).structure
+    assert not structure.recurrent.any()
