@@ -1,8 +1,10 @@
 """Measures of graphs that are too large for a search from every unit.
 
-A graph is large beyond :data:`LARGE_UNITS` units. Units with the same neighbours (twins, as all channels of
-a dense layer are) see the same: a search from one of them counts as many times as there are, and what it
-finds is shared out evenly among them, which is exact. Where even one search a kind of twins costs more than
+A graph is large beyond :data:`LARGE_UNITS` units. Units that colour refinement by predecessors and successors
+(Weisfeiler and Leman, 1968) does not tell apart count as alike, as all channels of a dense or residual layer
+do: a search from one of them stands for all, and what it finds is shared out evenly among those that are
+alike, and among the edges between two kinds. That is exact where these can be exchanged for each other (edges
+need not be, then their mean is exact). Where a search for each kind takes more than
 :data:`MOST_ARCS` steps along edges, searches start from as many units as that allows, evenly spaced in the
 order of their layers, and each stands for those around it (Brandes and Pich, 2007, "Centrality estimation in
 large networks"): then distances and shares of paths are estimates, and largest distances lower bounds. Which
@@ -20,7 +22,7 @@ import numpy as np
 from nnstruct.structure import Structure
 
 LARGE_UNITS = 5_000
-MOST_ARCS = 6_000_000_000
+MOST_ARCS = 1_000_000_000
 LEAST_ROOTS = 16
 _AT_ONCE = 16
 Advance = Callable[[float], None]
@@ -37,17 +39,17 @@ class Roots:
         How many units each stands for.
     home : int64 [N]
         For each unit the place of the root that stands for it.
-    twins : int64 [N]
-        For each unit its set of twins.
-    exact : bool
-        Whether there is a root in each set.
+    kinds : int64 [N]
+        For each unit its kind.
+    whole : bool
+        Whether there is a root of each kind.
     """
 
     unit: np.ndarray
     weight: np.ndarray
     home: np.ndarray
-    twins: np.ndarray
-    exact: bool
+    kinds: np.ndarray
+    whole: bool
 
 
 def is_large(structure: Structure) -> bool:
@@ -64,14 +66,12 @@ def is_large(structure: Structure) -> bool:
     return structure.num_units > LARGE_UNITS
 
 
-def twin_sets(edges: np.ndarray, num_units: int) -> np.ndarray:
-    """Sets of units with the same predecessors and successors, numbered from 0.
+def kinds_of_units(structure: Structure) -> np.ndarray:
+    """Kinds of units that rounds of colour refinement tell apart, numbered from 0.
 
     Parameters
     ----------
-    edges : int64 [2, E]
-    num_units : int
-        N.
+    structure : Structure
 
     Returns
     -------
@@ -79,18 +79,40 @@ def twin_sets(edges: np.ndarray, num_units: int) -> np.ndarray:
 
     Examples
     --------
-    >>> twin_sets(np.array([[0, 0, 1, 2], [1, 2, 3, 3]]), 4).tolist()
-    [0, 2, 2, 1]
+    >>> from nnstruct import Structure
+    >>> kinds = kinds_of_units(Structure([[0, 0, 1, 2], [1, 2, 3, 3]], 4))
+    >>> int(kinds[1] == kinds[2]), len(set(kinds.tolist()))
+    (1, 3)
     """
-    code = np.random.Generator(np.random.PCG64(0)).integers(1 << 63, size=(2, num_units), dtype=np.uint64)
-    seen = np.zeros((4, num_units), dtype=np.uint64)
-    for row, (here, there) in enumerate(((0, 1), (1, 0))):
-        order = np.argsort(edges[here], kind="stable")
-        at, starts = np.unique(edges[here][order], return_index=True)
-        for part in range(2):
+    edges, n = structure.graph_edges, structure.num_units
+    ways = []
+    for here, there in ((edges[0], edges[1]), (edges[1], edges[0])):
+        order = np.argsort(here, kind="stable")
+        at, starts = np.unique(here[order], return_index=True)
+        ways.append((at, starts, there[order]))
+    flags = structure.inputs.astype(np.uint64) + 2 * structure.outputs.astype(np.uint64)
+    colour = _mixed(flags + 4 * structure.layer.astype(np.uint64))
+    kinds, count = np.unique(colour, return_inverse=True)[1], 0
+    while kinds.max(initial=-1) + 1 > count:
+        count = int(kinds.max()) + 1
+        seen = colour
+        for place, (at, starts, read) in enumerate(ways):
+            around = np.zeros(n, dtype=np.uint64)
             if len(at):
-                seen[2 * row + part, at] = np.add.reduceat(code[part][edges[there][order]], starts)
-    return np.unique(seen, axis=1, return_inverse=True)[1].reshape(-1)
+                around[at] = np.add.reduceat(colour[read], starts)
+            seen = _mixed(seen + _mixed(around + np.uint64(place)))
+        colour = seen
+        kinds = np.unique(colour, return_inverse=True)[1]
+    return kinds.reshape(-1)
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Scattered 64-bit numbers, uint64 (the finaliser of SplitMix64; Steele et al., 2014)."""
+    with np.errstate(over="ignore"):
+        made = values + np.uint64(0x9E3779B97F4A7C15)
+        made = (made ^ (made >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        made = (made ^ (made >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return made ^ (made >> np.uint64(31))
 
 
 def roots_of(structure: Structure, most_arcs: int = MOST_ARCS) -> Roots:
@@ -106,18 +128,18 @@ def roots_of(structure: Structure, most_arcs: int = MOST_ARCS) -> Roots:
     -------
     Roots
     """
-    twins = twin_sets(structure.graph_edges, structure.num_units)
-    order = np.lexsort((twins, structure.layer))
-    _, first, home = np.unique(twins, return_index=True, return_inverse=True)
+    kinds = kinds_of_units(structure)
+    order = np.lexsort((kinds, structure.layer))
+    _, first, home = np.unique(kinds, return_index=True, return_inverse=True)
     most = max(LEAST_ROOTS, most_arcs // max(1, 2 * structure.num_edges))
     if len(first) <= most:
-        return Roots(first.astype(np.int32), np.bincount(home).astype(float), home, twins, exact=True)
+        return Roots(first.astype(np.int32), np.bincount(home).astype(float), home, kinds, whole=True)
     starts = np.linspace(0, len(order), most, endpoint=False).astype(int)
     sizes = np.diff([*starts, len(order)])
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.repeat(np.arange(most), sizes)
     middle = order[starts + sizes // 2]
-    return Roots(middle.astype(np.int32), sizes.astype(float), place, twins, exact=False)
+    return Roots(middle.astype(np.int32), sizes.astype(float), place, kinds, whole=False)
 
 
 @dataclass(frozen=True)
@@ -183,10 +205,14 @@ def searched(
         )
         per_root[:, here] = found
         advance(len(roots.unit[here]) / len(roots.unit))
-    if roots.exact:
-        node = _shared_out(node, roots.twins)
+    if roots.whole:
+        node = _shared_out(node, roots.kinds)
+        against[:3] = [_shared_out(row, roots.kinds) for row in against[:3]]
+        furthest = np.zeros(len(roots.unit))
+        np.maximum.at(furthest, roots.kinds, against[3])
+        against[3] = furthest[roots.kinds]
         if shares:
-            pairs = roots.twins[source] * (int(roots.twins.max()) + 1) + roots.twins[target]
+            pairs = roots.kinds[source] * (int(roots.kinds.max()) + 1) + roots.kinds[target]
             edge = _shared_out(edge, np.unique(pairs, return_inverse=True)[1])
     along = per_root[:, roots.home]
     return Searched(along, against if directed else along, node, edge)
@@ -318,7 +344,7 @@ def path_row(structure: Structure, advance: Advance) -> np.ndarray:
     path_rows(*pack([structure]), structure.inputs, structure.outputs, False, rows)
     found = searched(structure, roots, advance, directed=True, shares=False)
     begins = np.flatnonzero(structure.inputs)
-    homes = roots.twins if roots.exact else roots.home
+    homes = roots.kinds if roots.whole else roots.home
     _, first, sizes = np.unique(homes[begins], return_index=True, return_counts=True)
     source, target = (np.ascontiguousarray(end, dtype=np.int32) for end in structure.graph_edges)
     counts = np.zeros(6)

@@ -37,8 +37,8 @@ def features(
 ) -> pd.DataFrame:
     """The measures of each structure, by family.
 
-    Beyond 5,000 units distances and shares of shortest paths are computed once for all units with the same
-    neighbours, which is exact; where there are too many kinds of these, estimated from evenly spaced ones.
+    Beyond 5,000 units distances and shares of shortest paths are computed once for all units that colour
+    refinement does not tell apart; where there are too many kinds, estimated from evenly spaced units.
     What takes n^3 steps (``motifs``, ``spectra``) and communicability are then left out, as NaN. See
     :mod:`nnstruct.properties.large`.
 

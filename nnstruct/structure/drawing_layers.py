@@ -78,7 +78,7 @@ def layer_boxes(structure: Structure) -> LayerBoxes:
     >>> from nnstruct import Structure
     >>> boxes = layer_boxes(Structure.from_layers([3, 4, 2]))
     >>> boxes.label, boxes.edges.tolist()
-    (['mlp x3', 'mlp x4', 'mlp x2'], [[0, 1], [1, 2]])
+    (['3 units', '4 units', '2 units'], [[0, 1], [1, 2]])
     """
     n, attributes = structure.num_units, structure.attributes
     operator = np.array(attributes.get("operator", (structure.family,) * n), dtype=object).astype(str)
@@ -96,7 +96,11 @@ def layer_boxes(structure: Structure) -> LayerBoxes:
             column[target] = max(column[target], column[source] + 1)
     units = np.bincount(box, minlength=count)
     names = [_named(structure, int(unit), operator) for unit in first]
-    label = [f"{name} x{size}" for name, size in zip(names, units.tolist(), strict=True)]
+    told = "operator" in attributes
+    label = [
+        f"{name} x{size}" if told else f"{size} units"
+        for name, size in zip(names, units.tolist(), strict=True)
+    ]
     flags = [np.bincount(box, weights=f, minlength=count) > 0 for f in (structure.inputs, structure.outputs)]
     return LayerBoxes(label, column, units, *flags, edges, _between(box, structure.recurrent_edges, count))
 
