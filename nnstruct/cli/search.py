@@ -50,6 +50,19 @@ def search(
             help="The score that the search is told; the test data are for the finalists.",
         ),
     ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Beside the score, may come up several times: parameters, flops, edges, units or layers.",
+            show_default=False,
+        ),
+    ] = None,
+    max_parameters: Annotated[
+        int | None, typer.Option(min=1, help="Most parameters of a structure.", show_default=False)
+    ] = None,
+    max_flops: Annotated[
+        int | None, typer.Option(min=1, help="Most FLOPs of one forward pass.", show_default=False)
+    ] = None,
     generations: Annotated[int, typer.Option(min=1, help="Rounds of choosing and training.")] = 10,
     per_generation: Annotated[int, typer.Option(min=1, help="Structures trained in each.")] = 16,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each structure.")] = 1,
@@ -121,8 +134,10 @@ def search(
     keeps(ctx, out)
     out.mkdir(parents=True, exist_ok=True)
     run = Search(
-        space, predictor, seed=seed, storage=storage or f"sqlite:///{out / STUDY}", study_name="nnstruct"
-    )
+        space, predictor, seed=seed, storage=storage or f"sqlite:///{out / STUDY}", study_name="nnstruct",
+        objectives=["val", *(name for name in objective if name != "val")] if objective else None,
+        task=loaded, config=settings, max_parameters=max_parameters, max_flops=max_flops,
+    )  # fmt: skip
     screen.print(
         f"Searching {space.family} networks of {space.units[0]} to {space.units[1]} units on {loaded!r}, "
         f"guided by {guide}"
@@ -267,6 +282,14 @@ def _report(search: Search, found: Benchmark, final: Final | None, out: Path, *,
         [row["fingerprint"][:12], *(row[name] for name in columns[1:])] for row in top.to_dict("records")
     ]
     screen.print(table(("best found", "claimed", "believed", "units", "edges", "by"), rows))
+    if len(history.attrs["objectives"]) > 1:
+        front = search.pareto
+        write_atomically(out / "pareto.csv", front.to_csv(index=False).encode())
+        shown: list[list[Cell]] = [
+            [row["fingerprint"][:12], *(row[name] for name in front.columns[1:-1])]
+            for row in front.to_dict("records")
+        ]
+        screen.print(table(("front", *front.columns[1:-1]), shown))
     outcome = [("claimed best of all", f"{search.best_claim:.4f}")]
     if final is None:
         outcome += [("believed best", f"{best!r}, which claims {search.best_score:.4f}")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnstruct.report import plots
+from nnstruct.report import front_plots, plots
 from nnstruct.report.images import image
 from nnstruct.templates import render
 
@@ -150,6 +150,13 @@ def search(bench: Benchmark, history: pd.DataFrame | None) -> str:
             width=5.4, height=4.1,
         )
     ]  # fmt: skip
+    if len(history.attrs.get("objectives", [])) > 1:
+        pictures.append(
+            image(
+                lambda ax: front_plots.pareto_front(ax, history), "Objectives of all that was trained",
+                width=5.4, height=4.1,
+            )
+        )  # fmt: skip
     guided = asked[np.isfinite(asked["prediction"])]
     if len(guided) > 1:
         values = (guided[column].to_numpy() for column in ("score", "prediction", "std"))

@@ -27,11 +27,14 @@ class Beliefs:
         -1 turns scores that are to be low around.
     entries : sequence of Entry
         Those inside the space.
+    in_units : bool
+        Whether candidates are compared in the units of the scores, where volumes mean something, and not
+        on the guide's own scale.
     """
 
-    def __init__(self, guide: Any, sign: float, entries: Sequence[Entry]) -> None:
-        self.guide, self.sign = guide, sign
-        self._told, _ = scored(entries)
+    def __init__(self, guide: Any, sign: float, entries: Sequence[Entry], *, in_units: bool = False) -> None:
+        self.guide, self.sign, self.in_units = guide, sign, in_units
+        self._told, self._scores = scored(entries)
         self._told_means: np.ndarray | None = None
 
     def predict(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
@@ -59,10 +62,22 @@ class Beliefs:
         mean, std : float64 [m]
         """
         if isinstance(self.guide, JointGuide):
-            mean, covariance, _ = self.guide.joint(structures)
+            mean, covariance, _ = self._joint(structures)
             return self.sign * mean, np.sqrt(np.maximum(np.diag(covariance), 0.0))
         mean, std = predict(self.guide, structures)
         return self.sign * mean, std
+
+    def _joint(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray, float]:
+        """A joint guide's mean, covariance and noise, brought to the units of the scores where wanted.
+
+        Deviations are brought there by the ratio of those of a new measurement on both scales.
+        """
+        mean, covariance, noise = self.guide.joint(structures)
+        if not self.in_units:
+            return mean, covariance, noise
+        mean, std = predict(self.guide, structures)
+        ratio = std / np.sqrt(np.maximum(np.diag(covariance) + noise, 1e-300))
+        return mean, covariance * np.outer(ratio, ratio), noise * float(np.mean(ratio**2))
 
     def told(self) -> tuple[list[Structure], np.ndarray]:
         """The structures told, and what the guide believes of each.
@@ -73,27 +88,13 @@ class Beliefs:
         mean : float64 [t]
         """
         if self._told_means is None:
-            self._told_means = self.moments(self._told)[0] if self._told else np.zeros(0)
+            means = self.moments(self._told)[0] if self._told else np.zeros(0)
+            if self.in_units and len(means):
+                # A guide that holds outliers for errors says nothing beyond some score: there, what was told.
+                scores = self.sign * self._scores
+                means = means + scores - np.clip(scores, means.min(), means.max())
+            self._told_means = means
         return self._told, self._told_means
-
-    def scaled(self, score: float) -> float:
-        """A score, turned so that it is to be high, on the scale in which candidates are compared.
-
-        Parameters
-        ----------
-        score : float
-
-        Returns
-        -------
-        float
-            Read off the structures told where that scale is the guide's own; beyond them, that of the last.
-        """
-        if not isinstance(self.guide, JointGuide) or not self._told:
-            return score
-        told, means = self.told()
-        predicted = self.sign * predict(self.guide, told)[0]
-        order = np.argsort(predicted, kind="stable")
-        return float(np.interp(score, predicted[order], np.sort(means)))
 
     def of(
         self, candidates: Sequence[Structure], pending: Sequence[Structure] = (), *, most_told: int
@@ -117,7 +118,7 @@ class Beliefs:
         waiting = list(pending)
         everything = [*candidates, *best, *waiting]
         if isinstance(self.guide, JointGuide):
-            mean, covariance, noise = self.guide.joint(everything)
+            mean, covariance, noise = self._joint(everything)
         else:
             mean, std = predict(self.guide, everything)
             covariance, noise = np.diag(std**2), 0.0

@@ -128,7 +128,11 @@ def propose(
     started = len({entry.fingerprint for entry in inside})
     known = {entry.fingerprint for entry in entries}
     pools = _Pools(
-        strategy, inside, known, rng, None if guide is None else Beliefs(guide, strategy.sign, inside)
+        strategy,
+        inside,
+        known,
+        rng,
+        None if guide is None else Beliefs(guide, strategy.sign, inside, in_units=strategy.several),
     )
 
     first = min(n, max(0, strategy.initial - started))
@@ -232,8 +236,7 @@ class _Pools:
             there = np.column_stack([belief.mean[: len(pool)], known])
         reference = worst_corner(there)
         if strategy.reference is not None:
-            floor = self.beliefs.scaled(strategy.reference[0])
-            reference = np.concatenate([[floor], strategy.reference[1:]])
+            reference = strategy.reference
         return choose_by_gain(belief, known, there, count, reference)
 
     def _told_parents(self) -> tuple[list[Structure], np.ndarray]:

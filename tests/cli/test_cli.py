@@ -413,6 +413,18 @@ def test_search_from_a_benchmark_with_its_settings(call, bench_folder, tmp_path)
     assert pd.read_csv(tmp_path / "history.csv").equals(history)
 
 
+def test_search_for_several_objectives_within_limits(call, bench_folder, tmp_path):
+    command = ("search", "--benchmark", bench_folder, "--guide", "none", *QUICK, "-o", tmp_path)
+    result = call(*command, "--objective", "parameters", "--max-parameters", 80, "--finalists", 0)
+    assert "front" in result.output
+    history, front = pd.read_csv(tmp_path / "history.csv"), pd.read_csv(tmp_path / "pareto.csv")
+    asked = history[history["operator"] != "told"]
+    assert len(asked) == 4
+    assert asked["parameters"].max() <= 80 < history["parameters"].max()
+    assert set(front["fingerprint"]) <= set(history.loc[history["parameters"] <= 80, "fingerprint"])
+    assert front["parameters"].is_monotonic_decreasing  # the best score first
+
+
 def test_search_takes_settings_from_a_saved_guide_and_from_options(call, model_folder, tmp_path, monkeypatch):
     small = {"train": 100, "val": 40, "test": 40, "max_length": 16}
     monkeypatch.setattr("nnstruct.tasks.load_task", lambda name, **options: load_task(name, **small))
