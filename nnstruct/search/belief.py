@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from nnstruct.search.choice import Belief
 from nnstruct.search.guide import JointGuide, predict
 from nnstruct.search.ledger import Entry, scored
 from nnstruct.structure import Structure
+
+Merit = Callable[[list[Structure], np.ndarray], np.ndarray]
+MOST_TOLD = 300
 
 
 class Beliefs:
@@ -27,14 +30,30 @@ class Beliefs:
         -1 turns scores that are to be low around.
     entries : sequence of Entry
         Those inside the space.
+    merit : callable, optional
+        Orders structures by their scores, turned so that they are to be high; the scores themselves, by
+        default. What is believed is asked of the best :data:`MOST_TOLD` alone.
     in_units : bool
         Whether candidates are compared in the units of the scores, where volumes mean something, and not
         on the guide's own scale.
     """
 
-    def __init__(self, guide: Any, sign: float, entries: Sequence[Entry], *, in_units: bool = False) -> None:
+    def __init__(
+        self,
+        guide: Any,
+        sign: float,
+        entries: Sequence[Entry],
+        *,
+        merit: Merit | None = None,
+        in_units: bool = False,
+    ) -> None:
         self.guide, self.sign, self.in_units = guide, sign, in_units
         self._told, self._scores = scored(entries)
+        if len(self._told) > MOST_TOLD:
+            turned = sign * self._scores
+            order = np.argsort(-(turned if merit is None else merit(self._told, turned)), kind="stable")
+            kept = np.sort(order[:MOST_TOLD])
+            self._told, self._scores = [self._told[i] for i in kept], self._scores[kept]
         self._told_means: np.ndarray | None = None
 
     def predict(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +99,7 @@ class Beliefs:
         return mean, covariance * np.outer(ratio, ratio), noise * float(np.mean(ratio**2))
 
     def told(self) -> tuple[list[Structure], np.ndarray]:
-        """The structures told, and what the guide believes of each.
+        """The most promising structures told, and what the guide believes of each.
 
         Returns
         -------

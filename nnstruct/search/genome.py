@@ -252,24 +252,19 @@ def components(adjacency: np.ndarray) -> np.ndarray:
     >>> components(adjacency).tolist()
     [0, 1, 0, 1]
     """
-    neighbours: list[list[int]] = [[] for _ in range(len(adjacency))]
-    sources, targets = np.nonzero(adjacency)
-    for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-        neighbours[source].append(target)
-        neighbours[target].append(source)
-    labels = [-1] * len(adjacency)
+    both = adjacency | adjacency.T
+    labels = np.full(len(adjacency), -1, dtype=np.int64)
     found = 0
     for first in range(len(adjacency)):
         if labels[first] >= 0:
             continue
-        labels[first], waiting = found, [first]
-        while waiting:
-            for unit in neighbours[waiting.pop()]:
-                if labels[unit] < 0:
-                    labels[unit] = found
-                    waiting.append(unit)
+        fresh = np.zeros(len(adjacency), dtype=bool)
+        fresh[first] = True
+        while fresh.any():
+            labels[fresh] = found
+            fresh = both[fresh].any(axis=0) & (labels < 0)
         found += 1
-    return np.array(labels, dtype=np.int64)
+    return labels
 
 
 def chain_components(adjacency: np.ndarray, among: np.ndarray, rng: np.random.Generator) -> np.ndarray:

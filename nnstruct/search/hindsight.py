@@ -262,6 +262,7 @@ class Hindsight(ABC):
         if self._belief is None or self._belief[0] != told:
             structures, _ = scored(rows)
             correct = self._corrects(rows)
+            self._refits.sign = self._sign
             guide = self._refits.latest(self.guide, rows, correct=correct) if structures else None
             means = [] if guide is None else predict(guide, structures)[0].tolist()
             self._belief = (told, dict(zip((s.fingerprint for s in structures), means, strict=False)))

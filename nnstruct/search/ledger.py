@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -340,7 +341,7 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
     for entry in entries:
         if entry.state == COMPLETE and entry.score is not None:
             measured.setdefault(entry.fingerprint, (entry.structure, []))[1].append(entry.score)
-    means = np.array([np.mean(scores) for _, scores in measured.values()], dtype=np.float64)
+    means = np.array([math.fsum(scores) / len(scores) for _, scores in measured.values()], dtype=np.float64)
     return [structure for structure, _ in measured.values()], means
 
 

@@ -132,7 +132,9 @@ def propose(
         inside,
         known,
         rng,
-        None if guide is None else Beliefs(guide, strategy.sign, inside, in_units=strategy.several),
+        None
+        if guide is None
+        else Beliefs(guide, strategy.sign, inside, merit=strategy.merit, in_units=strategy.several),
     )
 
     first = min(n, max(0, strategy.initial - started))

@@ -386,5 +386,7 @@ class Search(Hindsight):
             fit = Fit(ledger.generation, 1 + max((e.number for e in ledger.entries), default=-1), pending)
         rows = [e for e in ledger.entries if e.number < fit.trials and e.number not in fit.pending]
         before = None if ledger.fit is None else ledger.fit.anchor
+        strategy = self._strategy()
+        self._refits.sign, self._refits.merit = strategy.sign, strategy.merit
         fit = self._refits.bring(self.guide, ledger.entries, fit, before, correct=self._corrects(rows))
         return fit if self._refits.guide is not None else None

@@ -100,7 +100,11 @@ def main() -> None:
             {
                 "way": row["way"],
                 "seed": row["seed"],
-                **{f"short_{n}": 100 * (1 - shares[n - 1]) for n in (32, 50, 64, 100, 200) if n <= len(shares)},
+                **{
+                    f"short_{n}": 100 * (1 - shares[n - 1])
+                    for n in (32, 50, 64, 100, 200)
+                    if n <= len(shares)
+                },
                 "evaluations": int(reached[0]) + 1 if len(reached) else np.inf,
                 "cpu": row["cpu"],
             }
