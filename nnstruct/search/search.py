@@ -12,12 +12,12 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.search.guide import Guide
-from nnstruct.search.hindsight import Hindsight
 from nnstruct.search.ledger import PENDING, Fit, Ledger
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
 from nnstruct.search.refits import Refits
+from nnstruct.search.running import Running
 from nnstruct.search.selection import Selection, as_selection
 from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, family_of, settings_of
 from nnstruct.search.traits import Traits
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nnstruct.tasks import Task
 
 
-class Search(Hindsight):
+class Search(Running):
     """Genetic search over structures, screened by a predictor, recorded in an Optuna study.
 
     The first ``initial`` structures are draws from the space. From then on each call of :meth:`ask`

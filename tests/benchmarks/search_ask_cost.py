@@ -2,8 +2,8 @@
 
     python tests/benchmarks/search_ask_cost.py [--told 100 1000 10000] [--guides grouped-gp none]
 
-The space is that of the command's default, ``rnn_tanh`` of 10 to 50 units; scores are made up from measures of
-the graph, with noise. ``first`` is the first ask, that fits the guide; ``next`` is the mean of three asks after
+The space is ``rnn_tanh`` of 10 to 50 units, that of the command; scores are made up from measures of
+the graph, with noise. ``first`` is the first ask, that fits the guide; ``next`` the mean of three asks after
 it, each after another 8 scores.
 """
 

@@ -1,0 +1,191 @@
+"""A search that trains by itself: several structures at a time, until a budget is spent."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nnstruct.checks import check_integer, check_number
+from nnstruct.errors import InvalidInputError
+from nnstruct.processes import check_workers, end_with_parent
+from nnstruct.search.hindsight import Hindsight
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Submitter(Protocol):
+    """What runs trainings: any ``concurrent.futures.Executor``, or ``client.get_executor()`` of Dask."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run a function somewhere.
+
+        Parameters
+        ----------
+        function : callable
+        *args
+            Of the function.
+
+        Returns
+        -------
+        concurrent.futures.Future
+        """
+
+
+class Running(Hindsight):
+    """The part of a :class:`~nnstruct.search.Search` that asks, trains and tells."""
+
+    @abstractmethod
+    def ask(self, n: int = 1) -> list[Structure]:
+        """The structures to train next."""
+
+    @abstractmethod
+    def tell(self, structures: Sequence[Any], scores: Any) -> None:
+        """Report the scores of structures."""
+
+    def run(
+        self,
+        objective: Callable[[Structure], float],
+        n: int,
+        *,
+        seconds: float | None = None,
+        patience: int | None = None,
+        workers: int | None = 1,
+        executor: Submitter | None = None,
+        announce: Callable[[str], None] | None = None,
+    ) -> pd.DataFrame:
+        """Ask, train and tell until so many structures are trained, or a budget is spent.
+
+        As soon as one training ends, it is told, and the next structure is asked in view of those that are
+        still trained. With one worker the sequence depends on the seed alone, with more of them on which
+        training ends first. An exception in ``objective`` ends the run; what was asked and not told comes
+        first when it is run again.
+
+        Parameters
+        ----------
+        objective : callable
+            From a Structure to its score; NaN for one that diverged. Other processes import it by its name.
+        n : int
+            Structures that have been asked and told when it ends, those of earlier runs included.
+        seconds : float, optional
+            After these nothing more is asked; what is being trained is awaited.
+        patience : int, optional
+            End after so many trainings in a row without a new best score.
+        workers : int or None
+            Trainings at a time, each in a process of its own where it is more than one; None for one a CPU.
+        executor : Submitter, optional
+            Runs the trainings, ``workers`` of them at a time, in place of processes of this machine.
+        announce : callable, optional
+            Called with a line of text: after the first training how long all will take, at the end why it
+            ended.
+
+        Returns
+        -------
+        pandas.DataFrame
+            :attr:`history`.
+
+        Raises
+        ------
+        InvalidInputError
+            If an argument breaks its rule.
+
+        Examples
+        --------
+        >>> from nnstruct import Search, Space
+        >>> search = Search(Space("mlp", units=(4, 12)), seed=0, population=4)
+        >>> len(search.run(lambda structure: structure.num_layers, 10))
+        10
+        >>> len(search.run(lambda structure: structure.num_layers, 50, patience=5)) < 50
+        True
+        """
+        n, width = check_integer(n, "n"), check_workers(workers)
+        if seconds is not None:
+            check_number(seconds, "seconds", low=0, open_low=True)
+        if patience is not None:
+            check_integer(patience, "patience")
+        if not callable(objective):
+            raise InvalidInputError("objective", "be a function of a Structure", objective)
+        say = announce or (lambda line: None)
+        self._open()
+        budget = _Budget(n, seconds, patience, width, say)
+        with ExitStack() as stack:
+            runner: Submitter = executor or _Here()
+            if executor is None and width > 1:
+                pool = ProcessPoolExecutor(width, get_context("spawn"), end_with_parent)
+                runner = stack.enter_context(pool)
+            running: dict[Future[Any], Structure] = {}
+            try:
+                while True:
+                    free = min(width - len(running), n - self.num_trained - len(running))
+                    if free > 0 and not budget.ended:
+                        for structure in self.ask(free):
+                            running[runner.submit(objective, structure)] = structure
+                    if not running:
+                        break
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in [future for future in running if future in done]:
+                        score = float(future.result())
+                        self.tell([running.pop(future)], [score])
+                        budget.spend(self._sign * score, left=n - self.num_trained)
+            finally:
+                for future in running:
+                    future.cancel()
+        say(budget.reason)
+        return self.history
+
+
+class _Budget:
+    """Trainings, seconds and patience, and what is left of them."""
+
+    def __init__(
+        self, n: int, seconds: float | None, patience: int | None, width: int, say: Callable[[str], None]
+    ) -> None:
+        self.seconds, self.patience, self.width, self.say = seconds, patience, width, say
+        self.started, self.trained, self.in_vain, self.best = time.monotonic(), 0, 0, -np.inf
+        self.patient = f"{n} structures are trained"
+
+    def spend(self, score: float, left: int) -> None:
+        """One more training, its score turned so that it is to be high."""
+        self.trained += 1
+        self.in_vain = 0 if score > self.best else self.in_vain + 1
+        self.best = max(self.best, score) if np.isfinite(score) else self.best
+        if self.trained == 1 and left > 0:
+            each = time.monotonic() - self.started
+            expected = each * left / self.width
+            if self.seconds is not None:
+                expected = min(expected, self.seconds)
+            self.say(f"The first training took {each:.1f} s; {left} more will take about {expected:.0f} s")
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be asked."""
+        late = self.seconds is not None and time.monotonic() - self.started >= self.seconds
+        tired = self.patience is not None and self.in_vain >= self.patience
+        if late:
+            self.patient = f"{self.seconds:g} seconds are over"
+        elif tired:
+            self.patient = f"{self.patience} trainings in a row brought nothing better"
+        return late or tired
+
+    @property
+    def reason(self) -> str:
+        """Why the run ended."""
+        return f"The search ends: {self.patient}"
+
+
+class _Here:
+    """Runs a function at once, in this process."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run it."""
+        future: Future[Any] = Future()
+        future.set_result(function(*args))
+        return future
