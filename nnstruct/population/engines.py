@@ -13,7 +13,6 @@ from nnstruct.registry import Registry
 from nnstruct.structure import Structure
 from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
-from nnstruct.tasks.goals import beyond_classes
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _batched(
 def _beyond_batched(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     from nnstruct.population.batched.models import obstacle
 
-    return beyond_classes(task) or obstacle(structure, task, config)
+    return task.beyond_classes or obstacle(structure, task, config)
 
 
 def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
@@ -95,8 +94,8 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
     if tied_neurons(structure):
         return "tied units and flows"
-    if strange := beyond_classes(task):
-        return strange
+    if task.beyond_classes:
+        return task.beyond_classes
     beyond = [name for name in config.options if name not in known]
     return f"config.{beyond[0]}" if beyond else None
 

@@ -1,16 +1,44 @@
 """What is learned: tasks as arrays in three splits.
 
 ======================  ==========================================================================
-name                    task
+sequences of symbols    task
 ======================  ==========================================================================
 ``reber``               strings of the Reber grammar against those of eight look-alike grammars
 ``reber-embedded``      the embedded Reber grammar, which asks for long memory
 ``reber-stier2021``     the seed study's own Reber strings, from a data directory
+``reber-next``          the next symbol in a string of the Reber grammar
+``anbncn``              the next symbol in ``a^n b^n c^n``, which asks for counting
+``dyck-2``              brackets of two kinds that close or not
+``parity``              whether a number of ones is odd
+``copy``                say a string again after a delay, a class a step
+``delayed-xor``         the exclusive or of two bits of a while ago, at every step
+======================  ==========================================================================
+
+======================  ==========================================================================
+series of real values   task
+======================  ==========================================================================
+``adding``              the sum of two marked values, regression
+``narma-10``            the output of a nonlinear system with memory, regression
+``mackey-glass``        the future of a chaotic system, regression
+``multi-sine``          which two tones sound together
+``digits-rows``         handwritten digits of 8 x 8 pixels, row by row
+``mnist-rows``          handwritten digits of 28 x 28 pixels, row by row, from a data directory
+======================  ==========================================================================
+
+======================  ==========================================================================
+vectors and images      task
+======================  ==========================================================================
 ``digits``              handwritten digits of 8 x 8 pixels
 ``shapes``              drawn shapes of 16 x 16 pixels, as hard as one likes
 ``mnist``               handwritten digits of 28 x 28 pixels, from a data directory
 ``fashion-mnist``       articles of clothing of 28 x 28 pixels, from a data directory
 ``cifar10``             colour images of 32 x 32 pixels, from a data directory
+``two-spirals``         points on two spirals that wind into each other
+``teacher``             what a random network of known structure says, regression
+``iris``                three kinds of iris, by four lengths
+``wine``                three growers of wine, by 13 measures
+``breast-cancer``       benign or malignant tumours, by 30 measures
+``diabetes``            how far a disease goes, by ten measures, regression
 ======================  ==========================================================================
 
 The data directory is the one that the option ``data`` or the environment variable ``NNSTRUCT_DATA``
@@ -20,8 +48,10 @@ An option ``train``, ``val`` or ``test`` is a number of examples, or below 1 a s
 Examples
 --------
 Own data become a task in one line: :meth:`Task.from_arrays` takes vectors or images,
-:meth:`Task.from_sequences` strings, :meth:`Task.from_dataset` a torch Dataset, and
-:meth:`Task.from_splits` data that are already split.
+:meth:`Task.from_sequences` strings, :meth:`Task.from_series` series of real values,
+:meth:`Task.from_dataframe` a data frame, :meth:`Task.from_dataset` a torch Dataset, and
+:meth:`Task.from_splits` data that are already split. ``kind`` says what is asked: classes, real targets, a
+class a step, or the next symbol; see :mod:`nnstruct.tasks.goals` and :mod:`nnstruct.tasks.metrics`.
 
 >>> import numpy as np
 >>> from nnstruct.tasks import Task

@@ -11,7 +11,7 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.tasks.goals import KINDS, NOT_ASKED
 from nnstruct.tasks.metrics import Metric
-from nnstruct.tasks.scales import Scale
+from nnstruct.tasks.scales import ColumnScale
 from nnstruct.tasks.splits import Split, as_classes, padded
 
 Weights = Sequence[float] | str | None
@@ -185,11 +185,11 @@ def task_fields(
     train = splits[0]
     fields: dict[str, Any] = {"kind": kind, "num_symbols": num_symbols, "metric": metric}
     if num_symbols is None:
-        scale = Scale.learned(_channels(train.inputs, train.lengths)) if standardise else None
+        scale = ColumnScale.learned(_channels(train.inputs, train.lengths)) if standardise else None
         splits = [replace(split, inputs=_scaled(split, scale)) for split in splits]
         fields["input_scale"] = scale
     if kind == "regression":
-        fields["target_scale"] = scale = Scale.learned(train.targets)
+        fields["target_scale"] = scale = ColumnScale.learned(train.targets)
         splits = [replace(split, targets=scale.apply(split.targets)) for split in splits]
         fields["num_classes"] = 0
     elif kind == "next-symbol":
@@ -219,7 +219,7 @@ def _channels(inputs: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     return np.moveaxis(inputs, 1, -1).reshape(-1, inputs.shape[1])
 
 
-def _scaled(split: Split, scale: Scale | None) -> np.ndarray:
+def _scaled(split: Split, scale: ColumnScale | None) -> np.ndarray:
     inputs = split.inputs
     if scale is None:
         return inputs if inputs.dtype == np.float32 else inputs.astype(np.float32)

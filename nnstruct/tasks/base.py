@@ -17,7 +17,7 @@ from nnstruct.tasks.from_examples import FromExamples
 from nnstruct.tasks.from_sources import FromSources
 from nnstruct.tasks.goals import KINDS, Goal, check_class_weights
 from nnstruct.tasks.metrics import Metric
-from nnstruct.tasks.scales import Scale
+from nnstruct.tasks.scales import ColumnScale
 from nnstruct.tasks.split_checks import check_split
 from nnstruct.tasks.splits import SPLIT_NAMES, Split
 
@@ -41,7 +41,7 @@ class Task(FromExamples, FromSources):
         What scores a network, see :mod:`nnstruct.tasks.metrics`; by default that of the kind.
     class_weights : sequence of float, or None
         Of each class in the loss.
-    target_scale, input_scale : Scale or None
+    target_scale, input_scale : ColumnScale or None
         Mean and deviation by which targets and inputs were standardised, for telling them in their own unit.
 
     Raises
@@ -70,8 +70,8 @@ class Task(FromExamples, FromSources):
     kind: str = "classification"
     metric: str | Metric | None = None
     class_weights: Sequence[float] | None = None
-    target_scale: Scale | None = None
-    input_scale: Scale | None = None
+    target_scale: ColumnScale | None = None
+    input_scale: ColumnScale | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.kind, "kind", KINDS)
@@ -139,6 +139,20 @@ class Task(FromExamples, FromSources):
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest score that a network can have, infinite where there is none."""
         return self.goal.metric.bounds
+
+    @property
+    def beyond_classes(self) -> str | None:
+        """What it has beyond classes of symbols, vectors or images that are scored by accuracy.
+
+        In words, to follow "trains"; None where there is nothing, as in all that the compiled loops know.
+        """
+        if self.kind != "classification":
+            return f"tasks of the kind {self.kind!r}"
+        if self.is_series:
+            return "tasks of series of real values"
+        if self.class_weights is not None:
+            return "tasks with weights of classes"
+        return None if self.score_name == "accuracy" else f"tasks with the metric {self.score_name!r}"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -13,19 +13,43 @@ from nnstruct.tasks.base import Task
 from nnstruct.tasks.digits import digits
 from nnstruct.tasks.embedded_reber import embedded_reber
 from nnstruct.tasks.images import cifar10, fashion_mnist, mnist
+from nnstruct.tasks.languages import anbncn, dyck2, next_reber
+from nnstruct.tasks.memory import adding, copy, delayed_xor, parity
 from nnstruct.tasks.reber import reber
+from nnstruct.tasks.rows import digit_rows, mnist_rows
 from nnstruct.tasks.shapes import shapes
+from nnstruct.tasks.signals import mackey_glass, multi_sine, narma10
+from nnstruct.tasks.small_tables import breast_cancer, diabetes, iris, wine
 from nnstruct.tasks.stier2021 import reber_stier2021
+from nnstruct.tasks.vectors import teacher, two_spirals
 
 TASKS: Registry[Callable[..., Task]] = Registry("task")
 TASKS.register("reber")(reber)
 TASKS.register("reber-embedded")(embedded_reber)
 TASKS.register("reber-stier2021")(reber_stier2021)
+TASKS.register("reber-next")(next_reber)
+TASKS.register("anbncn")(anbncn)
+TASKS.register("dyck-2")(dyck2)
+TASKS.register("parity")(parity)
+TASKS.register("copy")(copy)
+TASKS.register("delayed-xor")(delayed_xor)
+TASKS.register("adding")(adding)
+TASKS.register("narma-10")(narma10)
+TASKS.register("mackey-glass")(mackey_glass)
+TASKS.register("multi-sine")(multi_sine)
+TASKS.register("digits-rows")(digit_rows)
+TASKS.register("mnist-rows")(mnist_rows)
 TASKS.register("digits")(digits)
 TASKS.register("shapes")(shapes)
 TASKS.register("mnist")(mnist)
 TASKS.register("fashion-mnist")(fashion_mnist)
 TASKS.register("cifar10")(cifar10)
+TASKS.register("two-spirals")(two_spirals)
+TASKS.register("teacher")(teacher)
+TASKS.register("iris")(iris)
+TASKS.register("wine")(wine)
+TASKS.register("breast-cancer")(breast_cancer)
+TASKS.register("diabetes")(diabetes)
 
 
 def load_task(name: str, **options: Any) -> Task:

@@ -16,6 +16,7 @@ See :mod:`nnstruct.tasks.metrics` for all metrics. Every engine, pruning and the
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,12 +27,10 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 from nnstruct.tasks.metrics import CLASS_METRICS, REAL_METRICS, Metric, SumMetric
-from nnstruct.tasks.scales import Scale
+from nnstruct.tasks.scales import ColumnScale
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from nnstruct.tasks.base import Task
 
 # The target of a step at which nothing is asked.
 NOT_ASKED = -1
@@ -49,14 +48,14 @@ class Goal:
         What the score is.
     class_weights : tuple of float, or None
         Of each class in the loss.
-    scale : Scale or None
+    scale : ColumnScale or None
         Of real targets, by which errors are told in their own unit.
     """
 
     outputs: int
     metric: Metric | SumMetric
     class_weights: tuple[float, ...] | None = None
-    scale: Scale | None = None
+    scale: ColumnScale | None = None
 
     every_step: ClassVar[bool] = False
     known: ClassVar[Registry[SumMetric]] = CLASS_METRICS
@@ -137,6 +136,23 @@ class RegressionGoal(Goal):
     known = REAL_METRICS
 
     def loss(self, scores: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """The mean squared error of a batch.
+
+        Parameters
+        ----------
+        scores, targets : Tensor [B, K]
+        label_smoothing : float
+            0, as there are no classes.
+
+        Returns
+        -------
+        Tensor []
+
+        Raises
+        ------
+        InvalidInputError
+            If labels are to be smoothed.
+        """
         if label_smoothing:
             raise InvalidInputError("config.label_smoothing", "be 0 for real targets", label_smoothing)
         return ((scores - targets) ** 2).mean()
@@ -145,7 +161,7 @@ class RegressionGoal(Goal):
         return RealTally(self)
 
 
-class Tally:
+class Tally(ABC):
     """Sums of loss and metrics over the batches of a split.
 
     Parameters
@@ -211,8 +227,9 @@ class Tally:
     def _in_unit(self, values: np.ndarray) -> np.ndarray:
         return values
 
+    @abstractmethod
     def _sums(self, scores: Tensor, targets: Tensor) -> dict[str, Any]:
-        raise NotImplementedError
+        """Sums of one batch by name."""
 
 
 class ClassTally(Tally):
@@ -346,24 +363,3 @@ def check_class_weights(weights: Iterable[float] | None, num_classes: int) -> tu
         rule = f"be {num_classes} finite numbers above 0"
         raise InvalidInputError("class_weights", rule, found)
     return found
-
-
-def beyond_classes(task: Task) -> str | None:
-    """What a task has beyond classes of symbols, vectors or images that are scored by accuracy.
-
-    Parameters
-    ----------
-    task : Task
-
-    Returns
-    -------
-    str or None
-        In words, to follow "trains"; None where there is nothing.
-    """
-    if task.kind != "classification":
-        return f"tasks of the kind {task.kind!r}"
-    if task.is_series:
-        return "tasks of series of real values"
-    if task.goal.class_weights is not None:
-        return "tasks with weights of classes"
-    return None if task.score_name == "accuracy" else f"tasks with the metric {task.score_name!r}"

@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class ColumnScale:
     """Mean and standard deviation of each column.
 
     Attributes
@@ -19,8 +19,8 @@ class Scale:
     Examples
     --------
     >>> import numpy as np
-    >>> from nnstruct.tasks.scales import Scale
-    >>> scale = Scale.learned(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> from nnstruct.tasks.scales import ColumnScale
+    >>> scale = ColumnScale.learned(np.array([[1.0, 5.0], [3.0, 5.0]]))
     >>> scale.apply(np.array([[3.0, 5.0]])).tolist(), scale.undo(np.array([[-1.0, 0.0]])).tolist()
     ([[1.0, 0.0]], [[1.0, 5.0]])
     """
@@ -29,7 +29,7 @@ class Scale:
     std: np.ndarray
 
     @classmethod
-    def learned(cls, values: np.ndarray) -> Scale:
+    def learned(cls, values: np.ndarray) -> ColumnScale:
         """That of some rows.
 
         Parameters
@@ -38,13 +38,13 @@ class Scale:
 
         Returns
         -------
-        Scale
+        ColumnScale
         """
         rows = np.asarray(values, dtype=np.float64)
         std = rows.std(axis=0)
         # What is left of a constant column by rounding is no spread.
         varies = std > 1e-12 * np.maximum(np.abs(rows).max(axis=0), 1e-300)
-        return cls(rows.mean(axis=0), np.where(varies, std, 1.0))
+        return cls(_rounded(rows.mean(axis=0)), _rounded(np.where(varies, std, 1.0)))
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Values in deviations from the mean.
@@ -71,3 +71,8 @@ class Scale:
         float64 [..., K]
         """
         return np.asarray(values, dtype=np.float64) * self.std + self.mean
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To ten digits: the order in which a processor adds does not show."""
+    return np.array([float(f"{value:.10g}") for value in values])

@@ -16,6 +16,7 @@ import numpy as np
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.tasks import SPLIT_NAMES, TASKS, Split, Task, load_task
 from nnstruct.tasks.data import VARIABLE
+from nnstruct.tasks.goals import NOT_ASKED
 from nnstruct.testing.laws import Suite, hold, other_global_state, refused
 
 SMALL = {"train": 120, "val": 40, "test": 60}
@@ -170,11 +171,63 @@ def same_options_same_data_and_another_seed_other_data(case: TaskCase) -> None:
 
 @_SUITE.law
 def every_class_is_trained_on_and_tested(case: TaskCase) -> None:
-    """Each class stands in train and in test."""
+    """Each class stands in train and in test; real targets vary, and are standardised by train."""
+    if case.task.kind == "regression":
+        targets = case.task.train.targets.astype(np.float64)
+        rule = "have training targets of mean 0 and deviation 1"
+        found = (float(np.abs(targets.mean(axis=0)).max()), float(np.abs(targets.std(axis=0) - 1).max()))
+        hold(max(found) < 1e-4, case.label, rule, str(found))
+        varied = bool((case.task.test.targets.std(axis=0) > 0).all())
+        hold(varied, case.label, "have test targets that vary")
+        return
     for part in ("train", "test"):
-        found = set(case.splits[part].targets.tolist())
-        rule = f"have each of its {case.task.num_classes} classes in {part}"
-        hold(found == set(range(case.task.num_classes)), case.label, rule, repr(sorted(found)))
+        split = case.splits[part]
+        classes = set(range(case.task.num_classes))
+        if case.task.kind == "next-symbol":
+            classes = set(np.unique(case.splits["train"].targets).tolist()) - {NOT_ASKED}
+        held = set(np.unique(split.targets).tolist()) - {NOT_ASKED}
+        rule = f"have each of its {len(classes)} classes in {part}"
+        hold(held == classes, case.label, rule, repr(sorted(held)))
+
+
+@_SUITE.law
+def what_is_asked_a_step_is_asked_within_the_sequence(case: TaskCase) -> None:
+    """Targets of steps lie within the lengths, and next symbols are those that follow."""
+    if not case.task.goal.every_step:
+        return
+    for part, split in case.splits.items():
+        places, lengths = np.arange(split.inputs.shape[1]), np.asarray(split.lengths)
+        within = places < lengths[:, None]
+        asked = split.targets != NOT_ASKED
+        hold(not (asked & ~within).any(), case.label, f"ask nothing behind the end in {part}")
+        hold(asked.any(axis=1).all(), case.label, f"ask something of each sequence in {part}")
+        if case.task.kind == "next-symbol":
+            followed = places < lengths[:, None] - 1
+            same = split.targets[:, :-1] == split.inputs[:, 1:]
+            hold(same[followed[:, :-1]].all(), case.label, f"have the next symbols as targets in {part}")
+
+
+@_SUITE.law
+def its_score_knows_its_bounds(case: TaskCase) -> None:
+    """The best possible scores are worth the upper bound, and any others lie within both."""
+    import torch
+
+    task, split = case.task, case.splits["test"]
+    targets = torch.from_numpy(split.targets)
+    best = targets.clone() if task.kind == "regression" else _certain(targets, task.num_outputs)
+    random = torch.from_numpy(np.random.default_rng(0).normal(size=best.shape)).to(best.dtype)
+    low, high = task.bounds
+    for scores, rule in ((best, "reach"), (random, "keep below")):
+        tally = task.goal.tally()
+        tally.add(scores, targets)
+        kept = low <= tally.score <= high and (rule != "reach" or tally.score > high - 1e-3)
+        hold(kept, case.label, f"{rule} the bound {high:g} of its score", f"{tally.score:g}")
+
+
+def _certain(targets: Any, outputs: int) -> Any:
+    import torch
+
+    return 50.0 * torch.nn.functional.one_hot(targets.clamp(min=0), outputs).float()
 
 
 @_SUITE.law
@@ -195,20 +248,22 @@ def inputs_are_what_networks_take(case: TaskCase) -> None:
     task, label = case.task, case.label
     for part, split in case.splits.items():
         inputs, targets = split.inputs, split.targets
-        hold(targets.dtype == np.int64, label, f"have targets of int64 in {part}", str(targets.dtype))
+        real = np.float32 if task.kind == "regression" else np.int64
+        rule = f"have targets of {real.__name__} in {part}"
+        hold(targets.dtype == real, label, rule, str(targets.dtype))
         shape = (len(split), *task.input_shape)
         hold(inputs.shape == shape, label, f"have inputs of shape {shape} in {part}", str(inputs.shape))
         hold(inputs.flags.c_contiguous, label, f"have inputs in one piece in {part}")
-        kind = np.int64 if task.is_sequence else np.float32
+        kind = np.float32 if task.num_symbols is None else np.int64
         hold(inputs.dtype == kind, label, f"have inputs of {kind.__name__} in {part}", str(inputs.dtype))
-        if task.is_sequence:
+        if task.num_symbols is not None:
             continue
-        hold(split.lengths is None, label, "have no lengths where inputs are no sequences")
         largest = float(np.abs(inputs).max())
-        rule = "have inputs below 10, so that a network can start from them"
-        hold(largest < 10, label, rule, f"{largest:g} in {part}")
-        rule = "have vectors, or images of channels x height x width"
-        hold(len(task.input_shape) in (1, 3), label, rule, str(task.input_shape))
+        rule = "have inputs below 20, so that a network can start from them"
+        hold(largest < 20, label, rule, f"{largest:g} in {part}")
+        axes = (2,) if task.is_series else (1, 3)
+        rule = "have vectors, images of channels x height x width, or series of steps x channels"
+        hold(len(task.input_shape) in axes, label, rule, str(task.input_shape))
         different = len(np.unique(inputs))
         hold(different > 2, label, f"have more than two values in {part}", str(different))
 

@@ -28,7 +28,7 @@ def test_recurrent_networks_of_both_protocols() -> None:
     reber = load_task("reber")
     sizes = "family='gru', units=5, edges=6 forward + 13 recurrent, layers=[3, 2]"
     symbols = int(reber.num_symbols or 0)
-    assert f"CleanRNN(\n  {sizes}, symbols={symbols - 1}, outputs=2\n" in repr(build_module(structure, reber))
+    assert f"CleanRNN(\n  {sizes}, inputs={symbols - 1}, outputs=2\n" in repr(build_module(structure, reber))
     faithful = repr(build_module(structure, reber, TrainConfig(protocol="faithful")))
     assert f"FaithfulRNN(\n  {sizes}, symbols={symbols}, outputs=2, corrected=False\n" in faithful
     assert "MaskedCell(family='gru', inputs=3, units=3, mask=27/27)" in faithful

@@ -11,7 +11,6 @@ from nnstruct.pruning.training.compiled_recurrent import CompiledRecurrent
 from nnstruct.pruning.training.memory import OptimizerMemory
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
-from nnstruct.tasks.goals import beyond_classes
 
 
 def compiled_module(
@@ -32,7 +31,7 @@ def compiled_module(
     CompiledModule or None
         None where only PyTorch can train the module.
     """
-    if not _is_plain(module) or beyond_classes(task):
+    if not _is_plain(module) or task.beyond_classes:
         return None
     if task.is_sequence:
         return CompiledRecurrent.of(module, task, config, learned)
