@@ -9,7 +9,7 @@ sequences of symbols    task
 ``reber-next``          the next symbol in a string of the Reber grammar
 ``anbncn``              the next symbol in ``a^n b^n c^n``, which asks for counting
 ``dyck-2``              brackets of two kinds that close or not
-``parity``              whether a number of ones is odd
+``parity``              whether the number of ones so far is odd, at every step
 ``copy``                say a string again after a delay, a class a step
 ``delayed-xor``         the exclusive or of two bits of a while ago, at every step
 ======================  ==========================================================================

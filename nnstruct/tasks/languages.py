@@ -36,7 +36,8 @@ def next_reber(
     those of :func:`nnstruct.tasks.reber.reber_strings`. Difficulty is the length.
 
     Chance level: inverse perplexity 1/8. Who knows the grammar, and takes both arcs of a state as equally
-    likely, has 0.57. Horizon: two symbols tell the state.
+    likely, has a little over 0.5; as strings are different ones of known lengths, more can be known. An LSTM
+    of 64 units reaches 0.59 in 12 epochs. Horizon: two symbols tell the state.
 
     Parameters
     ----------
@@ -90,7 +91,8 @@ def dyck2(
     (Chomsky and Schuetzenberger, 1963; with bounded depth Hewitt et al., 2020, arXiv:2010.07515). Difficulty
     is depth and length.
 
-    Chance level: accuracy 0.5. Horizon: up to ``2 * max_pairs`` steps.
+    Chance level: accuracy 0.5. An LSTM of 64 units reaches 0.997 in 25 epochs. Horizon: up to
+    ``2 * max_pairs`` steps.
 
     Parameters
     ----------
@@ -185,8 +187,9 @@ def anbncn(
     network that counts knows all, and one that does not misses where the c begin and where the string ends.
     No n stands on two sides of the split. Difficulty is ``max_n``.
 
-    Chance level: inverse perplexity 1/4. Who counts misses the one symbol that cannot be known, as a letter a
-    or b: with even odds 0.95 for ``max_n=40``. Horizon: ``2 n`` steps.
+    Chance level: inverse perplexity 1/4. Who counts, and takes all n as equally likely, lacks ``ln(max_n)``
+    nats a string of about ``1.5 max_n`` symbols: 0.94 for ``max_n=40``. An LSTM of 64
+    units reaches 0.86 in 60 epochs. Horizon: ``2 n`` steps.
 
     Parameters
     ----------

