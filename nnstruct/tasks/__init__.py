@@ -41,6 +41,9 @@ vectors and images      task
 ``diabetes``            how far a disease goes, by ten measures, regression
 ======================  ==========================================================================
 
+The docstring of each says what chance and an LSTM of 64 units reach; that one was trained once by Adam with
+a learning rate of 0.005, falling to 0, in batches of 64 (32 for ``anbncn``), its gradients clipped at 1.
+
 The data directory is the one that the option ``data`` or the environment variable ``NNSTRUCT_DATA``
 names. Images can be downloaded into it with ``download=True``; see :mod:`nnstruct.tasks.images`.
 An option ``train``, ``val`` or ``test`` is a number of examples, or below 1 a share of them.

@@ -89,7 +89,8 @@ def mackey_glass(
     Runge-Kutta method from a random constant past, after 300 units of time. Each series has a past of its
     own. Difficulty is ``ahead``, and ``tau``: chaos begins at about 17.
 
-    Chance level: R2 0. An LSTM of 64 units reaches 0.9996 in 25 epochs. Horizon: ``length * every`` units of time are shown; ``tau`` of them tell all.
+    Chance level: R2 0. An LSTM of 64 units reaches 0.9996 in 25 epochs. Horizon: ``length * every``
+    units of time are shown; ``tau`` of them tell all.
 
     Parameters
     ----------
@@ -195,7 +196,8 @@ def multi_sine(
     the task of multiple superimposed oscillations (Wierstra, Gomez and Schmidhuber, 2005, GECCO), to be told
     apart. Neighbouring classes share a tone. Difficulty is ``noise`` and ``length``.
 
-    Chance level: accuracy ``1 / classes``. Horizon: a period of the lowest tone, 20 steps.
+    Chance level: accuracy ``1 / classes``. An LSTM of 64 units reaches 0.98 in 12 epochs. Horizon: a
+    period of the lowest tone, 20 steps.
 
     Parameters
     ----------
