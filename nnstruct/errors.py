@@ -71,6 +71,10 @@ class CorruptFileError(NnstructError, OSError):
     """A stored file is truncated, altered, or of another kind than its name says."""
 
 
+class FileTooLargeError(CorruptFileError):
+    """A file asks for more memory than ``NNSTRUCT_MAX_BYTES`` allows; see :mod:`nnstruct.reading`."""
+
+
 class FolderBusyError(NnstructError, RuntimeError):
     """Another process is writing to the folder, or to the study."""
 

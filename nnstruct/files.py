@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.errors import CorruptFileError
+from nnstruct.reading import read_bytes, reading, with_name
+from nnstruct.unpacking import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,40 +50,46 @@ def write_atomically(path: Path, data: bytes) -> None:
     >>> path.read_bytes(), [entry.name for entry in path.parent.iterdir()]
     (b'r2,0.9', ['scores.csv'])
     """
-    tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
-    try:
-        write_and_sync(tmp, data)
-        move(tmp, path)
-    except BaseException:
-        with suppress(OSError):
-            remove(tmp)
-        raise
-    sync_folder(path.parent)
+    write_parts(path, [data])
 
 
-def write_parts(path: Path, parts: Iterable[str]) -> None:
-    """As :func:`write_atomically`, of text that comes part by part and is never held as a whole.
+def write_parts(path: Path, parts: Iterable[str | bytes]) -> None:
+    """As :func:`write_atomically`, of what comes part by part and is never held as a whole.
 
     Parameters
     ----------
     path : Path
         In a folder that exists.
-    parts : iterable of str
-        Written one after the other as UTF-8.
+    parts : iterable of str or bytes
+        Written one after the other, text as UTF-8.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, say; it names the file.
     """
     tmp = path.with_name(f".{path.name}{TMP_SUFFIX}")
     try:
-        with open(tmp, "wb") as file:
-            for part in parts:
-                file.write(part.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(tmp, parts)
         move(tmp, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             remove(tmp)
+        if isinstance(error, OSError) and with_name(error, path) is not error:
+            raise with_name(error, path) from error
         raise
     sync_folder(path.parent)
+
+
+def _write_new(path: Path, parts: Iterable[str | bytes]) -> None:
+    # A file of that name is a rest, or a link to a file elsewhere: neither is written into.
+    remove(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o666), "wb") as file:
+        for part in parts:
+            file.write(part.encode() if isinstance(part, str) else part)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def put_in_place(source: Path, target: Path) -> None:
@@ -99,11 +107,11 @@ def put_in_place(source: Path, target: Path) -> None:
 
 
 def write_and_sync(path: Path, data: bytes) -> None:
-    """Write bytes and wait until the disk has them."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write bytes to a new file, in the place of one that was there, and wait until the disk has them."""
+    try:
+        _write_new(path, [data])
+    except OSError as error:
+        raise with_name(error, path) from error
 
 
 def move(source: Path, target: Path) -> None:
@@ -173,10 +181,7 @@ def read_verified(path: Path, expected: str, remedy: str) -> pa.Table:
     CorruptFileError
         If the file is of another kind, truncated or altered.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    data = path.read_bytes()
+    data = read_bytes(path)
     if data[:4] != MAGIC:
         raise CorruptFileError(f"{path} is not a Parquet file but {_kind(data)}. {remedy}")
     found = sha256(data)
@@ -185,10 +190,8 @@ def read_verified(path: Path, expected: str, remedy: str) -> pa.Table:
         raise CorruptFileError(
             f"{path} is {what}: its SHA-256 starts with {found[:16]}, not {expected[:16]}. {remedy}"
         )
-    try:
-        return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(f"{path} cannot be read as Parquet: {error} {remedy}") from error
+    with reading(path, "readable as Parquet", remedy):
+        return read_parquet(path, data=data)
 
 
 def _kind(data: bytes) -> str:

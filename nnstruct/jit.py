@@ -13,6 +13,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -77,6 +78,26 @@ class _WholeCache(FunctionCache):
         """SHA-256 of what the function is made of; taken at the first call, when all modules are loaded."""
         text = "\n".join(text for _, text in _walk(self._compiled))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is kept for a signature; None where nothing is, or what is there cannot be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a file cut short makes pickle raise whatever it stumbles over
+            with suppress(Exception):
+                self._cache_file.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled; where that fails, on a full disk say, it is only not kept."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            warnings.warn(
+                f"{self._name} is compiled anew in each process: it cannot be kept ({error})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         fields = [_fields(given) for given in normalize_signature(sig)[0]]

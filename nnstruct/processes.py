@@ -14,6 +14,7 @@ from typing import Any
 
 from nnstruct.checks import check_integer
 
+_MOST_THREADS = 256
 _SECONDS = 2.0
 # Linux: the control groups of this process, and where those that share out CPU time are mounted.
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -94,6 +95,7 @@ def torch_threads(count: int) -> Iterator[None]:
     Parameters
     ----------
     count : int
+        More than there can be are as many as there can be.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def torch_threads(count: int) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(min(count, max(num_cpus(), _MOST_THREADS)))
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ def check_seed(seed: Any, field: str = "seed") -> int:
     Raises
     ------
     InvalidInputError
-        If it is no integer, or negative.
+        If it is no integer, negative, or 2**63 and more, which no table holds.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def check_seed(seed: Any, field: str = "seed") -> int:
     >>> check_seed(np.int64(3))
     3
     """
-    return check_integer(seed, field, low=0)
+    return check_integer(seed, field, low=0, high=2**63 - 1, rule="be a non-negative integer below 2**63")
 
 
 def seed_list(seeds: Any, field: str = "seeds") -> list[int]:

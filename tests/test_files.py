@@ -21,7 +21,6 @@ RENAMES = {"os.replace", "os.rename", "shutil.move"}
 # The only other writers, each with its reason.
 ALLOWED = {
     "files.py": {"open", "os.replace", "pq.write_table"},  # the one home; the table goes to memory
-    "benchmark/store.py": {"write_text"},  # who holds the lock: a courtesy, gone with the lock
     "report/images.py": {"savefig"},  # to memory
 }
 

@@ -124,6 +124,23 @@ def test_an_edit_is_seen_and_its_undoing_finds_what_was_kept(package):
     assert outcome() == (36.0, 1)
 
 
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_what_was_kept_and_cut_short_is_compiled_anew(package, suffix):
+    assert [outcome(), outcome()] == [(36.0, 0), (36.0, 1)]
+    (kept,) = package.parent.rglob(f"entry.entry-*.{suffix}")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert [outcome(), outcome()] == [(36.0, 0), (36.0, 1)]
+
+
+def test_a_full_disk_keeps_nothing_and_stops_nothing(package, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_data", full)
+    with pytest.warns(RuntimeWarning, match=r"cannot be kept \(.*No space left on device"):
+        assert outcome() == (36.0, 0)
+
+
 def test_another_order_of_fields_is_seen(package):
     assert outcome() == (36.0, 0)
     edit(package, "given", "a: float\n    b: float", "b: float\n    a: float")

@@ -14,6 +14,7 @@ from nnstruct.benchmark.targets import TARGETS
 from nnstruct.benchmark.views import Views
 from nnstruct.benchmark.weights import KeptWeights
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.reading import reading
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
@@ -235,16 +236,14 @@ class Benchmark(Views):
             If a file is missing, truncated, altered or of another kind; the message names it.
         """
         folder = Path(path)
-        if holds_scores(folder):
-            from nnstruct.benchmark.scored import load_scores
+        with reading(folder, "a whole benchmark"):
+            if holds_scores(folder):
+                from nnstruct.benchmark.scored import load_scores
 
-            scored = load_scores(folder)
-            return scored if target is None else scored.with_target(target)
-        contents = read_contents(folder)
-        try:
-            return cls.from_contents(contents).with_target("test" if target is None else target)
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{folder}: {error}") from error
+                loaded: Benchmark = load_scores(folder)
+            else:
+                loaded = cls.from_contents(read_contents(folder)).with_target("test")
+        return loaded if target is None else loaded.with_target(target)
 
     def save(self, path: str | Path) -> Path:
         """Write the benchmark to a folder, or add it to the benchmark there; the card too.

@@ -63,14 +63,30 @@ def write_card(benchmark: Benchmark, path: str | Path, recipe: str | Path | None
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    notes = _notes(folder)
-    if notes is None:
-        hint = "Rename it, or put its text below the card once that is written."
-        raise InvalidInputError("README.md", "be a card that nnstruct wrote", str(folder / NAME), hint)
+    check_no_foreign_card(folder)
+    notes = _notes(folder) or ""
     _copy_recipe(folder, recipe)
     text = render(facts(benchmark), has_recipe=(folder / RECIPE).exists())
     write_atomically(folder / NAME, (text + notes).encode())
     return folder / NAME
+
+
+def check_no_foreign_card(path: str | Path) -> None:
+    """Raise where a folder has a README.md that is not a card, before work is done for one.
+
+    Parameters
+    ----------
+    path : path
+        The folder, which need not be there.
+
+    Raises
+    ------
+    InvalidInputError
+        If :func:`write_card` would.
+    """
+    if _notes(Path(path)) is None:
+        hint = "Rename it, or put its text below the card once that is written."
+        raise InvalidInputError("README.md", "be a card that nnstruct wrote", str(Path(path) / NAME), hint)
 
 
 def write_card_unless_foreign(benchmark: Benchmark, folder: Path) -> None:

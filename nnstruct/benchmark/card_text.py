@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +13,7 @@ from nnstruct.benchmark.facts import QUANTILES, SPLIT_SEED, SPLIT_TEST
 from nnstruct.benchmark.targets import DESCRIPTIONS
 from nnstruct.structure.families import FAMILIES
 
+_YAML_PLAIN = re.compile(r"[A-Za-z][\w .,()/-]*[\w.)]", re.ASCII)
 MARKER = "<!-- Text below this line is kept when the card is written again. -->"
 # A card with more configurations lists them in one table.
 MOST_SECTIONS = 8
@@ -128,4 +131,22 @@ def _notes(config: dict[str, Any]) -> list[str]:
     return sorted({ceiling["note"] for ceiling in config["ceilings"].values() if ceiling["note"]})
 
 
-_SPELLED = (_number, _numbers, _signed, _span, _seeds, _shares, _of_quantiles, _bar, _notes)
+def _plain(name: str) -> str:
+    """A name in a heading or in a cell of a table: one line, without what Markdown gives a meaning."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(name.split()))
+
+
+def _quoted(name: str) -> str:
+    """A name as Python's literal, in double quotes as in all examples."""
+    return json.dumps(name)
+
+
+def _yaml_text(text: str) -> str:
+    """A text in YAML: as it is where it can be nothing else, otherwise quoted, as JSON is."""
+    return text if _YAML_PLAIN.fullmatch(text) else json.dumps(text)
+
+
+_SPELLED = (
+    _plain, _quoted, _yaml_text, _number, _numbers, _signed, _span, _seeds, _shares, _of_quantiles, _bar,
+    _notes,
+)  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 from nnstruct.files import sha256, write_atomically
+from nnstruct.reading import read_json
 from nnstruct.record import TrainConfig
 
 NAME = "manifest.json"
@@ -130,11 +131,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path, "JSON", _REMEDY)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingDataError(f"{folder} is not a benchmark folder: it has no {NAME}.") from error
-    except ValueError as error:
-        raise CorruptFileError(f"{path} is not JSON ({error}). {_REMEDY}") from error
     if not isinstance(content, dict) or "checksum" not in content:
         raise CorruptFileError(f"{path} has no checksum. {_REMEDY}")
     found = content.get("schema_version")

@@ -177,10 +177,11 @@ def _share(signal: float, noise: float) -> float:
 
 
 def _seeds_for(ceiling: float, between: float, within: float) -> float:
-    if between <= 0:
+    ratio = within / between if between > 0 else math.inf
+    if not math.isfinite(ratio):
         return math.inf
     # The small margin keeps a rounding error from asking for one seed more.
-    return max(1.0, math.ceil(ceiling / (1 - ceiling) * within / between - 1e-9))
+    return max(1.0, math.ceil(ceiling / (1 - ceiling) * ratio - 1e-9))
 
 
 def _components(

@@ -22,6 +22,7 @@ from nnstruct.benchmark.scores import COLUMNS, Rows
 from nnstruct.benchmark.store import FolderLock
 from nnstruct.checks import is_integer
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.reading import read_json
 from nnstruct.structure.interchange import from_arrow, to_arrow
 
 if TYPE_CHECKING:
@@ -191,11 +192,9 @@ def _rows(tables: dict[str, Any]) -> Rows:
 def _read_manifest(folder: Path) -> _Manifest:
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path, "JSON", _REMEDY)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingDataError(f"{folder} is not a folder of scores: it has no {NAME}.") from error
-    except ValueError as error:
-        raise CorruptFileError(f"{path} is not JSON ({error}). {_REMEDY}") from error
     if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
         raise CorruptFileError(f"{path} was altered: its checksum does not fit its content. {_REMEDY}")
     found = content.get("schema_version")

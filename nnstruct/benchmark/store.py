@@ -71,6 +71,9 @@ class FolderLock:
     def __enter__(self) -> FolderLock:
         if not is_number(self.wait) or not self.wait >= 0:
             raise InvalidInputError("wait", "be a number of seconds, at least 0", self.wait)
+        if (self.folder / _LOCK).is_symlink():
+            hint = "Remove it: what it leads to must not be written into."
+            raise CorruptFileError(f"{self.folder / _LOCK} is a link, no file. {hint}")
         try:
             self._lock.acquire(timeout=-1 if self.wait == float("inf") else self.wait)
         except filelock.Timeout:
@@ -81,7 +84,7 @@ class FolderLock:
         # Who holds it is a courtesy to others; failing to say so is no reason to stop.
         with suppress(OSError):
             holder = {"process": os.getpid(), "host": socket.gethostname()}
-            (self.folder / _HOLDER).write_text(json.dumps(holder))
+            files.write_atomically(self.folder / _HOLDER, json.dumps(holder).encode())
         return self
 
     def __exit__(self, *_: object) -> None:

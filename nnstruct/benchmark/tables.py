@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from nnstruct.errors import CorruptFileError
+from nnstruct.reading import reading
 from nnstruct.record import STATUS_FAILED, Record
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.select(list(COLUMNS)).to_pandas()
 
 
-def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) -> pa.Table:
+def check_schema(table: pa.Table, schema: pa.Schema, path: Path, remedy: str) -> pa.Table:
     """The table with exactly a schema's columns.
 
     Parameters
@@ -119,12 +121,14 @@ def check_schema(table: pa.Table, schema: pa.Schema, path: object, remedy: str) 
     if REASON in schema.names and REASON not in table.column_names:
         table = table.append_column(SHARD_SCHEMA.field(REASON), pa.repeat("", table.num_rows))
     for field in schema:
-        if field.name not in table.column_names:
-            raise CorruptFileError(f"{path} has no column {field.name!r}. {remedy}")
+        if table.column_names.count(field.name) != 1:
+            found = "no" if field.name not in table.column_names else "more than one"
+            raise CorruptFileError(f"{path} has {found} column {field.name!r}. {remedy}")
         if table.schema.field(field.name).type != field.type:
             found = table.schema.field(field.name).type
             raise CorruptFileError(f"{path}: column {field.name!r} is {found}, not {field.type}. {remedy}")
-    return table.select(schema.names).cast(schema)
+    with reading(path, "a table without gaps", remedy):
+        return table.select(schema.names).cast(schema)
 
 
 def without_empty_reason(table: pa.Table) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from nnstruct.errors import CorruptFileError
 from nnstruct.files import read_verified
+from nnstruct.reading import open_file, read_bytes, reading
+from nnstruct.unpacking import check_columns, check_texts
 
 _BLOCK = 1 << 20
 
@@ -43,6 +45,9 @@ class VerifiedParquet:
     def __init__(self, places: Sequence[Path], expected: str, remedy: str, coded: Sequence[str] = ()) -> None:
         found = [path for path in places if path.exists()]
         self.path, self._remedy = (found or places)[0], remedy
+        self._coded = set(coded)
+        with suppress(FileNotFoundError):  # said again by what follows
+            open_file(self.path).close()
         self._file = pa.OSFile(str(self.path), "rb")
         digest = hashlib.sha256()
         while block := self._file.read(_BLOCK):
@@ -82,13 +87,12 @@ class VerifiedParquet:
             If the file holds no Parquet.
         """
         with self._reading():
+            uncertain = check_columns(self._parquet.metadata, self.path, columns)
+            if set(uncertain) - self._coded:
+                check_texts(pa.py_buffer(read_bytes(self.path)), uncertain, self.path)
             return self._parquet.read(None if columns is None else list(columns), use_threads=False)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        try:
+        with reading(self.path, "readable as Parquet", self._remedy):
             yield
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptFileError(
-                f"{self.path} cannot be read as Parquet: {error} {self._remedy}"
-            ) from error

@@ -14,6 +14,7 @@ from nnstruct.errors import CorruptFileError
 from nnstruct.files import sha256
 from nnstruct.network import Network
 from nnstruct.network.storage import read_note, read_tensors
+from nnstruct.reading import read_bytes, reading
 from nnstruct.structure import Structure
 
 RecordKey = tuple[str, str, str, int]
@@ -44,10 +45,8 @@ class WeightFile:
     def contents(self) -> tuple[list[StoredRows], list[WeightKey]]:
         """The groups of rows, and the keys of weights that are lost."""
         data = self._verified()
-        try:
+        with reading(self.place, "a file of kept weights", self.remedy):
             return groups_of(read_note(data))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"{self.place} holds no kept weights: {error}. {self.remedy}") from error
 
     def row(self, prefix: str, number: int) -> dict[str, np.ndarray]:
         """The parameters of one network.
@@ -87,7 +86,7 @@ class WeightFile:
         if self._data is not None:
             return self._data
         try:
-            data = self.place.read_bytes()
+            data = read_bytes(self.place)
         except FileNotFoundError as error:
             hint = "Load the benchmark again: another build may have merged it."
             raise CorruptFileError(f"{self.place} is missing. {hint} {self.remedy}") from error

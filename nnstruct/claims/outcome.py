@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from nnstruct.claims.recipe import ClaimRecipe
-from nnstruct.errors import CorruptFileError, MissingDataError
+from nnstruct.errors import MissingDataError
 from nnstruct.files import write_atomically
 from nnstruct.intervals import mean_interval
+from nnstruct.reading import read_json, reading
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,11 @@ def load_outcome(path: str | Path) -> ClaimOutcome:
     file = Path(path)
     if not file.is_file():
         raise MissingDataError(f"There is no outcome {file}.")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+    with reading(file, "the outcome of a claim"):
+        content = read_json(file)
         content.pop("holds")
         bounds = [(str(m), str(side), float(number)) for m, side, number in content.pop("bounds")]
         return ClaimOutcome(**content, bounds=bounds)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CorruptFileError(f"{file}: no outcome of a claim can be read from it: {error}") from error
 
 
 def outcome_of(

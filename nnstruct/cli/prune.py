@@ -10,7 +10,7 @@ import typer
 from nnstruct.cli.models import FILES, function_of, is_model, names_function, read_model, takes_seed
 from nnstruct.cli.options import Data, Debug, Quiet, keeps
 from nnstruct.cli.prune_recipe import run_recipe
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.errors import InvalidInputError, MissingDataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,19 +196,12 @@ def _task(text: str) -> Task:
 
 
 def _from_arrays(path: Path) -> Task:
-    import zipfile
-
-    import numpy as np
-
     from nnstruct.tasks import Task
+    from nnstruct.unpacking import read_npz
 
     if not path.exists():
         raise MissingDataError(f"There is no {path}.")
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CorruptFileError(f"{path} is not a readable .npz file: {error}.") from error
+    arrays = read_npz(path)
     if not {"inputs", "targets"} <= set(arrays):
         raise InvalidInputError(str(path), "hold the arrays inputs and targets", sorted(arrays))
     return Task.from_arrays(path.stem, arrays["inputs"], arrays["targets"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from nnstruct.errors import InvalidInputError
 from nnstruct.program import Program, Step
+from nnstruct.reading import VARIABLE, max_bytes
 
 
 class Builder:
@@ -45,7 +48,15 @@ class Builder:
 
     def _value(self, shape: Sequence[int]) -> int:
         value = len(self.shape)
-        self.shape[value] = tuple(int(size) for size in shape)
+        sizes = tuple(int(size) for size in shape)
+        # Where each number comes from is held in eight bytes.
+        if 8 * math.prod(sizes) > max_bytes():
+            hint = f"Is the batch larger than it has to be? {VARIABLE} allows more."
+            raise InvalidInputError(
+                f"a value in {self.where!r}" if self.where else "a value",
+                f"have at most {max_bytes() // 8:,} numbers", sizes, hint,
+            )  # fmt: skip
+        self.shape[value] = sizes
         return value
 
     def emit(

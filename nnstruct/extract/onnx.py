@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+from nnstruct.checks import check_integer
 from nnstruct.extract.extract import check_choices, to_network
 from nnstruct.extract.family import MODULE, check_family
-from nnstruct.extract.onnx_file import MAX_BYTES, load_model, read_tensor
+from nnstruct.extract.onnx_file import load_model, read_tensor
 from nnstruct.extract.simplify import simplified
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES
 from nnstruct.program import Program
+from nnstruct.reading import max_bytes as budget
+from nnstruct.reading import reading
 
 
 def extract_onnx(
@@ -23,7 +26,7 @@ def extract_onnx(
     shapes: Mapping[str, Sequence[int]] | None = None,
     on_unsupported: str = "error",
     max_edges: int = MAX_EDGES,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
     family: str = MODULE,
 ) -> Network:
     """Units, edges and weights of a network in an ONNX file.
@@ -40,8 +43,9 @@ def extract_onnx(
         As for :func:`nnstruct.extract.extract`.
     shapes : mapping of str to sequence of int, optional
         Shapes of inputs whose sizes are not all in the file; such a size is 1 otherwise.
-    max_bytes : int
-        Refuse a file, or tensors together, that are larger.
+    max_bytes : int, optional
+        Refuse a file, stored tensors, or constants that are computed of them, that are larger together; by
+        default what ``NNSTRUCT_MAX_BYTES`` says, or 1 GiB.
 
     Returns
     -------
@@ -73,15 +77,16 @@ def extract_onnx(
     """
     check_choices(resolution, threshold, on_unsupported, max_edges)
     check_family(family)
-    program = read_onnx(path, shapes or {}, on_unsupported, max_bytes)
-    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name}, family)
+    with reading(path, "an ONNX model that can be read"):
+        program = read_onnx(path, shapes or {}, on_unsupported, max_bytes)
+        return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name}, family)
 
 
 def read_onnx(
     path: str | PathLike[str],
     shapes: Mapping[str, Sequence[int]],
     on_unsupported: str = "error",
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
 ) -> Program:
     """The steps of an ONNX file.
 
@@ -91,7 +96,7 @@ def read_onnx(
     shapes : mapping of str to sequence of int
         Shapes of inputs whose sizes are not all in the file.
     on_unsupported : {"error", "opaque"}
-    max_bytes : int
+    max_bytes : int, optional
         As for :func:`extract_onnx`.
 
     Returns
@@ -104,12 +109,13 @@ def read_onnx(
     InvalidInputError, UnsupportedOperationError, CorruptFileError
         As for :func:`extract_onnx`.
     """
-    model, tensors = load_model(path, max_bytes)
+    limit = budget() if max_bytes is None else check_integer(max_bytes, "max_bytes")
+    model, tensors = load_model(path, limit)
     from nnstruct.extract import onnx_operators  # noqa: F401  (it registers handlers)
     from nnstruct.extract.onnx_graph import OnnxReader
 
     file = Path(path)
     reader = OnnxReader(
-        model, tensors, shapes, on_unsupported, lambda tensor: read_tensor(tensor, file.parent, file)
+        model, tensors, shapes, on_unsupported, lambda tensor: read_tensor(tensor, file.parent, file), limit
     )
     return simplified(reader.run())

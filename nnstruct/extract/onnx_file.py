@@ -11,11 +11,10 @@ import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.extract.onnx_types import held
+from nnstruct.reading import open_file, reading
 
-MAX_BYTES = 4 * 2**30
 
-
-def load_model(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[Any, dict[str, np.ndarray]]:
+def load_model(path: str | PathLike[str], max_bytes: int) -> tuple[Any, dict[str, np.ndarray]]:
     """The model and its stored tensors by name.
 
     Parameters
@@ -38,7 +37,6 @@ def load_model(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[A
     """
     try:
         import onnx
-        from google.protobuf.message import DecodeError
     except ImportError as error:
         raise InvalidInputError(
             "onnx", "be installed to read ONNX files", "nothing", "Run: pip install 'nnstruct[onnx]'"
@@ -47,12 +45,11 @@ def load_model(path: str | PathLike[str], max_bytes: int = MAX_BYTES) -> tuple[A
     if not file.is_file():
         raise InvalidInputError("path", "be an ONNX file", str(path))
     _check_size("the file", file.stat().st_size, max_bytes)
-    try:
-        model = onnx.load_model(file, load_external_data=False)
+    with reading(file, "an ONNX model that can be read"):
+        with open_file(file) as stream:
+            model = onnx.load_model_from_string(stream.read())
         if not model.graph.node and not model.graph.output:
             raise ValueError("the graph is empty")
-    except (DecodeError, ValueError, RuntimeError, OSError) as error:
-        raise CorruptFileError(f"{file}: no ONNX model can be read from it: {error}") from error
     total, tensors = 0, {}
     for tensor in _stored_tensors(model):
         total += _declared_bytes(tensor, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ _RANDOM = frozenset(
 
 
 def folded(
-    node: Any, inputs: list[Any], options: dict[str, Any], opsets: dict[str, int], shapes: list[Any]
+    node: Any,
+    inputs: list[Any],
+    options: dict[str, Any],
+    opsets: dict[str, int],
+    shapes: list[Any],
+    room: float = math.inf,
 ) -> list[Any]:
     """The outputs of a node whose operands are all constants.
 
@@ -32,6 +38,8 @@ def folded(
         Versions at which it is computed.
     shapes : list
         What is known of the outputs' shapes.
+    room : float
+        Bytes that they may take.
 
     Returns
     -------
@@ -46,7 +54,7 @@ def folded(
     """
     if node.op_type in _RANDOM:
         raise UnsupportedOperationError(node.op_type, node.name, "make the same values each time")
-    _limit(node, inputs, shapes)
+    _limit(node, inputs, options, shapes, room)
     flatten = options.pop("flatten", False)
     if flatten:
         value = np.asarray(inputs[0])
@@ -83,7 +91,28 @@ def _computed(
     return [np.asarray(value) for value in made]
 
 
-def _limit(node: Any, inputs: list[Any], shapes: list[Any]) -> None:
+def check_room(name: str, size: float, room: float) -> None:
+    """Refuse a constant for which there is no room, before it is made.
+
+    Parameters
+    ----------
+    name : str
+    size : float
+        Its bytes.
+    room : float
+        Those that are left to all constants of the file.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is larger.
+    """
+    if size > room:
+        hint = "Constants together may take max_bytes, or NNSTRUCT_MAX_BYTES."
+        raise InvalidInputError(f"constant {name!r}", f"take at most {room:,.0f} bytes", size, hint)
+
+
+def _limit(node: Any, inputs: list[Any], options: dict[str, Any], shapes: list[Any], room: float) -> None:
     """Refuse what could take any amount of time or memory before it is computed."""
     size = 0.0
     for shape in shapes:
@@ -95,5 +124,19 @@ def _limit(node: Any, inputs: list[Any], shapes: list[Any]) -> None:
     elif node.op_type == "Range":
         start, stop, step = (float(np.ravel(value)[0]) for value in inputs)
         size = max(size, abs(stop - start) / max(abs(step), 1e-30))
+    elif node.op_type == "Pad" and len(inputs) > 1 and inputs[1] is not None:
+        pads = np.ravel(inputs[1]).astype(np.float64)
+        sides = np.abs(pads[: len(pads) // 2]) + np.abs(pads[len(pads) // 2 :])
+        old = np.array(np.shape(inputs[0]), dtype=np.float64)
+        size = max(size, float(np.prod(old + (sides if len(sides) == len(old) else sides.sum()))))
+    elif node.op_type == "OneHot":
+        size = max(size, float(np.asarray(inputs[0]).size) * float(np.abs(np.ravel(inputs[1])[0])))
+    elif node.op_type in ("Resize", "Upsample"):
+        factors = [np.ravel(value).astype(np.float64) for value in inputs[1:] if value is not None]
+        size = max(size, *(np.asarray(inputs[0]).size * float(np.prod(f[f > 1])) for f in factors if len(f)))
+    elif node.op_type in ("MatMul", "Gemm", "Einsum") and not shapes:
+        size = max(size, float(np.prod([float(np.asarray(v).size) for v in inputs if v is not None])))
     if size > MAX_FOLDED:
         raise InvalidInputError(f"constant {node.output[0]!r}", f"have at most {MAX_FOLDED:,} elements", size)
+    # Booleans and bytes are held in fewer, yet all are computed in eight somewhere.
+    check_room(node.output[0], 8.0 * size if size > 2**20 else 0.0, room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
-from nnstruct.extract.onnx_fold import folded
+from nnstruct.extract.onnx_fold import check_room, folded
 from nnstruct.extract.onnx_nodes import ONNX, OnnxNodes, VisibleNames, dense, needed_names
 from nnstruct.extract.onnx_types import NARROW, WIDER, held_type
 from nnstruct.extract.onnx_values import Operand, flat
@@ -21,6 +22,8 @@ HANDLERS: dict[str, Handler] = {}
 # Read by their handlers also where all operands are constants.
 DIRECT: set[str] = set()
 _DEPTH = 32
+# A few numbers say how much these make.
+_GROWING = frozenset({"Expand", "Pad", "Tile", "Resize", "Upsample", "OneHot", "ConstantOfShape", "Range"})
 
 
 def handles(*names: str, direct: bool = False) -> Callable[[Handler], Handler]:
@@ -60,6 +63,8 @@ class OnnxReader(OnnxNodes):
     on_unsupported : str
     read : callable
         Gives the values of a stored tensor.
+    max_bytes : int
+        Of all constants together.
     """
 
     def __init__(
@@ -69,8 +74,12 @@ class OnnxReader(OnnxNodes):
         shapes: Mapping[str, Sequence[int]],
         on_unsupported: str,
         read: Callable[[Any], np.ndarray],
+        max_bytes: int,
     ) -> None:
         super().__init__(model)
+        # What constants that are computed may still take; the stored ones have been counted.
+        self._max_bytes = max_bytes
+        self._room = max_bytes - sum(value.nbytes for value in tensors.values())
         self.shapes, self.on_unsupported, self.read = shapes, on_unsupported, read
         self.functions = {(own.domain, own.name): own for own in model.functions}
         self.scope.env.update(tensors)
@@ -99,7 +108,10 @@ class OnnxReader(OnnxNodes):
             if name not in known:
                 raise InvalidInputError("shapes", f"name inputs among {sorted(known)}", name)
         for sparse in graph.sparse_initializer:
-            self.scope.env[sparse.values.name] = self.keep(dense(sparse, self.read))
+            check_room(sparse.values.name, 8.0 * math.prod(sparse.dims), self._room)
+            made = dense(sparse, self.read)
+            self._room -= made.nbytes
+            self.scope.env[sparse.values.name] = self.keep(made)
         for value in graph.input:
             if value.name not in self.scope.env:
                 self.scope.env[value.name] = self._input(value)
@@ -269,7 +281,13 @@ class OnnxReader(OnnxNodes):
         if not moving and key not in DIRECT:
             opsets = self.scope.opsets if versions is None else self._newest()
             shapes = [shape for shape, _ in self.inferred(schema, node, inputs)]
-            return self.kept(folded(node, operands, options, opsets, shapes), operands)
+            made = folded(node, operands, options, opsets, shapes, self._room)
+            self._room -= sum(value.nbytes for value in made)
+            return self.kept(made, operands)
+        if key in _GROWING:
+            for shape, _ in self.inferred(schema, node, inputs):
+                if shape is not None and None not in shape:
+                    check_room(node.output[0], 8.0 * math.prod(shape), self._max_bytes)
         handler = HANDLERS.get(key)
         if handler is None:
             raise UnsupportedOperationError(node.op_type, node.name)

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from nnstruct.checks import check_choice, is_integer
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError, NnstructError
+from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 from nnstruct.files import write_atomically
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.network.network import Network
+from nnstruct.reading import parse_json, read_bytes, reading
 from nnstruct.structure.interchange import arrow_schema, from_arrow, to_arrow
+from nnstruct.unpacking import read_safetensors
 
 KEY = "nnstruct"
 FORMAT = 1
@@ -103,7 +105,7 @@ def load_network(path: str | PathLike[str]) -> Network:
 
     place = Path(path)
     try:
-        data = place.read_bytes()
+        data = read_bytes(place)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise MissingDataError(f"There is no file {place}.") from error
     arrays, note = read_tensors(data, place, _REMEDY)
@@ -114,13 +116,14 @@ def load_network(path: str | PathLike[str]) -> Network:
     row = note.get("structure")
     if not isinstance(row, dict) or note.get("sha256") != _digest(row, arrays):
         raise CorruptFileError(f"{place} is altered: its SHA-256 does not fit its content. {_REMEDY}")
-    try:
+    with reading(place, "a network", _REMEDY):
         (structure,) = from_arrow(pa.Table.from_pylist([row], schema=arrow_schema()))
         weight, bias = arrays.pop("weight"), arrays.pop("bias")
         tensors = {name.removeprefix(_TENSORS): value for name, value in arrays.items()}
-        return Network(structure, weight, bias, tensors)
-    except (NnstructError, pa.ArrowException, KeyError) as error:
-        raise CorruptFileError(f"{place} holds no network: {error} {_REMEDY}") from error
+        try:
+            return Network(structure, weight, bias, tensors)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
 
 
 def in_dtype(name: str, value: np.ndarray, dtype: str) -> np.ndarray:
@@ -174,17 +177,8 @@ def read_tensors(data: bytes, place: Path, remedy: str) -> tuple[dict[str, np.nd
     CorruptFileError
         If the bytes are no safetensors file, or nnstruct did not write it.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        arrays = load(data)
-        note = read_note(data)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(
-            f"{place} is no safetensors file that nnstruct wrote: {error}. {remedy}"
-        ) from error
-    return arrays, note
+    with reading(place, "a safetensors file that nnstruct wrote", remedy):
+        return read_safetensors(data, place), read_note(data)
 
 
 def read_note(data: bytes) -> dict[str, Any]:
@@ -206,8 +200,8 @@ def read_note(data: bytes) -> dict[str, Any]:
         If the bytes are something else.
     """
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    header = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
-    note = json.loads(header["__metadata__"][KEY])
+    header = parse_json(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    note = parse_json(header["__metadata__"][KEY])
     if not isinstance(note, dict):
         raise TypeError("its note is no object")
     return note

@@ -6,14 +6,14 @@ The list stands here and nowhere else: what a file says about itself widens noth
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from nnstruct.errors import CorruptFileError
+from nnstruct.predictors.pipeline_checks import check_pipeline
+from nnstruct.reading import parse_json, reading
+from nnstruct.unpacking import check_zip, npy_header
 
 _EXTRA_TRUST = (
     "nnstruct.encode.table.FeatureTable",
@@ -103,21 +103,34 @@ def parse_estimator(data: bytes, name: str) -> Any:
     Raises
     ------
     CorruptFileError
-        If the bytes are no skops file (a pickle, say), or hold a type outside of the fixed list.
+        If the bytes are no skops file (a pickle, say), hold a type outside of the fixed list, or a tree
+        whose links lead outside of its arrays.
     """
     import skops.io
-    from sklearn.pipeline import Pipeline
 
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise CorruptFileError(f"{name} is not a skops file. Pickle and joblib files are never read.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            schema = json.loads(archive.read("schema.json"))
-    except (KeyError, ValueError, RecursionError, zipfile.BadZipFile, OSError) as error:
-        raise CorruptFileError(f"{name} is not a readable skops file: {error}.") from error
-    for kind, type_name in _nodes(schema):
-        if type_name not in ALLOWED.get(kind, frozenset()):
-            raise CorruptFileError(f"{name} holds {type_name} ({kind}), which no predictor contains.")
+    with reading(name, "a readable skops file"), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        check_zip(archive, name)
+        schema = parse_json(archive.read("schema.json"))
+        trees: list[dict[str, Any]] = []
+        said: dict[Any, set[str]] = {}
+        for kind, type_name, node in _nodes(schema):
+            if type_name not in ALLOWED.get(kind, frozenset()):
+                raise CorruptFileError(f"{name} holds {type_name} ({kind}), which no predictor contains.")
+            if kind == "TreeNode":
+                trees.append(node)
+            elif kind == "JsonNode":
+                said.setdefault(node.get("__id__"), set()).add(str(node["content"]))
+        shapes = _shapes(archive)
+        for tree in trees:
+            held = tree["content"]["content"]
+            # A tree's constructor reads as many numbers of classes as it is told there are outputs, and some
+            # releases of scikit-learn as many nodes as it is told there are.
+            if said.get(tree["__reduce__"]["args"]["content"][2].get("__id__")) != {"1"}:
+                raise ValueError("a tree has several outputs")
+            if shapes[held["nodes"]["file"]] != (int(held["node_count"]["content"]),):
+                raise ValueError("a tree says that it has another number of nodes than it holds")
     try:
         estimator = skops.io.loads(data, trusted=list(_EXTRA_TRUST))
     except Exception as error:  # whatever a damaged file makes skops or scikit-learn raise
@@ -125,53 +138,31 @@ def parse_estimator(data: bytes, name: str) -> Any:
             f"{name} cannot be read ({type(error).__name__}: {error}). "
             "Was it saved with another version of scikit-learn? predictor.json names the versions."
         ) from error
-    for pipeline in estimator if type(estimator) is list else [estimator]:
-        if type(pipeline) is not Pipeline:
-            raise CorruptFileError(f"{name} holds a {type(pipeline).__name__}, not a Pipeline.")
-        _check_trees(pipeline[-1], name)
+    with reading(name, "a fitted pipeline"):
+        for pipeline in estimator if type(estimator) is list else [estimator]:
+            check_pipeline(pipeline)
     return estimator
 
 
-def _nodes(schema: Any) -> Iterator[tuple[str, str]]:
+def _shapes(archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for info in archive.infolist():
+        if info.filename.endswith(".npy"):
+            with archive.open(info) as member:
+                shape, _, dtype, size = npy_header(member)
+            if size > info.file_size or dtype.hasobject:
+                raise ValueError(f"the array {info.filename} of shape {shape} is not whole")
+            shapes[info.filename] = shape
+    return shapes
+
+
+def _nodes(schema: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     waiting = [schema]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
             if "__loader__" in node or "__class__" in node or "__module__" in node:
-                yield str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
+                yield str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}", node
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-
-
-def _check_trees(regressor: Any, name: str) -> None:
-    # A tree is walked in compiled code without bounds checks, so its links are checked here.
-    members = getattr(regressor, "estimators_", [])
-    for member in members:
-        if hasattr(member, "tree_"):
-            tree = member.tree_
-            _check_links(tree.children_left, tree.children_right, tree.feature, tree.n_features, name)
-        for (stage,) in getattr(member, "_predictors", []):
-            nodes = stage.nodes
-            inner = ~nodes["is_leaf"].astype(bool)
-            left, right = (np.where(inner, nodes[side].astype(np.int64), -1) for side in ("left", "right"))
-            _check_links(left, right, nodes["feature_idx"].astype(np.int64), member.n_features_in_, name)
-
-
-def _check_links(
-    left: np.ndarray, right: np.ndarray, feature: np.ndarray, num_features: int, name: str
-) -> None:
-    place = np.arange(len(left))
-    inner = left >= 0
-    sound = (
-        len(left) > 0
-        and (left[inner] > place[inner]).all()
-        and (right[inner] > place[inner]).all()
-        and (left < len(left)).all()
-        and (right < len(left)).all()
-        and (right[~inner] < 0).all()
-        and (feature[inner] >= 0).all()
-        and (feature[inner] < num_features).all()
-    )
-    if not sound:
-        raise CorruptFileError(f"{name} holds a tree whose links lead outside of it.")

@@ -21,6 +21,9 @@ from nnstruct.predictors.fitted_range import FittedRange
 from nnstruct.predictors.model_card import CARD, model_card
 from nnstruct.predictors.nested import plain_params, with_params
 from nnstruct.predictors.own_families import check_trusted, own_families, require_families
+from nnstruct.predictors.trial import try_out
+from nnstruct.reading import parse_json, read_bytes, reading
+from nnstruct.unpacking import read_safetensors
 
 FORMAT = 1
 MANIFEST, DESCRIPTION, WEIGHTS, ESTIMATOR = (
@@ -153,23 +156,26 @@ def load_predictor(path: str | Path, *, trusted: Collection[str] = ()) -> Predic
             "path", "be a folder that Predictor.save wrote", str(folder),
             f"It is a file; pickle and joblib files are never read. {_TRAINED_BY}",
         )  # fmt: skip
+    with reading(folder, "a whole predictor"):
+        predictor = _loaded(folder, allowed)
+        try_out(predictor)
+    return predictor
+
+
+def _loaded(folder: Path, allowed: Collection[str]) -> Predictor:
     files = _verified(folder)
-    description = _json(files[DESCRIPTION], folder / DESCRIPTION)
-    try:
+    with reading(folder / DESCRIPTION, "the description of a predictor"):
+        description = parse_json(files[DESCRIPTION])
         require_families(description.get("own_families", {}), allowed, str(folder / DESCRIPTION))
         predictor = with_params(PREDICTORS[description["predictor"]](), description["params"])
         values, fitted = description["state"], description["fitted"]
         predictor.metadata_ = dict(description["metadata"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise CorruptFileError(f"{folder / DESCRIPTION} does not describe a predictor: {error}.") from error
     arrays, estimator = {}, None
     if WEIGHTS in files:
-        arrays = _parse_weights(files[WEIGHTS], str(folder / WEIGHTS))
+        arrays = read_safetensors(files[WEIGHTS], folder / WEIGHTS)
     if ESTIMATOR in files:
         estimator = parse_estimator(files[ESTIMATOR], str(folder / ESTIMATOR))
-    try:
+    with reading(folder, f"a whole {description['predictor']}"):
         predictor._set_state(FittedState(values, arrays, estimator))
         predictor.num_structures_ = int(fitted["num_structures"])
         predictor.training_digest_ = str(fitted["training_digest"])
@@ -177,10 +183,6 @@ def load_predictor(path: str | Path, *, trusted: Collection[str] = ()) -> Predic
             predictor.range_ = FittedRange.from_dict(fitted["range"])
         if "bounds" in fitted:
             predictor.set_bounds(*fitted["bounds"])
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise CorruptFileError(
-            f"{folder} does not hold a whole {description['predictor']}: {_one_line(error)}."
-        ) from error
     return predictor
 
 
@@ -262,26 +264,14 @@ def _verified(folder: Path) -> dict[str, bytes]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path} is missing. A saved predictor is a whole folder.") from error
 
 
 def _json(data: bytes, path: Path) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{path} is not JSON: {error}.") from error
-
-
-def _parse_weights(data: bytes, name: str) -> dict[str, np.ndarray]:
-    import safetensors
-    import safetensors.numpy
-
-    try:
-        return safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise CorruptFileError(f"{name} is not a safetensors file: {error}.") from error
+    with reading(path, "JSON"):
+        return parse_json(data)
 
 
 def _versions() -> dict[str, str]:
@@ -294,10 +284,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(". ")
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:

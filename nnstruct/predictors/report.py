@@ -12,7 +12,8 @@ import pandas as pd
 from nnstruct.checks import check_choice
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.metrics import METRICS
-from nnstruct.predictors.results import PREDICTIONS, read_results, wide_table, write_results
+from nnstruct.predictors.results import PREDICTIONS, read_frame, read_results, wide_table, write_results
+from nnstruct.reading import reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,7 +169,9 @@ class Evaluation:
         """
         results = read_results(path)
         beside = (Path(path) if Path(path).is_dir() else Path(path).parent) / PREDICTIONS
-        return cls.from_results(results, pd.read_parquet(beside) if beside.is_file() else pd.DataFrame())
+        predictions = read_frame(beside) if beside.is_file() else pd.DataFrame()
+        with reading(path, "an evaluation"):
+            return cls.from_results(results, predictions)
 
     def save(self, path: str | Path, *, predictions: bool = True) -> Path:
         """Write ``results.parquet`` and ``predictions.parquet`` into a folder.

@@ -18,6 +18,8 @@ import pandas as pd
 from nnstruct.errors import CorruptFileError, MissingDataError
 from nnstruct.files import frame_bytes, write_atomically
 from nnstruct.predictors.metrics import METRICS
+from nnstruct.reading import reading
+from nnstruct.unpacking import read_parquet
 
 RESULTS, PREDICTIONS = "results.parquet", "predictions.parquet"
 # What tells one evaluation from another, and what it was made with.
@@ -153,6 +155,26 @@ def write_results(folder: str | Path, results: pd.DataFrame, predictions: pd.Dat
     return target
 
 
+def read_frame(file: Path) -> pd.DataFrame:
+    """A pandas table of a Parquet file.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    CorruptFileError
+        If it is no Parquet file, or takes more memory than allowed.
+    """
+    with reading(file, "a readable table"):
+        return read_parquet(file).to_pandas()
+
+
 def read_results(path: str | Path) -> pd.DataFrame:
     """The long table of a folder that holds ``results.parquet``, or of such a file.
 
@@ -175,10 +197,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
     file = given / RESULTS if given.is_dir() else given
     if not file.is_file():
         raise MissingDataError(f"{given} holds no {RESULTS}. Evaluation.save(path) writes one.")
-    try:
-        table = pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise CorruptFileError(f"{file} cannot be read as Parquet: {error}.") from error
+    table = read_frame(file)
     missing = [name for name in COLUMNS if name not in table]
     if missing or not len(table):
         raise CorruptFileError(f"{file} does not hold the results of an evaluation: no {missing or 'row'}.")

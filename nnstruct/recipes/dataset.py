@@ -213,8 +213,10 @@ def build_dataset(
     (3, 3, 'test')
     """
     from nnstruct.benchmark import Benchmark, build, write_card
+    from nnstruct.benchmark.card import check_no_foreign_card
     from nnstruct.tasks import load_task
 
+    check_no_foreign_card(out)
     with naming(file, "task"):
         task = load_task(recipe.task.name, **recipe.task.options)
     drawn = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
+from nnstruct.reading import one_line, parse_toml, read_bytes, reading
 from nnstruct.record import TrainConfig
 
 FILE_NAME = "recipe.toml"
@@ -87,13 +87,14 @@ def read_recipe(path: str | Path, model: type[Model]) -> Model:
     """
     file = recipe_file(path)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(str(file), "be a TOML file", str(error)) from error
-    try:
-        return model.model_validate(content, strict=True)
-    except ValidationError as error:
-        raise _recipe_error(file, model, error) from error
+        content = parse_toml(read_bytes(file).decode("utf-8"))
+    except ValueError as error:
+        raise RecipeError(str(file), "be a TOML file", one_line(error)) from error
+    with reading(file, "a recipe"):
+        try:
+            return model.model_validate(content, strict=True)
+        except ValidationError as error:
+            raise _recipe_error(file, model, error) from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import CorruptFileError, MissingDataError
 from nnstruct.files import remove, sha256, write_atomically
+from nnstruct.reading import read_bytes, read_json
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
@@ -126,7 +127,7 @@ def load_evaluation(folder: str | Path, key: str = "") -> Evaluation | None:
 
     source = Path(folder)
     try:
-        about = json.loads((source / ABOUT).read_text())
+        about = read_json(source / ABOUT)
         if about["key"] != key or about["sha256"] != _digests(source):
             return None
         return Evaluation.load(source)
@@ -136,4 +137,4 @@ def load_evaluation(folder: str | Path, key: str = "") -> Evaluation | None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {name: sha256((folder / name).read_bytes()) for name in TABLES}
+    return {name: sha256(read_bytes(folder / name)) for name in TABLES}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import is_number
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.reading import check_bytes, mapping, one_line, open_file, reading
+from nnstruct.search.fit import Fit, count_of
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
-from nnstruct.search.study import open_study, quiet
+from nnstruct.search.study import open_study, quiet, study_file
 from nnstruct.search.traits import Traits
 from nnstruct.search.writer import StudyWriter
 from nnstruct.structure import Structure
@@ -94,46 +100,6 @@ class Entry:
         }
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Which trials a guide was fitted on: all with a number below ``trials``, save the pending ones.
-
-    Of a guide that can take scores in without a new fit, ``anchor`` names the trials of its last new fit.
-    """
-
-    generation: int
-    trials: int
-    pending: tuple[int, ...]
-    anchor: tuple[int, tuple[int, ...]] | None = None
-
-    def to_json(self) -> list[Any]:
-        """JSON values; :meth:`from_json` reads them back.
-
-        Returns
-        -------
-        list
-        """
-        anchor = None if self.anchor is None else [self.anchor[0], list(self.anchor[1])]
-        return [self.generation, self.trials, list(self.pending), anchor]
-
-    @classmethod
-    def from_json(cls, values: list[Any]) -> Fit:
-        """A fit from its JSON values.
-
-        Parameters
-        ----------
-        values : list
-
-        Returns
-        -------
-        Fit
-        """
-        generation, trials, pending, *more = values
-        kept = more[0] if more else None
-        anchor = None if kept is None else (int(kept[0]), tuple(kept[1]))
-        return cls(generation, trials, tuple(pending), anchor)
-
-
 class Ledger:
     """Entries in memory, and the study that holds the same.
 
@@ -162,8 +128,7 @@ class Ledger:
         traits: Callable[[], Traits],
     ) -> None:
         self.objectives = objectives
-        self.study = open_study(storage, study_name, objectives.directions, load_if_exists)
-        self._writer = StudyWriter(storage, study_name)
+        self._where = study_file(storage) or Path(study_name)
         self.entries: list[Entry] = []
         self.generation = 0
         self.fit: Fit | None = None
@@ -171,10 +136,30 @@ class Ledger:
         told = {"format": _FORMAT, "direction": objectives.directions[objectives.told], **settings}
         told["objectives"] = list(objectives.names) if several else None
         told["directions"] = list(objectives.directions) if several else None
-        self._check_settings(told, traits)
-        kept = self.study.user_attrs.get(_TRAITS)
-        self._traits = None if kept is None else Traits.from_json(kept)
+        with self._guarded():
+            if study_file(storage) and self._where.exists():
+                with open_file(self._where) as file:
+                    check_bytes(self._where, os.fstat(file.fileno()).st_size, "the file")
+            self.study = open_study(storage, study_name, objectives.directions, load_if_exists)
+            self._writer = StudyWriter(storage, study_name)
+            self._check_settings(told, traits)
+            kept = self.study.user_attrs.get(_TRAITS)
+            self._traits = None if kept is None else Traits.from_json(kept)
         self.refresh()
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        return reading(self._where, "a readable study")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What the database says about a word that it could not take names the file."""
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError) as error:
+            raise CorruptFileError(f"{self._where} cannot be written: {one_line(error)}.") from error
 
     def take(self) -> None:
         """Take the right to write, which one process has at a time.
@@ -207,8 +192,9 @@ class Ledger:
             "fit": None if fit is None else fit.to_json(),
             "candidates": candidates,
         }
-        self.study.set_user_attr(_BATCH, batch)
-        self._add_trials(candidates)
+        with self._writing():
+            self.study.set_user_attr(_BATCH, batch)
+            self._add_trials(candidates)
         before = len(self.entries)
         self.refresh()
         return self.entries[before:]
@@ -224,12 +210,13 @@ class Ledger:
         """
         from optuna.trial import TrialState
 
-        if np.isfinite(score):
-            self.study.tell(entry.number, self.objectives.values(entry.structure, score).tolist())
-            told = replace(entry, state=COMPLETE, score=float(score))
-        else:
-            self.study.tell(entry.number, state=TrialState.FAIL)
-            told = replace(entry, state=FAILED)
+        told = replace(entry, state=FAILED)
+        with self._writing():
+            if np.isfinite(score):
+                self.study.tell(entry.number, self.objectives.values(entry.structure, score).tolist())
+                told = replace(entry, state=COMPLETE, score=float(score))
+            else:
+                self.study.tell(entry.number, state=TrialState.FAIL)
         self.entries = [told if other.number == entry.number else other for other in self.entries]
 
     def insert(self, structure: Structure, score: float) -> None:
@@ -245,16 +232,19 @@ class Ledger:
 
         entry = Entry(-1, structure, TOLD, (), self.generation)
         known = {"user_attrs": entry.attributes(), **self._parameters(structure, TOLD)}
-        if np.isfinite(score):
-            values = self.objectives.values(structure, score).tolist()
-            self.study.add_trial(create_trial(values=values, **known))
-        else:
-            self.study.add_trial(create_trial(state=TrialState.FAIL, **known))
+        with self._writing():
+            if np.isfinite(score):
+                values = self.objectives.values(structure, score).tolist()
+                self.study.add_trial(create_trial(values=values, **known))
+            else:
+                self.study.add_trial(create_trial(state=TrialState.FAIL, **known))
 
     @property
     def retrained(self) -> dict[str, float]:
         """Scores of finalists by fingerprint; see :meth:`nnstruct.search.Search.finish`."""
-        return dict(self.study.user_attrs.get(_RETRAINED, {}))
+        with self._guarded():
+            told = mapping(self.study.user_attrs.get(_RETRAINED, {}), "what finalists scored")
+            return {name: float(score) for name, score in told.items()}
 
     def keep_retrained(self, scores: Mapping[str, float]) -> None:
         """Keep scores of finalists beside the trials.
@@ -264,7 +254,9 @@ class Ledger:
         scores : mapping of str to float
             By fingerprint; those of another call stay.
         """
-        self.study.set_user_attr(_RETRAINED, {**self.retrained, **scores})
+        kept = {**self.retrained, **scores}
+        with self._writing():
+            self.study.set_user_attr(_RETRAINED, kept)
 
     def _parameters(self, structure: Structure, operator: str) -> dict[str, Any]:
         if self._traits is None:  # a study of an earlier release
@@ -284,6 +276,7 @@ class Ledger:
                 self.study.set_metric_names(list(self.objectives.names))
             self.study.set_user_attr(_SETTINGS, settings)
             return
+        stored = mapping(stored, "its settings")
         for name, value in settings.items():
             if stored.get(name) != value:
                 raise InvalidInputError(
@@ -303,20 +296,27 @@ class Ledger:
 
     def refresh(self) -> None:
         """Read trials that are not entries yet, and complete a batch that was cut short."""
+        with self._guarded():
+            self._refresh()
+
+    def _refresh(self) -> None:
         batch = self.study.user_attrs.get(_BATCH)
         trials = self.study.get_trials(deepcopy=False)
         if batch is not None:
+            generation = count_of(mapping(batch, "its last batch")["generation"])
             there = {
                 trial.user_attrs["fingerprint"]
                 for trial in trials
-                if trial.user_attrs.get("generation") == batch["generation"]
+                if trial.user_attrs.get("generation") == generation
                 and trial.user_attrs.get("operator") != TOLD
             }
             missing = [row for row in batch["candidates"] if row["fingerprint"] not in there]
+            for row in missing:
+                _structure_of(row)  # before it is written among the trials
             if missing:
                 self._add_trials(missing)
                 trials = self.study.get_trials(deepcopy=False)
-            self.generation = batch["generation"] + 1
+            self.generation = generation + 1
             if batch["fit"] is not None:
                 self.fit = Fit.from_json(batch["fit"])
         known = {entry.number for entry in self.entries}
@@ -347,20 +347,31 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
 
 def _entry_of(trial: optuna.trial.FrozenTrial, told: int) -> Entry:
     attributes = trial.user_attrs
-    structure = structure_from_json(attributes["structure"])
-    if structure.fingerprint != attributes["fingerprint"]:
-        raise CorruptFileError(
-            f"trial {trial.number}: the fingerprint {attributes['fingerprint']} does not fit its structure."
-        )
+    try:
+        structure = _structure_of(attributes)
+    except ValueError as error:
+        raise CorruptFileError(f"trial {trial.number}: {one_line(error)}.") from error
+    numbers = {name: attributes.get(name) for name in ("prediction", "std")}
+    numbers["score"] = trial.values[told] if trial.values else None
+    for name, value in numbers.items():
+        if not (value is None or is_number(value)):
+            raise CorruptFileError(f"trial {trial.number}: its {name} is no number: {value!r}.")
     state = {"COMPLETE": COMPLETE, "RUNNING": PENDING, "WAITING": PENDING}.get(trial.state.name, FAILED)
     return Entry(
         trial.number,
         structure,
-        attributes["operator"],
-        tuple(attributes["parents"]),
-        attributes["generation"],
+        str(attributes["operator"]),
+        tuple(map(str, attributes["parents"])),
+        count_of(attributes["generation"]),
         state,
         trial.values[told] if state == COMPLETE else None,
         attributes.get("prediction"),
         attributes.get("std"),
     )
+
+
+def _structure_of(attributes: Mapping[str, Any]) -> Structure:
+    structure = structure_from_json(mapping(attributes["structure"], "its structure"))
+    if structure.fingerprint != attributes["fingerprint"]:
+        raise ValueError(f"the fingerprint {attributes['fingerprint']} does not fit its structure")
+    return structure

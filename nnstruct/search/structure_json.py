@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nnstruct.checks import check_integer
+from nnstruct.errors import StructureError
 from nnstruct.structure import Structure
 
 
@@ -52,14 +54,22 @@ def structure_from_json(row: Mapping[str, Any]) -> Structure:
     Returns
     -------
     Structure
+
+    Raises
+    ------
+    StructureError
+        If the values make no structure.
     """
-    units = np.arange(row["num_units"])
     forward = np.array(row["forward"], dtype=np.int64).reshape(2, -1)
     delayed = np.array(row["recurrent"], dtype=np.int64).reshape(2, -1)
     count = forward.shape[1] + delayed.shape[1]
+    # Before an array of that length is made: a unit has an edge, or is read or fed.
+    most = 2 * count + len(row["inputs"]) + len(row["outputs"])
+    num_units = check_integer(row["num_units"], "num_units", high=most, error=StructureError)
+    units = np.arange(num_units)
     return Structure(
         np.concatenate([forward, delayed], axis=1),
-        row["num_units"],
+        num_units,
         recurrent=np.repeat([False, True], [forward.shape[1], delayed.shape[1]]),
         family=row["family"],
         inputs=np.isin(units, row["inputs"]),

@@ -14,6 +14,31 @@ if TYPE_CHECKING:
     import optuna
 
 
+SQLITE = "sqlite:///"
+
+
+def study_file(storage: Any) -> Path | None:
+    """The SQLite file that a storage is in; None for any other storage.
+
+    Parameters
+    ----------
+    storage : str, optuna storage or None
+
+    Returns
+    -------
+    Path or None
+
+    Examples
+    --------
+    >>> from nnstruct.search.study import study_file
+    >>> study_file("sqlite:///search.db").name, study_file("sqlite:///:memory:")
+    ('search.db', None)
+    """
+    if not isinstance(storage, str) or not storage.startswith(SQLITE) or ":memory:" in storage:
+        return None
+    return Path(storage.removeprefix(SQLITE).split("?")[0])
+
+
 def open_study(
     storage: Any, study_name: str, directions: Sequence[str], load_if_exists: bool
 ) -> optuna.Study:
@@ -43,8 +68,9 @@ def open_study(
             raise InvalidInputError(
                 "storage", "be a database URL", storage, f"For a file write 'sqlite:///{storage}'."
             )
-        if storage.startswith("sqlite:///"):
-            Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file = study_file(storage)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
     with quiet():
         try:
             return optuna.create_study(

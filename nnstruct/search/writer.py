@@ -14,8 +14,7 @@ import filelock
 
 from nnstruct.errors import FolderBusyError
 from nnstruct.files import write_atomically
-
-_SQLITE = "sqlite:///"
+from nnstruct.search.study import study_file
 
 
 class StudyWriter:
@@ -33,8 +32,8 @@ class StudyWriter:
     def __init__(self, storage: Any, study_name: str) -> None:
         self.study_name = study_name
         self._lock: filelock.BaseFileLock | None = None
-        if isinstance(storage, str) and storage.startswith(_SQLITE) and ":memory:" not in storage:
-            file = Path(storage.removeprefix(_SQLITE).split("?")[0])
+        file = study_file(storage)
+        if file is not None:
             name = hashlib.blake2b(study_name.encode(), digest_size=4).hexdigest()
             self._path = file.with_name(f"{file.name}.{name}.lock").resolve()
             self._lock = filelock.FileLock(str(self._path), is_singleton=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.reading import parse_json
 from nnstruct.structure.fields import all_attributes, as_flags, canonical_json, residual_of
 from nnstruct.structure.structure import Structure
 
@@ -266,7 +267,7 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     for row in range(table.num_rows):
         try:
             structure = _structure_from_row({name: column[row] for name, column in columns.items()})
-        except (ValueError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise CorruptFileError(f"row {row}: no structure can be read from it: {error}") from error
         stored = columns["fingerprint"][row].as_py()
         if verify and structure.fingerprint != stored:
@@ -279,15 +280,20 @@ def _structure_from_row(row: dict[str, pa.Scalar]) -> Structure:
     def values(name: str) -> np.ndarray:
         return row[name].values.to_numpy(zero_copy_only=False)
 
-    attributes = json.loads(row["unit_attributes"].as_py())
+    units = row["num_units"].as_py()
+    # Before arrays of that length are made.
+    flags = [len(row[name]) for name in ("unit_input", "unit_output")]
+    if units > min(flags):
+        raise ValueError(f"num_units is {units}, though {min(flags)} units have flags")
+    attributes = parse_json(row["unit_attributes"].as_py())
     return Structure(
         np.stack([values("edge_source"), values("edge_target")]).astype(np.int64),
-        row["num_units"].as_py(),
+        units,
         recurrent=values("edge_recurrent").astype(bool),
         residual=residual_of(attributes, len(row["edge_source"])),
         family=row["family"].as_py(),
         inputs=values("unit_input").astype(bool),
         outputs=values("unit_output").astype(bool),
         attributes=attributes,
-        origin=json.loads(row["origin"].as_py()),
+        origin=parse_json(row["origin"].as_py()),
     )

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.files import parquet_bytes, write_atomically
+from nnstruct.reading import mapping, read_bytes, read_json, reading
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.interchange import from_arrow, to_arrow
 from nnstruct.structure.structure import Structure
+from nnstruct.unpacking import read_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -112,7 +114,8 @@ def load_structures(path: str | Path, *, family: str | None = None, verify: bool
     if suffix not in READERS:
         hint = "Pickle files are never read." if suffix in _PICKLES else ""
         raise InvalidInputError("the file", f"end with {', '.join(READERS)}", str(path), hint)
-    structures = _from_parquet(file, verify) if suffix == ".parquet" else READERS[suffix](file, family)
+    with reading(file, _FORMS[suffix]):
+        structures = _from_parquet(file, verify) if suffix == ".parquet" else READERS[suffix](file, family)
     if not structures:
         raise InvalidInputError(str(path), "hold at least one structure", 0)
     return structures
@@ -155,37 +158,21 @@ def _is_structure(given: Any) -> bool:
 
 
 def _from_parquet(path: Path, verify: bool) -> list[Structure]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(f"{path} is not a readable Parquet file: {error}.") from error
-    return from_arrow(table, verify=verify)
+    return from_arrow(read_parquet(path), verify=verify)
 
 
 def _from_graphml(path: Path, family: str | None) -> list[Structure]:
-    import xml.etree.ElementTree as ET
+    import io
 
     import networkx as nx
 
-    try:
-        graph = nx.read_graphml(path)
-    except (ET.ParseError, nx.NetworkXError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path} is not a GraphML file: {error}.") from error
-    return [_structure(graph, family)]
+    return [_structure(nx.read_graphml(io.BytesIO(read_bytes(path))), family)]
 
 
 def _from_json(path: Path, family: str | None) -> list[Structure]:
-    import networkx as nx
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        graphs = [_node_link(item) for item in (content if isinstance(content, list) else [content])]
-    except (ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError) as error:
-        raise CorruptFileError(f"{path} is not a graph in networkx' node-link form: {error!r}.") from error
-    return [_structure(graph, family) for graph in graphs]
+    content = read_json(path)
+    items = content if isinstance(content, list) else [content]
+    return [_structure(_node_link(mapping(item, "a graph")), family) for item in items]
 
 
 def _node_link(item: Any) -> nx.Graph:
@@ -200,6 +187,11 @@ def _structure(graph: nx.Graph, family: str | None) -> Structure:
     return Structure.from_networkx(graph, family=str(chosen))
 
 
+_FORMS = {
+    ".parquet": "a Parquet file of structures",
+    ".graphml": "a GraphML file",
+    ".json": "a graph in networkx' node-link form",
+}
 READERS: dict[str, Callable[[Path, str | None], list[Structure]]] = {
     ".parquet": lambda path, family: _from_parquet(path, True),
     ".graphml": _from_graphml,

@@ -217,7 +217,7 @@ def test_no_onnx_file(tmp_path: Path) -> None:
         extract_onnx(tmp_path / "none.onnx")
     for content in (b"", b"not a model", b"\x80\x04\x95"):
         (tmp_path / "bad.onnx").write_bytes(content)
-        with pytest.raises(CorruptFileError, match="no ONNX model"):
+        with pytest.raises(CorruptFileError, match="not an ONNX model"):
             extract_onnx(tmp_path / "bad.onnx")
     whole = write(tmp_path / "m.onnx", GEMM, [stored("w", np.ones((3, 2)))]).read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])

@@ -53,7 +53,8 @@ def use_copier(monkeypatch, tmp_path, before: str = "") -> Path:
 
 
 def only_kernel(tmp_path: Path) -> Path:
-    (kernel,) = (tmp_path / "cache" / "native").iterdir()
+    (kernel,) = (tmp_path / "cache" / "native").glob("*.so")
+    assert {path.name for path in kernel.parent.iterdir()} == {kernel.name, f"{kernel.stem}.sha256"}
     return kernel
 
 
@@ -68,6 +69,36 @@ def test_the_kernel_is_built_once(monkeypatch, tmp_path):
     assert compiler.library().nnstruct_answer() == 42
 
 
+@pytest.mark.parametrize("damage", ["cut", "altered", "unsealed"])
+def test_a_kernel_that_is_not_whole_is_built_again(damage, monkeypatch, tmp_path):
+    count = use_copier(monkeypatch, tmp_path)
+    assert native.available()
+    compiler.forget()
+    kernel = only_kernel(tmp_path)
+    whole = kernel.read_bytes()
+    # Beside the one that this process has loaded: to change that one would end it.
+    kernel.unlink()
+    kernel.write_bytes({"cut": whole[: len(whole) // 2], "altered": whole[:-1] + b"?"}.get(damage, whole))
+    kernel.chmod(0o700)
+    if damage == "unsealed":
+        kernel.with_suffix(".sha256").unlink()
+    assert native.available()
+    assert count.read_text() == "once\nonce\n"
+    assert only_kernel(tmp_path).read_bytes() == whole
+
+
+@pytest.mark.parametrize("writer", ["put_in_place", "write_atomically"])
+def test_a_full_disk_is_a_reason(writer, monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiler, writer, full)
+    with pytest.warns(RuntimeWarning, match="its folder cannot be written to: .*No space left"):
+        assert not native.available()
+
+
 def test_other_flags_or_another_compiler_make_another_kernel(monkeypatch, tmp_path):
     use_copier(monkeypatch, tmp_path)
     assert native.available()
@@ -77,7 +108,7 @@ def test_other_flags_or_another_compiler_make_another_kernel(monkeypatch, tmp_pa
     monkeypatch.setenv("CXX", os.environ["CXX"] + " -g")
     compiler.forget()
     assert native.available()
-    assert len(list((tmp_path / "cache" / "native").iterdir())) == 3
+    assert len(list((tmp_path / "cache" / "native").glob("*.so"))) == 3
 
 
 def test_another_source_or_header_makes_another_kernel(monkeypatch, tmp_path):
@@ -92,7 +123,7 @@ def test_another_source_or_header_makes_another_kernel(monkeypatch, tmp_path):
             file.write("// another line\n")
         compiler.forget()
         assert native.available()
-        assert len(list((tmp_path / "cache" / "native").iterdir())) == number
+        assert len(list((tmp_path / "cache" / "native").glob("*.so"))) == number
 
 
 def test_all_sources_are_compiled_together(monkeypatch, tmp_path):

@@ -162,7 +162,7 @@ def test_an_allowed_object_that_is_no_pipeline_is_refused(tmp_path, fitted):
     folder = fitted("bayesian-ridge").save(tmp_path / "model")
     (folder / "estimator.skops").write_bytes(skops.io.dumps({"a": ["b"]}))
     reseal(folder)
-    with pytest.raises(CorruptFileError, match="holds a dict, not a Pipeline"):
+    with pytest.raises(CorruptFileError, match="it is a dict, not a Pipeline"):
         load_predictor(folder)
 
 
@@ -198,13 +198,13 @@ def test_unknown_classes_parameters_and_states_are_named(tmp_path, fitted):
     with pytest.raises(UnknownNameError, match=r"predictor must be one of .*, got 'os\.system'"):
         load_predictor(folder)
     redescribe(folder, lambda d: d.update(predictor="mean", params={"depth": 3}))
-    with pytest.raises(CorruptFileError, match=r"does not describe a predictor.*depth"):
+    with pytest.raises(CorruptFileError, match=r"is not the description of a predictor.*depth"):
         load_predictor(folder)
     redescribe(folder, lambda d: d.update(params={}, state={}))
-    with pytest.raises(CorruptFileError, match="does not hold a whole mean"):
+    with pytest.raises(CorruptFileError, match="is not a whole mean"):
         load_predictor(folder)
     redescribe(folder, lambda d: d.pop("fitted"))
-    with pytest.raises(CorruptFileError, match="does not describe a predictor"):
+    with pytest.raises(CorruptFileError, match="is not the description of a predictor"):
         load_predictor(folder)
 
 
@@ -216,7 +216,7 @@ def test_network_weights_that_do_not_fit_are_refused(tmp_path, fitted):
     weights.pop("net.embed")
     path.write_bytes(safetensors.numpy.save(weights))
     reseal(folder)
-    with pytest.raises(CorruptFileError, match=r"does not hold a whole gnn.*embed"):
+    with pytest.raises(CorruptFileError, match=r"is not a whole gnn.*embed"):
         load_predictor(folder)
     path.write_bytes(safetensors.numpy.save(whole | {"encoder.node_mean": np.zeros(3, np.float32)}))
     reseal(folder)

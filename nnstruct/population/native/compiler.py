@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from nnstruct.files import put_in_place
+from nnstruct.files import put_in_place, write_atomically
 
 _FOLDER = Path(__file__).parent
 _ARCHITECTURE = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
@@ -77,10 +77,26 @@ def _compiled() -> Path:
     compiler = _compiler()
     folder = _private_folder()
     target = folder / f"kernel-{_key(compiler)}.so"
-    if not target.exists():
+    if not _is_whole(target):
         _compile(compiler, target)
     _check_private(target)
     return target
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether a kernel is there, and is what was compiled: a cut one would end the process when it is run."""
+    try:
+        _check_private(target)
+        told = _checksum(target).read_text(encoding="ascii").strip()
+        return hashlib.sha256(target.read_bytes()).hexdigest() == told
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+    except OSError as error:
+        raise _UnavailableError(f"{target} cannot be read: {error}.", warn=True) from error
+
+
+def _checksum(target: Path) -> Path:
+    return target.with_suffix(".sha256")
 
 
 def _compiler() -> list[str]:
@@ -167,7 +183,11 @@ def _compile(compiler: list[str], target: Path) -> None:
             said = " ".join((done.stderr or done.stdout).split())[:500]
             raise _UnavailableError(f"{shlex.join(compiler)} failed: {said or done.returncode}.", warn=True)
         os.chmod(temporary, 0o700)
+        digest = hashlib.sha256(Path(temporary).read_bytes()).hexdigest()
         put_in_place(Path(temporary), target)
+        write_atomically(_checksum(target), digest.encode())
+    except OSError as error:
+        raise _UnavailableError(f"its folder cannot be written to: {error}.", warn=True) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 

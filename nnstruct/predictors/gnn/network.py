@@ -115,6 +115,8 @@ class StructureNet:
         ValueError
             If an array is missing or of another shape.
         """
+        if shape.layers > len(arrays):
+            raise ValueError(f"{shape.layers} layers have more than {len(arrays)} arrays")
         weights = {}
         for name, dims in shape.arrays().items():
             array = arrays.get(name)

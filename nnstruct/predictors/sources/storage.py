@@ -11,6 +11,8 @@ import numpy as np
 
 from nnstruct.errors import CorruptFileError
 from nnstruct.files import sha256, write_atomically
+from nnstruct.reading import read_bytes, read_json, reading
+from nnstruct.unpacking import read_safetensors
 
 T = TypeVar("T")
 VALUES, ARRAYS = "sources.json", "sources.safetensors"
@@ -59,25 +61,14 @@ def read_folder(folder: Path, make: Callable[[Mapping[str, Any], Mapping[str, np
     CorruptFileError
         If a file is missing, altered or not whole.
     """
-    import safetensors
-    import safetensors.numpy
-
-    try:
-        values = json.loads((folder / VALUES).read_bytes())
-        data = (folder / ARRAYS).read_bytes()
+    for name in (VALUES, ARRAYS):
+        if not (folder / name).exists():
+            raise CorruptFileError(f"{folder / name} is missing.")
+    with reading(folder, "a folder of models of benchmarks"):
+        values = read_json(folder / VALUES)
+        data = read_bytes(folder / ARRAYS)
         if sha256(data) != values.pop("sha256"):
             raise CorruptFileError(f"{folder / ARRAYS} was altered: its SHA-256 is not the one in {VALUES}.")
         if values.pop("format") != FORMAT:
             raise CorruptFileError(f"{folder / VALUES} has another format than {FORMAT}.")
-        return make(values, safetensors.numpy.load(data))
-    except FileNotFoundError as error:
-        raise CorruptFileError(f"{error.filename} is missing.") from error
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        safetensors.SafetensorError,
-    ) as error:
-        raise CorruptFileError(f"{folder} does not hold models of benchmarks: {error}.") from error
+        return make(values, read_safetensors(data, folder / ARRAYS))

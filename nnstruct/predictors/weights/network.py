@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,20 +131,68 @@ class WeightNet(nn.Module):
         self.embed_units = _two_layers(node_width, hidden)
         self.embed_edges = _two_layers(edge_width, hidden)
         self.rounds = nn.ModuleList(_Round(hidden, last=i == layers - 1) for i in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.embed_graph = nn.Linear(graph_width, hidden)
         self.head_norm = nn.LayerNorm(5 * hidden)
-        last = nn.Linear(hidden, 2)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.head = nn.Sequential(nn.Linear(5 * hidden, hidden), nn.SiLU(), nn.Dropout(dropout), last)
+        # Dropout stands between the second and the last.
+        self.head = nn.Sequential(
+            nn.Linear(5 * hidden, hidden), nn.SiLU(), nn.Identity(), nn.Linear(hidden, 2)
+        )
 
-    def forward(self, given: GraphTensors) -> tuple[Tensor, Tensor]:
+    @classmethod
+    def drawn(cls, draws: torch.Generator, *widths: int, **options: Any) -> WeightNet:
+        """A network with weights to start from, drawn as PyTorch draws them; the last layer is zero.
+
+        Parameters
+        ----------
+        draws : torch.Generator
+            Nothing else is drawn from: no random state is shared with the rest of the process.
+        *widths, **options
+            As for the class.
+
+        Returns
+        -------
+        WeightNet
+        """
+        net = cls.empty(*widths, **options)
+        body = [module for name, module in net.named_modules() if not name.startswith("head.")]
+        for module in (*body, net.head[3], net.head[0]):
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=draws)
+                if module.bias is not None:
+                    bound = 1 / math.sqrt(module.in_features)
+                    nn.init.uniform_(module.bias, -bound, bound, generator=draws)
+            elif isinstance(module, nn.LayerNorm):
+                module.reset_parameters()
+        for parameter in net.head[3].parameters():
+            nn.init.zeros_(parameter)
+        return net
+
+    @classmethod
+    def empty(cls, *widths: int, **options: Any) -> WeightNet:
+        """A network whose weights are still to be set.
+
+        Parameters
+        ----------
+        *widths, **options
+            As for the class.
+
+        Returns
+        -------
+        WeightNet
+        """
+        with torch.device("meta"):
+            net = cls(*widths, **options)
+        return net.to_empty(device="cpu")
+
+    def forward(self, given: GraphTensors, draws: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """A mean and a variance for each graph, in units of the labels' spread.
 
         Parameters
         ----------
         given : GraphTensors
+        draws : torch.Generator, optional
+            What dropout draws from; there is none without it.
 
         Returns
         -------
@@ -158,7 +208,7 @@ class WeightNet(nn.Module):
         )
         for each in self.rounds:
             step, e = each(h, e, given.source, given.target, arriving, leaving)
-            h = h + self.dropout(step)
+            h = h + _dropped(step, self.dropout, draws)
         size, owner = len(given.graphs), given.owner
         total = h.new_zeros(size, h.shape[1]).index_add_(0, owner, h)
         count = h.new_zeros(size).index_add_(0, owner, h.new_ones(len(h)))[:, None]
@@ -174,7 +224,9 @@ class WeightNet(nn.Module):
             edges / edge_count,
             self.embed_graph(given.graphs),
         ]
-        out = self.head(self.head_norm(torch.cat(pooled, dim=1)))  # [B, 2]
+        first, bend, _, last = self.head
+        inner = bend(first(self.head_norm(torch.cat(pooled, dim=1))))  # [B, H]
+        out = last(_dropped(inner, self.dropout, draws))  # [B, 2]
         return out[:, 0], out[:, 1].clamp(*_LOG_VARIANCE)
 
 
@@ -202,6 +254,13 @@ class _Round(nn.Module):
             joined = nn.functional.silu(self.edge_parts(v) + begin[source] + end[target])
             e = e + self.edge_out(joined)
         return step, e
+
+
+def _dropped(x: Tensor, rate: float, draws: torch.Generator | None) -> Tensor:
+    if draws is None or rate == 0.0:
+        return x
+    kept = torch.empty_like(x).bernoulli_(1.0 - rate, generator=draws)
+    return x * kept.div_(1.0 - rate)
 
 
 def _two_layers(width: int, hidden: int) -> nn.Sequential:

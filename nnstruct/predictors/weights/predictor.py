@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
-    from nnstruct.predictors.weights.network import WeightNet
     from nnstruct.predictors.weights.training import MemberSchedule
 
 # Weight, in networks, of the belief that the variance heads are right as they are.
@@ -128,7 +125,7 @@ class WeightGraphNetwork(Predictor):
     def _fit(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
         import torch
 
-        from nnstruct.predictors.weights.network import PackedTensors
+        from nnstruct.predictors.weights.network import PackedTensors, WeightNet
         from nnstruct.predictors.weights.training import outputs, train_member
 
         schedule = self._checked_options()
@@ -148,10 +145,11 @@ class WeightGraphNetwork(Predictor):
         for member in range(self.members):
             inside, outside = _parts(fold, member, share)
             rows = torch.from_numpy(outside)
-            with _isolated(self._seed("member", member), self.n_jobs):
+            draws = torch.Generator().manual_seed(self._seed("member", member))
+            with torch_threads(self.n_jobs):
                 net = train_member(
-                    self._network(), graphs, labels, shares, torch.from_numpy(inside), rows, schedule,
-                    self._seed("shuffle", member),
+                    WeightNet.drawn(draws, *self.encoder_.widths, **self._shape()), graphs, labels, shares,
+                    torch.from_numpy(inside), rows, schedule, self._seed("shuffle", member), draws,
                 )  # fmt: skip
                 mean, log_variance = (found.double().numpy() for found in outputs(net, graphs, rows))
             self.members_.append(net)
@@ -167,7 +165,7 @@ class WeightGraphNetwork(Predictor):
 
         graphs = PackedTensors(self.encoder_.transform(structures))
         rows = torch.arange(len(structures))
-        with _isolated(0, self.n_jobs):
+        with torch_threads(self.n_jobs):
             found = [outputs(net, graphs, rows) for net in self.members_]
         means = np.stack([mean.double().numpy() for mean, _ in found])  # [members, n]
         mean = self.label_mean_ + self.label_std_ * means.mean(axis=0)
@@ -191,16 +189,11 @@ class WeightGraphNetwork(Predictor):
             weight_decay=check_number(self.weight_decay, "weight_decay", low=0.0),
         )
 
-    def _network(self) -> WeightNet:
-        from nnstruct.predictors.weights.network import WeightNet
-
-        return WeightNet(
-            *self.encoder_.widths,
-            hidden=self.hidden,
-            layers=self.layers,
-            dropout=self.dropout,
-            mean_units=self.mean_units_,
-        )
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "hidden": self.hidden, "layers": self.layers, "dropout": self.dropout,
+            "mean_units": self.mean_units_,
+        }  # fmt: skip
 
     def _validation_folds(self, structures: list[Structure]) -> np.ndarray:
         fingerprints = [structure.fingerprint for structure in structures]
@@ -224,29 +217,24 @@ class WeightGraphNetwork(Predictor):
     def _set_state(self, state: FittedState) -> None:
         import torch
 
+        from nnstruct.predictors.weights.network import WeightNet
+
         for name in _NUMBERS:
             setattr(self, f"{name}_", float(state.values[name]))
         self.encoder_ = WeightGraphEncoder.from_state(
             state.values["encoder"], _with_prefix(state.arrays, _ENCODER)
         )
         self.probes = self.encoder_.probes
+        self._checked_options()
         self.members_ = []
         for place in range(self.members):
-            with _isolated(0, self.n_jobs):
-                net = self._network()
             weights = _with_prefix(state.arrays, f"{_MEMBER}{place}.")
+            # Before a network of that size is made.
+            if self.layers > len(weights) or len(weights["embed_graph.bias"]) != self.hidden:
+                raise ValueError(f"member {place} has no {self.layers} layers of {self.hidden} numbers")
+            net = WeightNet.empty(*self.encoder_.widths, **self._shape())
             net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
             self.members_.append(net.eval())
-
-
-@contextmanager
-def _isolated(seed: int, threads: int) -> Iterator[None]:
-    """Torch seeded and limited in its threads; outside all is as it was before."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]), torch_threads(threads):
-        torch.manual_seed(seed)
-        yield
 
 
 def _as_probes(probes: Any) -> np.ndarray | None:

@@ -34,6 +34,7 @@ def train_member(
     outside: Tensor,
     schedule: MemberSchedule,
     seed: int,
+    draws: torch.Generator,
 ) -> WeightNet:
     """Train a network and bring back its best epoch on the graphs held out.
 
@@ -50,6 +51,8 @@ def train_member(
     schedule : MemberSchedule
     seed : int
         Decides the order of the batches.
+    draws : torch.Generator
+        What dropout draws from.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def train_member(
         order = torch.randperm(len(inside), generator=shuffle).to(inside.device)
         for part in order.split(schedule.batch_size):
             rows = inside[part]
-            mean, log_variance = net(graphs.batch(rows))
+            mean, log_variance = net(graphs.batch(rows), draws)
             loss = _loss(mean, log_variance, target[rows], weight[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -11,16 +11,27 @@ import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 from nnstruct.files import parquet_bytes, write_atomically
-from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Trajectory, TrajectoryStep, header_json
+from nnstruct.pruning.trajectories.trajectory import (
+    CURVES,
+    HEADER,
+    SCORES,
+    Trajectory,
+    TrajectoryStep,
+    header_json,
+)
+from nnstruct.random import check_seed
+from nnstruct.reading import mapping, parse_json, reading
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.interchange import arrow_schema, from_arrow, to_arrow
+from nnstruct.unpacking import read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _INTEGERS = ("step", "kept", "total", "parameters", "epochs")
 _FLOATS = ("density", "seconds")
+_TEXTS = ("label", "network", "task", "task_fingerprint")
 
 
 def save_trajectories(trajectories: Sequence[Trajectory], path: str | Path) -> Path:
@@ -119,16 +130,15 @@ def load_trajectories(path: str | Path) -> list[Trajectory]:
     ...
     nnstruct.errors.MissingDataError: There is no no-such-file.parquet.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     file = Path(path)
     if not file.exists():
         raise MissingDataError(f"There is no {file}.")
-    try:
-        table = pq.read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(f"{file} is not a readable Parquet file: {error}.") from error
+    with reading(file, "a file of trajectories"):
+        return _loaded(file)
+
+
+def _loaded(file: Path) -> list[Trajectory]:
+    table = read_parquet(file)
     missing = set(_schema().names) - set(table.column_names)
     if missing:
         raise CorruptFileError(f"{file} holds no trajectories: it has no column {min(missing)!r}.")
@@ -174,7 +184,16 @@ def _structures(table: pa.Table) -> dict[str, Structure]:
 
 
 def _trajectory(rows: list[dict[str, Any]], structures: dict[str, Structure]) -> Trajectory:
-    run = json.loads(rows[0]["run"])
+    run = dict(mapping(parse_json(rows[0]["run"]), "what its steps share"))
+    config = TrainConfig(**mapping(run["config"], "its configuration"))
+    if set(run) != set(HEADER):
+        raise ValueError(f"its steps share {', '.join(sorted(run))}, not {', '.join(HEADER)}")
+    for name, key in (("method", "method"), ("schedule", "schedule")):
+        if not isinstance(mapping(run[name], name).get(key), str):
+            raise ValueError(f"its {name} has no name")
+    if not all(isinstance(run[name], str) for name in _TEXTS):
+        raise ValueError(f"{', '.join(_TEXTS)} are not all text")
+    check_seed(run["seed"])
     steps = tuple(
         TrajectoryStep(
             **{name: row[name] for name in (*_INTEGERS, *_FLOATS)},
@@ -185,4 +204,4 @@ def _trajectory(rows: list[dict[str, Any]], structures: dict[str, Structure]) ->
         )
         for row in rows
     )
-    return Trajectory(**(run | {"config": TrainConfig(**run["config"]), "steps": steps}))
+    return Trajectory(**(run | {"config": config, "steps": steps}))
