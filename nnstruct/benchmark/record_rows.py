@@ -216,8 +216,18 @@ def verified_rows(
     if missing:
         raise CorruptFileError(f"{file.path} has no column {min(missing)!r}. {remedy}")
     if os.name == "nt":  # an open file could not be replaced there
-        return RecordRows(short, _Held(file.read(tables.CURVES)))
-    return RecordRows(short, lambda: file.read(tables.CURVES))
+        return RecordRows(short, _Held(_curves(file, short.num_rows, remedy)))
+    return RecordRows(short, lambda: _curves(file, short.num_rows, remedy))
+
+
+def _curves(file: VerifiedParquet, rows: int, remedy: str) -> pa.Table:
+    table = file.read(tables.CURVES)
+    for name in tables.CURVES:
+        due = tables.SHARD_SCHEMA.field(name).type
+        column = table.column(name)
+        if column.type != due or column.null_count or len(column) != rows:
+            raise CorruptFileError(f"{file.path}: column {name!r} has gaps or is no {due}. {remedy}")
+    return table
 
 
 def _checked(table: pa.Table, schema: pa.Schema, path: Path, remedy: str) -> pa.Table:
@@ -227,11 +237,14 @@ def _checked(table: pa.Table, schema: pa.Schema, path: Path, remedy: str) -> pa.
         table = table.append_column(tables.REASON, empty)
     names = [name for name in schema.names if name not in tables.CURVES]
     for name in names:
-        if name not in table.column_names:
-            raise CorruptFileError(f"{path} has no column {name!r}. {remedy}")
+        if table.column_names.count(name) != 1:
+            many = "no" if name not in table.column_names else "more than one"
+            raise CorruptFileError(f"{path} has {many} column {name!r}. {remedy}")
         found, due = table.schema.field(name).type, schema.field(name).type
         if name in WORDS:
             due = pa.dictionary(pa.int32(), pa.string())
         if found != due:
             raise CorruptFileError(f"{path}: column {name!r} is {found}, not {due}. {remedy}")
+        if table.column(name).null_count:
+            raise CorruptFileError(f"{path}: column {name!r} has gaps. {remedy}")
     return table.select(names)

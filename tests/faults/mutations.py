@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from loaders import LOADERS
-from outcomes import outcomes, table
+from outcomes import outcomes, table, try_out
 from seeds import make
 
 ODD: tuple[Any, ...] = (
@@ -436,6 +436,11 @@ def main() -> None:
     try:
         sound = given.sound or root / "sound"
         made = sorted_by_loader(sound) if sound.exists() else make(sound)
+        # The libraries are loaded and the kernels compiled before the first is timed.
+        for folder in [folder for each in made.values() for folder in each]:
+            said = try_out(folder.name.partition(".")[0], folder)
+            if said[0] != "loaded":
+                raise SystemExit(f"{folder.name} is not sound: {said}")
         begin = time.monotonic()
         for loader, folder, outcome, message in outcomes(cases(made, given.count, given.seed, root)):
             counts.setdefault(loader, Counter())[outcome] += 1
