@@ -108,4 +108,4 @@ def read_structures(
     kind_of(path)
     if is_model(path):
         return [read_model(path, reading).structure]
-    return load_structures(path, family=family)
+    return load_structures(path, family=family, verify=False)

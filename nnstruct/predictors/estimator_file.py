@@ -5,9 +5,13 @@ The list stands here and nowhere else: what a file says about itself widens noth
 
 from __future__ import annotations
 
+import importlib
 import io
+import pkgutil
+import sys
 import zipfile
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from nnstruct.errors import CorruptFileError
@@ -86,9 +90,7 @@ def dump_estimator(estimator: Any) -> bytes:
     -------
     bytes
     """
-    import skops.io
-
-    return skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED)
+    return _skops_io().dumps(estimator, compression=zipfile.ZIP_DEFLATED)
 
 
 def parse_estimator(data: bytes, name: str) -> Any:
@@ -106,7 +108,6 @@ def parse_estimator(data: bytes, name: str) -> Any:
         If the bytes are no skops file (a pickle, say), hold a type outside of the fixed list, or a tree
         whose links lead outside of its arrays.
     """
-    import skops.io
 
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise CorruptFileError(f"{name} is not a skops file. Pickle and joblib files are never read.")
@@ -132,7 +133,7 @@ def parse_estimator(data: bytes, name: str) -> Any:
             if shapes[held["nodes"]["file"]] != (int(held["node_count"]["content"]),):
                 raise ValueError("a tree says that it has another number of nodes than it holds")
     try:
-        estimator = skops.io.loads(data, trusted=list(_EXTRA_TRUST))
+        estimator = _skops_io().loads(data, trusted=list(_EXTRA_TRUST))
     except Exception as error:  # whatever a damaged file makes skops or scikit-learn raise
         raise CorruptFileError(
             f"{name} cannot be read ({type(error).__name__}: {error}). "
@@ -154,6 +155,38 @@ def _shapes(archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
                 raise ValueError(f"the array {info.filename} of shape {shape} is not whole")
             shapes[info.filename] = shape
     return shapes
+
+
+def _skops_io() -> Any:
+    """The module ``skops.io``, imported without what it does not use.
+
+    As it is imported it asks scikit-learn for all estimators, and scikit-learn imports every package on its
+    way, even those that it then leaves out: among them an adapter that imports torch, three seconds for a
+    forest. The same walk without those packages finds the same estimators.
+    """
+    if "skops.io" not in sys.modules:
+        from sklearn.utils import discovery
+
+        whole = discovery.pkgutil
+        discovery.pkgutil = SimpleNamespace(walk_packages=_walk)
+        try:
+            import skops.io
+        finally:
+            discovery.pkgutil = whole
+    import skops.io
+
+    return skops.io
+
+
+def _walk(path: list[str], prefix: str) -> Iterator[tuple[None, str, bool]]:
+    from sklearn.utils import discovery
+
+    for found in pkgutil.iter_modules(path, prefix):
+        if found.name.rpartition(".")[2] in discovery._MODULE_TO_IGNORE or "._" in found.name:
+            continue
+        yield None, found.name, found.ispkg
+        if found.ispkg:
+            yield from _walk(list(importlib.import_module(found.name).__path__), f"{found.name}.")
 
 
 def _nodes(schema: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:

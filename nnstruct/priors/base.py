@@ -361,11 +361,29 @@ def load_prior(name: str, **parameters: Any) -> Prior:
 
 # ---- helpers for priors
 
+_SMALL = 2_000  # edges, below which a loop is faster than the fixed cost of a sparse matrix
+
 
 def components(pairs: np.ndarray, num_units: int) -> np.ndarray:
     """Number of the connected component of each unit, int64 [N], from 0; edges count both ways."""
-    matrix = coo_array((np.ones(pairs.shape[1], dtype=bool), (pairs[0], pairs[1])), shape=(num_units,) * 2)
-    return connected_components(matrix, directed=False)[1].astype(np.int64)
+    if pairs.shape[1] > _SMALL:
+        ones, shape = np.ones(pairs.shape[1], dtype=bool), (num_units, num_units)
+        matrix = coo_array((ones, (pairs[0], pairs[1])), shape=shape)
+        return connected_components(matrix, directed=False)[1].astype(np.int64)
+    parent = list(range(num_units))  # each unit's component is named by its lowest unit
+    for unit, other in pairs.T.tolist():
+        while parent[unit] != unit:
+            parent[unit] = unit = parent[parent[unit]]
+        while parent[other] != other:
+            parent[other] = other = parent[parent[other]]
+        if unit != other:
+            parent[max(unit, other)] = min(unit, other)
+    number: dict[int, int] = {}
+    label = np.empty(num_units, dtype=np.int64)
+    for unit in range(num_units):
+        parent[unit] = parent[parent[unit]]
+        label[unit] = number.setdefault(parent[unit], len(number))
+    return label
 
 
 def reordered(pairs: np.ndarray, num_units: int, orientation: str, rng: np.random.Generator) -> np.ndarray:

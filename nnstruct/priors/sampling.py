@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors.attributes import draw_attributes
@@ -98,7 +100,7 @@ class _Source:
         self.reason = ""
         self.label = json.dumps(prior.to_dict(), sort_keys=True) if isinstance(prior, Prior) else prior.name
 
-    def next(self, space: Space, seed: int, seen: set[str]) -> Structure | None:
+    def next(self, space: Space, seed: int, seen: _Seen) -> Structure | None:
         """A structure inside the space that was not seen before; None after ATTEMPTS failures."""
         # Keyed by the source's own turn, so that its draws do not hang on which others take part.
         for attempt in range(ATTEMPTS):
@@ -115,12 +117,36 @@ class _Source:
                 self.reason = str(error)
                 continue
             violation = space.violation(structure)
-            if violation or structure.fingerprint in seen:
+            if violation or structure in seen:
                 self.reason = f"{structure!r}: {violation or 'it was drawn before'}."
                 continue
             self.turn += 1
             return structure
         return None
+
+
+class _Seen:
+    """Structures by their fingerprint, which is computed only where degrees do not tell them apart."""
+
+    def __init__(self) -> None:
+        self._by_degrees: dict[bytes, list[Structure]] = {}
+
+    def __contains__(self, structure: Structure) -> bool:
+        alike = self._by_degrees.get(_degrees(structure), ())
+        return any(structure.fingerprint == other.fingerprint for other in alike)
+
+    def add(self, structure: Structure) -> None:
+        self._by_degrees.setdefault(_degrees(structure), []).append(structure)
+
+
+def _degrees(structure: Structure) -> bytes:
+    """The same for every relabelling: of each unit its layer and its degrees, sorted."""
+    n, forward, delayed = structure.num_units, structure.forward_edges, structure.recurrent_edges
+    columns = [structure.layer, *(np.bincount(row, minlength=n) for row in (*forward, *delayed))]
+    code = np.zeros(n, dtype=np.uint64)
+    for column in columns:
+        code = code * np.uint64(1_000_003) + column.astype(np.uint64)
+    return np.sort(code).tobytes()
 
 
 def _sources(priors: Sequence[str | Prior] | None, edition: int | None) -> list[_Source]:
@@ -137,7 +163,7 @@ def _sources(priors: Sequence[str | Prior] | None, edition: int | None) -> list[
 
 
 def _distinct(sources: list[_Source], space: Space, seed: int, *, strict: bool) -> Iterator[Structure]:
-    seen: set[str] = set()
+    seen = _Seen()
     active = list(sources)
     while active:
         for source in list(active):
@@ -149,5 +175,5 @@ def _distinct(sources: list[_Source], space: Space, seed: int, *, strict: bool) 
                         "priors", "each give a new structure inside the space", source.label, source.reason
                     )
                 continue
-            seen.add(structure.fingerprint)
+            seen.add(structure)
             yield structure

@@ -79,8 +79,8 @@ def load_structures(path: str | Path, *, family: str | None = None, verify: bool
     family : str, optional
         Of graphs that do not say their own; ``mlp`` by default.
     verify : bool
-        Whether fingerprints in a Parquet file are computed again and compared. Without, those in the file
-        are believed; its pages have checksums of their own.
+        Whether all fingerprints in a Parquet file are computed again and compared. Without, a few are, and
+        the others believed; the file's pages have checksums of their own.
 
     Returns
     -------

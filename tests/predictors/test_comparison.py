@@ -93,7 +93,7 @@ def test_holm_is_its_definition() -> None:
 
 
 def test_the_level_is_kept_where_nothing_differs() -> None:
-    """Two predictors of equal errors: about one in twenty is said to differ, not more than three."""
+    """Of equal errors about one pair in twenty is said to differ, not more than three."""
     hits = 0
     for seed in range(20):
         pair = {"a": Noisy(9.0, 2 * seed + 100), "b": Noisy(9.0, 2 * seed + 101)}

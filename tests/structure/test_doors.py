@@ -127,12 +127,20 @@ def test_a_damaged_fingerprint_is_found_unless_it_is_believed(tmp_path: Path) ->
     from nnstruct.files import parquet_bytes, write_atomically
     from nnstruct.structure.interchange import to_arrow
 
-    table = to_arrow([Structure.from_layers([2, 3])])
-    wrong = table.set_column(0, table.schema.field(0), pa.array(["0" * 32]))
-    write_atomically(tmp_path / "a.parquet", parquet_bytes(wrong))
-    with pytest.raises(CorruptFileError, match="fingerprint"):
-        load_structures(tmp_path / "a.parquet")
-    assert len(load_structures(tmp_path / "a.parquet", verify=False)) == 1
+    table = to_arrow([Structure.from_layers([2, 3])] * 100)
+    names = table.column(0).to_pylist()
+    for row, found in ((0, True), (1, False)):
+        wrong = pa.array([*names[:row], "0" * 32, *names[row + 1 :]])
+        write_atomically(
+            tmp_path / "a.parquet", parquet_bytes(table.set_column(0, table.schema.field(0), wrong))
+        )
+        with pytest.raises(CorruptFileError, match=f"row {row}: the fingerprint"):
+            load_structures(tmp_path / "a.parquet")
+        if found:  # one of those that are always looked at
+            with pytest.raises(CorruptFileError, match="row 0: the fingerprint"):
+                load_structures(tmp_path / "a.parquet", verify=False)
+        else:
+            assert load_structures(tmp_path / "a.parquet", verify=False)[1].fingerprint == "0" * 32
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
