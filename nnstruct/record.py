@@ -22,14 +22,17 @@ STATUS_FAILED = "failed"
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
 
 
-class _Sentences(type(BaseModel)):  # type: ignore[misc]
+_ModelType: Any = type(BaseModel)
+
+
+class _Sentences(_ModelType):
     """Makes a wrong option of a configuration an error in one sentence."""
 
-    def __call__(cls, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         try:
             return super().__call__(*args, **options)
         except ValidationError as error:
-            raise _in_one_sentence(cls, error) from None
+            raise _in_one_sentence(self, error) from None
 
 
 def _in_one_sentence(cls: Any, error: ValidationError) -> InvalidInputError:

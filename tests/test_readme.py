@@ -10,10 +10,11 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_example_runs(tmp_path):
-    first, second = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    first, second, third = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(first.splitlines()) <= 30
     assert len(second.splitlines()) == 5
-    code = first + second
+    assert len(third.splitlines()) == 2 + 5  # what the user has, and five lines
+    code = first + second + third
     (tmp_path / "runs").mkdir()
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

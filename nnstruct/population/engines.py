@@ -100,7 +100,7 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     return f"config.{beyond[0]}" if beyond else None
 
 
-_ABOUT: dict[str, str] = {
+_ABOUT = {
     "batched": "many networks in one batch of tensors, on a GPU or CPU",
     "fused": "one compiled loop a network (numba)",
     "native": "one compiled loop a network (C++), where there is a compiler",

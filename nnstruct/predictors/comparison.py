@@ -54,7 +54,9 @@ def compare_predictors(
     check_seed(seed)
     curve = "train_size" in predictions
     given = predictions[~predictions["trained"]] if "trained" in predictions else predictions
-    parts: dict[Any, Any] = dict(iter(given.groupby("train_size", sort=True))) if curve else {None: given}
+    parts: dict[Any, pd.DataFrame] = {None: given}
+    if curve:
+        parts = dict(iter(given.groupby("train_size", sort=True)))
     rows = []
     for size, part in parts.items():
         for first, second in pairs:

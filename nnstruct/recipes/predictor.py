@@ -293,8 +293,8 @@ def run_predictor_recipe(
         with naming(file, "predictor"):
             fit_with_noise(predictor, bench.structures, bench.y, bench.label_noise, bench.bounds)
         r2 = {} if sizes else {"r2": float(evaluation.table["r2"].iloc[0])}
-        reached = {} if sizes else {"scores": scores_of(evaluation, name)}
-        about = describe(bench) | {"recipe": file.name, "benchmark": called, **r2, **reached}
+        told = {} if sizes else {"scores": scores_of(evaluation, name)}
+        about = describe(bench) | {"recipe": file.name, "benchmark": called, **r2, **told}
         folder = predictor.save(target, metadata=about, overwrite=True)
     scores = save_evaluation(evaluation, target.with_name(f"{target.name}-scores"))
     return PredictorRun(evaluation, predictor, folder, checks, time.perf_counter() - started, scores)

@@ -114,7 +114,7 @@ class GraphDoors:
         forward, delayed = _pairs(pairs, "pairs"), _pairs(recurrent, "recurrent")
         names = [unit for pair in forward + delayed for unit in pair]
         if all(is_integer(name) for name in names):
-            unit: dict[Any, int] = {name: int(name) for name in names if is_integer(name)}
+            unit: dict[Hashable, int] = {name: int(name) for name in names if is_integer(name)}
         else:
             unit = {name: place for place, name in enumerate(dict.fromkeys(names))}
         size = max(unit.values(), default=-1) + 1
