@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.benchmark.stored_structures import sizes_of
 from nnstruct.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def _rows(bench: Benchmark, first: str, second: str) -> Iterator[dict[str, Any]]
     changes = {k: [before.get(k), after.get(k)] for k in {**before, **after} if before.get(k) != after.get(k)}
     labels = [_labels(bench, name) for name in (first, second)]
     families: dict[str, list[str]] = {}
-    for structure in bench.structures:
-        if all(structure.fingerprint in one for one in labels):
-            families.setdefault(structure.family, []).append(structure.fingerprint)
+    both = [name for name in bench.fingerprints if all(name in one for one in labels)]
+    for name, family in zip(both, sizes_of(bench._all, both).families, strict=True):
+        families.setdefault(family, []).append(name)
     for family, members in sorted(families.items()):
         x, y = (np.array([one[fingerprint] for fingerprint in members]) for one in labels)
         difference, low, high = mean_interval(y - x)

@@ -258,7 +258,9 @@ def _read(folder: Path, manifest: Manifest) -> Contents:
     names = [*merged, *(shard.name for shard in live if shard.kind == "weights")]
     return Contents(
         manifest,
-        tables.first_of_each(pa.concat_tables(structures), ("fingerprint",)),
+        structures[0]
+        if len(structures) == 1
+        else tables.first_of_each(pa.concat_tables(structures), ("fingerprint",)),
         _read_rows(folder, manifest, shards),
         KeptWeights([weight_file(folder, manifest, name) for name in names]),
     )

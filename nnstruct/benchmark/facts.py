@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.benchmark.compared import compared_configs
+from nnstruct.benchmark.stored_structures import sizes_of
 from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.record import STATUS_DIVERGED, STATUS_FAILED
@@ -21,13 +23,15 @@ BINS = 10
 SPLIT_TEST, SPLIT_SEED = 0.2, 0
 
 
-def facts(bench: Benchmark) -> dict[str, Any]:
+def facts(bench: Benchmark, *, by_family: bool = True) -> dict[str, Any]:
     """Every number that a card states.
 
     Parameters
     ----------
     bench : Benchmark
         With records of one task.
+    by_family : bool
+        Whether to tell the labels and ceilings of each family, too.
 
     Returns
     -------
@@ -43,21 +47,21 @@ def facts(bench: Benchmark) -> dict[str, Any]:
     if table["task_fingerprint"].nunique() != 1:
         found = sorted(set(table["task_fingerprint"]))
         raise InvalidInputError("the benchmark", "hold records of one task to have a card", found)
-    structures = [*bench.structures, *bench.unlabelled]
+    sizes = sizes_of(bench._all, list(bench._all))
     return {
         "task": str(table["task"].iloc[0]),
         "task_fingerprint": str(table["task_fingerprint"].iloc[0]),
-        "structures": len(structures),
+        "structures": len(sizes.units),
         "records": len(table),
         "diverged": int((table["status"] == STATUS_DIVERGED).sum()),
         "failed": int((table["status"] == STATUS_FAILED).sum()),
         "seeds": sorted({int(seed) for seed in table["seed"]}),
         "cpu_hours": float(np.nansum(table["seconds"].to_numpy(dtype=np.float64)) / 3600),
         "engines": {str(k): int(v) for k, v in sorted(table["engine"].value_counts().items())},
-        "units": _span([s.num_units for s in structures]),
-        "forward_edges": _span([s.forward_edges.shape[1] for s in structures]),
-        "recurrent_edges": _span([s.recurrent_edges.shape[1] for s in structures]),
-        "configs": {name: _config_facts(bench, name) for name in sorted(set(table["config_id"]))},
+        "units": _span(sizes.units.tolist()),
+        "forward_edges": _span(sizes.forward.tolist()),
+        "recurrent_edges": _span(sizes.recurrent.tolist()),
+        "configs": {name: _config_facts(bench, name, by_family) for name in sorted(set(table["config_id"]))},
         "compared": compared_configs(bench),
         "weights": _weight_facts(bench),
         **_config_fields(bench),
@@ -77,7 +81,20 @@ def prior_of(structure: Structure) -> str:
         The prior that drew it, ``pruned:`` and the method that pruned it, what else its origin names
         as its kind, or ``unknown``.
     """
-    origin = structure.origin
+    return prior_in(structure.origin)
+
+
+def prior_in(origin: Mapping[str, Any]) -> str:
+    """As :func:`prior_of`, from a structure's origin.
+
+    Parameters
+    ----------
+    origin : mapping
+
+    Returns
+    -------
+    str
+    """
     if origin.get("kind") == PRUNED and origin.get("step"):
         return f"pruned: {origin.get('method')}"
     return str(origin.get("prior") or origin.get("kind") or "unknown")
@@ -103,9 +120,10 @@ def _config_fields(bench: Benchmark) -> dict[str, Any]:
     return {"shared_config": shared, "varied_config": varied}
 
 
-def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:
+def _config_facts(bench: Benchmark, config_id: str, by_family: bool) -> dict[str, Any]:
     part = bench.select_config(config_id).with_target("test")
     config = bench.configs.get(config_id)
+    families = _families(part) if by_family else []
     train, test = (0, 0)
     if len(part) >= 2:
         train, test = (len(half) for half in part.split(SPLIT_TEST, SPLIT_SEED))
@@ -118,7 +136,7 @@ def _config_facts(bench: Benchmark, config_id: str) -> dict[str, Any]:
         "test": _distribution(part.y),
         "groups": _groups(part),
         "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
-        "families": {family: _family_facts(part.select_family(family)) for family in _families(part)},
+        "families": {name: _family_facts(part.select_family(name)) for name in families},
         "split": {"train": train, "test": test},
     }
 
@@ -159,18 +177,20 @@ def _groups(part: Benchmark) -> list[dict[str, Any]]:
     """Counts and mean test accuracy for each family and prior."""
     label = dict(zip(part.fingerprints, part.y.tolist(), strict=True))
     records = part.table["fingerprint"].value_counts()
-    members: dict[tuple[str, str], list[Structure]] = {}
-    for structure in [*part.structures, *part.unlabelled]:
-        members.setdefault((structure.family, prior_of(structure)), []).append(structure)
+    names = list(part._all)
+    sizes = sizes_of(part._all, names)
+    members: dict[tuple[str, str], list[str]] = {}
+    for name, family, origin in zip(names, sizes.families, sizes.origins, strict=True):
+        members.setdefault((family, prior_in(origin)), []).append(name)
     rows = []
     for (family, prior), group in sorted(members.items()):
-        values = [label[s.fingerprint] for s in group if s.fingerprint in label]
+        values = [label[name] for name in group if name in label]
         rows.append(
             {
                 "family": family,
                 "prior": prior,
                 "structures": len(group),
-                "records": int(sum(records[s.fingerprint] for s in group)),
+                "records": int(sum(records[name] for name in group)),
                 "mean_test": float(np.mean(values)) if values else math.nan,
             }
         )

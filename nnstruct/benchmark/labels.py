@@ -61,6 +61,19 @@ class Labelled:
         labelled = {names[code] for code in np.unique(codes[np.isfinite(self._values)])}
         return [name for name in self._all if name in labelled]
 
+    def structures_at(self, places: Sequence[int]) -> list[Structure]:
+        """Some of :attr:`structures`; of a benchmark from a folder the others are not parsed for it.
+
+        Parameters
+        ----------
+        places : sequence of int
+
+        Returns
+        -------
+        list of Structure
+        """
+        return structures_of(self._all, [self.fingerprints[place] for place in places])
+
     @property
     def y(self) -> np.ndarray:
         """The label of each of :attr:`structures`: the mean over its seeds, float [m]."""
@@ -134,6 +147,11 @@ class Labelled:
     def tasks(self) -> list[str]:
         """Names of the tasks that have a record, sorted."""
         return self._words("task")[0]
+
+    @property
+    def config_ids(self) -> list[str]:
+        """Configurations that have a record, sorted; scores from elsewhere have none."""
+        return self._words("config_id")[0]
 
     @cached_property
     def costs(self) -> pd.DataFrame:

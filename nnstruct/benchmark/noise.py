@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -201,13 +203,9 @@ def _components(
 def _bootstrap(
     count: np.ndarray, mean: np.ndarray, squares: np.ndarray, resamples: int, seed: int, confidence: float
 ) -> tuple[float, float]:
-    rng = generator(seed, "noise ceiling")
     m = len(count)
     ceilings = []
-    rows = max(1, _CHUNK // m)
-    for begin in range(0, resamples, rows):
-        size = min(rows, resamples - begin)
-        weight = rng.multinomial(m, np.full(m, 1 / m), size=size).astype(np.float64)  # [size, m]
+    for weight in _multiplicities(m, resamples, seed):
         between, within, _, _ = _components(weight, count, mean, squares)
         noise = within * (weight @ (1 / count)) / m
         signal = np.maximum(between, 0.0)
@@ -219,6 +217,28 @@ def _bootstrap(
         return math.nan, math.nan
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def _multiplicities(m: int, resamples: int, seed: int) -> Iterable[np.ndarray]:
+    """How often each of m structures is drawn in each resample, float64 [some resamples, m] at a time."""
+    if m * resamples <= _CHUNK:
+        return (_kept_multiplicities(m, resamples, seed),)
+    return _drawn_multiplicities(m, resamples, seed)
+
+
+@lru_cache(maxsize=1)
+def _kept_multiplicities(m: int, resamples: int, seed: int) -> np.ndarray:
+    """Kept for the next label of the same structures: a card has one ceiling a label."""
+    (weight,) = _drawn_multiplicities(m, resamples, seed)
+    return weight
+
+
+def _drawn_multiplicities(m: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    rng = generator(seed, "noise ceiling")
+    rows = max(1, _CHUNK // m)
+    for begin in range(0, resamples, rows):
+        size = min(rows, resamples - begin)
+        yield rng.multinomial(m, np.full(m, 1 / m), size=size).astype(np.float64)  # [size, m]
 
 
 def _f_interval(

@@ -31,23 +31,24 @@ class RecordRows:
     short : pyarrow.Table
         Every column of a record but for the curves; text is coded by dictionaries.
     curves : callable
-        Reads the columns of curves of all rows.
+        Reads some columns of curves of all rows.
     chosen : int64 [n], optional
         Rows of both that count; by default all.
     """
 
     def __init__(
-        self, short: pa.Table, curves: Callable[[], pa.Table], chosen: np.ndarray | None = None
+        self, short: pa.Table, curves: Callable[[Sequence[str]], pa.Table], chosen: np.ndarray | None = None
     ) -> None:
         self._short, self._read_curves, self._chosen = short, curves, chosen
+        self._objects: dict[str, np.ndarray] = {}  # curves by column, once they were asked for
 
     def __len__(self) -> int:
         return self._short.num_rows if self._chosen is None else len(self._chosen)
 
     def __getstate__(self) -> dict[str, Any]:
         # An open file stays in its process.
-        curves = self._read_curves()
-        return {"_short": self._short, "_read_curves": _Held(curves), "_chosen": self._chosen}
+        curves = self._read_curves(tables.CURVES)
+        return {"_objects": {}, "_short": self._short, "_read_curves": _Held(curves), "_chosen": self._chosen}
 
     def take(self, rows: np.ndarray) -> RecordRows:
         """Some of the rows.
@@ -125,24 +126,31 @@ class RecordRows:
         table = pd.DataFrame(made, columns=[name for name in columns if name not in tables.CURVES])
         curves = [name for name in columns if name in tables.CURVES]
         if curves:
-            read = self._curves.select(curves).to_pandas()
+            self._read(curves)
             for name in curves:
-                table[name] = read[name].to_numpy()
+                table[name] = self._objects[name]
         return table[list(columns)]
+
+    def _read(self, curves: Sequence[str]) -> None:
+        """Have the arrays of some columns of curves in memory; further labels ask for them again."""
+        missing = [name for name in curves if name not in self._objects]
+        if missing:
+            read = self._curves(missing).to_pandas()
+            self._objects |= {name: read[name].to_numpy() for name in missing}
 
     @cached_property
     def table(self) -> pa.Table:
         """The rows as a table with the columns of a shard."""
         parts = {name: self._column(name) for name in self._short.column_names}
-        parts |= {name: self._curves.column(name) for name in tables.CURVES}
+        curves = self._curves(tables.CURVES)
+        parts |= {name: curves.column(name) for name in tables.CURVES}
         names = tables.SHARD_SCHEMA.names
         return pa.table(
             [parts[name].cast(tables.SHARD_SCHEMA.field(name).type) for name in names], names
         ).cast(tables.SHARD_SCHEMA)
 
-    @property
-    def _curves(self) -> pa.Table:
-        read = self._read_curves()
+    def _curves(self, names: Sequence[str]) -> pa.Table:
+        read = self._read_curves(names)
         return read if self._chosen is None else read.take(pa.array(self._chosen))
 
     def _column(self, name: str) -> pa.ChunkedArray:
@@ -156,8 +164,8 @@ class _Held:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
-    def __call__(self) -> pa.Table:
-        return self.table
+    def __call__(self, names: Sequence[str]) -> pa.Table:
+        return self.table.select(list(names))
 
 
 def held_rows(table: pa.Table) -> RecordRows:
@@ -216,13 +224,13 @@ def verified_rows(
     if missing:
         raise CorruptFileError(f"{file.path} has no column {min(missing)!r}. {remedy}")
     if os.name == "nt":  # an open file could not be replaced there
-        return RecordRows(short, _Held(_curves(file, short.num_rows, remedy)))
-    return RecordRows(short, lambda: _curves(file, short.num_rows, remedy))
+        return RecordRows(short, _Held(_curves(file, tables.CURVES, short.num_rows, remedy)))
+    return RecordRows(short, lambda names: _curves(file, names, short.num_rows, remedy))
 
 
-def _curves(file: VerifiedParquet, rows: int, remedy: str) -> pa.Table:
-    table = file.read(tables.CURVES)
-    for name in tables.CURVES:
+def _curves(file: VerifiedParquet, names: Sequence[str], rows: int, remedy: str) -> pa.Table:
+    table = file.read(names)
+    for name in names:
         due = tables.SHARD_SCHEMA.field(name).type
         column = table.column(name)
         if column.type != due or column.null_count or len(column) != rows:

@@ -68,6 +68,19 @@ class ScoredLabels:
         """A structure a label, in the order of the rows; copies among them where twins are kept."""
         return [self._rows.structures[i] for i in self._members]
 
+    def structures_at(self, places: Sequence[int]) -> list[Structure]:
+        """Some of :attr:`structures`.
+
+        Parameters
+        ----------
+        places : sequence of int
+
+        Returns
+        -------
+        list of Structure
+        """
+        return [self.structures[place] for place in places]
+
     @cached_property
     def fingerprints(self) -> list[str]:
         """Fingerprint of each of :attr:`structures`."""
@@ -109,6 +122,11 @@ class ScoredLabels:
         """Trainings of which each label is the mean, int [m]."""
         self._check_one_label()
         return self._labels.count.copy()
+
+    @property
+    def config_ids(self) -> list[str]:
+        """None: nobody here trained."""
+        return []
 
     @cached_property
     def costs(self) -> pd.DataFrame:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nnstruct.structure import Structure
 from nnstruct.structure.interchange import from_arrow
@@ -70,10 +73,81 @@ class StoredStructures(Mapping[str, Structure]):
         part._rows = {name: self._rows[name] for name in names}
         return part
 
+    def sizes(self, names: Sequence[str]) -> StructureSizes:
+        """As :func:`sizes_of`, from the columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Returns
+        -------
+        StructureSizes
+        """
+        rows = pa.array([self._rows[name] for name in names], pa.int64())
+        table = self._table.select(["num_units", "family", "origin", "edge_recurrent"]).take(rows)
+        flags = table.column("edge_recurrent").combine_chunks()
+        edges = pc.list_value_length(flags).to_numpy(zero_copy_only=False).astype(np.int64)
+        owner = np.repeat(np.arange(len(edges)), edges)
+        delayed = np.bincount(
+            owner, weights=flags.flatten().to_numpy(zero_copy_only=False), minlength=len(edges)
+        )
+        recurrent = delayed.astype(np.int64)
+        return StructureSizes(
+            table.column("num_units").to_numpy().astype(np.int64),
+            edges - recurrent,
+            recurrent,
+            table.column("family").to_pylist(),
+            [json.loads(text) for text in table.column("origin").to_pylist()],
+        )
+
     def _parse(self, names: list[str]) -> None:
         if names:
             rows = np.array([self._rows[name] for name in names], dtype=np.int64)
             self._parsed |= zip(names, from_arrow(self._table.take(pa.array(rows))), strict=True)
+
+
+class StructureSizes(NamedTuple):
+    """What a card tells of some structures, without parsing them where they are stored.
+
+    Attributes
+    ----------
+    units, forward, recurrent : int64 [n]
+        Units, and edges within a time step and from one to the next.
+    families : list of str
+    origins : list of mapping
+    """
+
+    units: np.ndarray
+    forward: np.ndarray
+    recurrent: np.ndarray
+    families: list[str]
+    origins: list[Mapping[str, Any]]
+
+
+def sizes_of(structures: Mapping[str, Structure], names: Sequence[str]) -> StructureSizes:
+    """Sizes, families and origins of some structures.
+
+    Parameters
+    ----------
+    structures : mapping of str to Structure
+    names : sequence of str
+        Fingerprints.
+
+    Returns
+    -------
+    StructureSizes
+    """
+    if isinstance(structures, StoredStructures):
+        return structures.sizes(names)
+    found = [structures[name] for name in names]
+    return StructureSizes(
+        np.array([s.num_units for s in found], dtype=np.int64),
+        np.array([s.forward_edges.shape[1] for s in found], dtype=np.int64),
+        np.array([s.recurrent_edges.shape[1] for s in found], dtype=np.int64),
+        [s.family for s in found],
+        [s.origin for s in found],
+    )
 
 
 def structures_of(structures: Mapping[str, Structure], names: Iterable[str]) -> list[Structure]:

@@ -25,9 +25,17 @@ TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target", abo
 _SMALLEST_LOSS = 1e-8
 
 
-def _curves(column: str, reduce: Callable[[np.ndarray], float]) -> Callable[[pd.DataFrame], np.ndarray]:
+def _curves(column: str, reduce: Callable[[np.ndarray], Any]) -> Callable[[pd.DataFrame], np.ndarray]:
+    """A target that reduces curves, float [..., epochs], along their epochs."""
+
     # numpy's maximum and mean pass NaN on, so a curve that breaks off has no label.
-    return lambda table: np.array([reduce(np.asarray(curve)) for curve in table[column]], dtype=np.float64)
+    def labels(table: pd.DataFrame) -> np.ndarray:
+        curves: list[np.ndarray] = table[column].tolist()
+        if len({len(curve) for curve in curves}) == 1:  # all at once
+            return np.asarray(reduce(np.stack(curves)), dtype=np.float64)
+        return np.array([reduce(np.asarray(curve)) for curve in curves], dtype=np.float64)
+
+    return labels
 
 
 @TARGETS.register("test")
@@ -52,12 +60,12 @@ def _log(loss: np.ndarray | float) -> np.ndarray:
     return np.log(np.maximum(loss, _SMALLEST_LOSS))
 
 
-TARGETS.register("val_last")(_curves("val", lambda curve: curve[-1]))
-TARGETS.register("val_best")(_curves("val", np.max))
-TARGETS.register("val_mean3")(_curves("val", lambda curve: curve[-3:].mean()))
-TARGETS.register("val_auc")(_curves("val", np.mean))
-TARGETS.register("neg_val_loss")(_curves("val_loss", lambda curve: -curve[-1]))
-TARGETS.register("neg_log_val_loss")(_curves("val_loss", lambda curve: float(-_log(curve[-1]))))
+TARGETS.register("val_last")(_curves("val", lambda curve: curve[..., -1]))
+TARGETS.register("val_best")(_curves("val", lambda curve: curve.max(axis=-1)))
+TARGETS.register("val_mean3")(_curves("val", lambda curve: curve[..., -3:].mean(axis=-1)))
+TARGETS.register("val_auc")(_curves("val", lambda curve: curve.mean(axis=-1)))
+TARGETS.register("neg_val_loss")(_curves("val_loss", lambda curve: -curve[..., -1]))
+TARGETS.register("neg_log_val_loss")(_curves("val_loss", lambda curve: -_log(curve[..., -1])))
 
 DESCRIPTIONS = {
     "test": "test accuracy after the last epoch",

@@ -77,7 +77,7 @@ def load_benchmark(path: Path, target: str | None = None, config: str | None = N
     bench = Benchmark.load(folder, target=target)
     if config is not None:
         bench = bench.select_config(config)
-    found = sorted(set(bench.table.get("config_id", ())))
+    found = bench.config_ids
     if len(found) > 1:
         raise InvalidInputError("--config", f"be one of {', '.join(found)}", config)
     if not len(bench):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import Data, Debug, Device, Quiet, Workers, keeps
+from nnstruct.cli.options import Data, Debug, Device, Executor, Quiet, Workers, keeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +86,7 @@ def build(
     ] = None,
     data: Data = None,
     workers: Workers = None,
+    executor: Executor = None,
     device: Device = "cpu",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -103,12 +104,15 @@ def build(
     keeps(ctx, folder)
     screen = console(quiet=quiet)
     bench = run_dataset_recipe(
-        recipe, folder, workers=workers, device=device, progress=not quiet, announce=screen.print
-    )
-    diverged = int((bench.table["status"] != "ok").sum())
+        recipe, folder, workers=workers, device=device, progress=not quiet, announce=screen.print,
+        executor=executor,
+    )  # fmt: skip
+    status = bench.table["status"]
+    diverged, failed = int((status == "diverged").sum()), int((status == "failed").sum())
+    lost = f", {failed} failed" if failed else ""
     rows = [
         ("structures", str(len(bench))),
-        ("trainings", f"{len(bench.table)}, {diverged} of them diverged"),
+        ("trainings", f"{len(status)}, {diverged} of them diverged{lost}"),
         ("noise ceiling", f"{bench.noise_ceiling} for the label {bench.target}"),
         ("benchmark", str(folder)),
         ("card", str(folder / "README.md")),

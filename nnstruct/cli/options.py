@@ -100,6 +100,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-w", min=1, show_default="one a CPU", help="Processes that train."),
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        show_default="local, or that of the recipe",
+        help="Who trains: local (processes), threads, or the address of a Dask scheduler, "
+        "such as tcp://scheduler:8786.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1 ...")]
 Target = Annotated[
     str | None,

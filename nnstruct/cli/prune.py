@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnstruct.cli.models import FILES, function_of, is_model, names_function, read_model, takes_seed
-from nnstruct.cli.options import Data, Debug, Quiet, keeps
+from nnstruct.cli.options import Data, Debug, Executor, Quiet, keeps
 from nnstruct.cli.prune_recipe import run_recipe
 from nnstruct.errors import InvalidInputError, MissingDataError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nnstruct.pruning import Trajectory
     from nnstruct.tasks import Task
 
-_BESIDE_A_RECIPE = ("network", "out", "workers", "strict", "data", "quiet", "debug")
+_BESIDE_A_RECIPE = ("network", "out", "workers", "executor", "strict", "data", "quiet", "debug")
 _DENSITIES = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01]
 
 
@@ -92,6 +92,7 @@ def prune(
         ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Processes that train.")] = 1,
+    executor: Executor = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a score is not as the recipe expects.")
     ] = False,
@@ -102,7 +103,7 @@ def prune(
     """Prune a network step by step, re-train it, and show its accuracy at each density.
 
     A recipe names network, task, methods and the scores to expect; beside it only --out, --workers,
-    --strict, --data and --quiet can be given.
+    --executor, --strict, --data and --quiet can be given.
     """
     from nnstruct.cli.tables import console
     from nnstruct.pruning import Schedule, run_trajectories, thresholds, trajectory_table
@@ -111,7 +112,7 @@ def prune(
     screen = console(quiet=quiet)
     if network.endswith(".toml"):
         _refuse_others(ctx)
-        run_recipe(ctx, Path(network), out, workers, screen, quiet=quiet, strict=strict)
+        run_recipe(ctx, Path(network), out, workers, screen, quiet=quiet, strict=strict, executor=executor)
         return
     if task is None:
         raise typer.BadParameter("A network needs a task; only a recipe has its own.", param_hint="'TASK'")
@@ -132,6 +133,7 @@ def prune(
         seeds=seeds,
         out=None if out is None else out / "trajectories",
         workers=workers,
+        executor=executor or "local",
         on_trajectory=lambda run: screen.print(f"{run.label}, seed {run.seed}: done"),
         config=TrainConfig(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size),
         **settings,

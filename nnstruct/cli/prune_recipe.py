@@ -22,6 +22,7 @@ def run_recipe(
     *,
     quiet: bool,
     strict: bool,
+    executor: str | None = None,
 ) -> None:
     """Run a pruning recipe and print its tables; ends with code 1 where ``strict`` finds a claim untrue."""
     from nnstruct.cli.tables import facts, table
@@ -29,7 +30,9 @@ def run_recipe(
     from nnstruct.recipes.dataset import RUNS
 
     keeps(ctx, out if out is not None else RUNS / recipe.stem)
-    run = run_pruning_recipe(recipe, out, workers=workers, announce=screen.print)
+    run = run_pruning_recipe(
+        recipe, out, workers=workers, announce=screen.print, executor=executor or "local"
+    )
     head = ("method", "density", "seeds", "test before", "test after", "95% low", "high", "above dense")
     names = ["before", "after", "after_low", "after_high", "above_dense"]
     rows = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Data, Debug, Quiet, Workers, keeps
+from nnstruct.cli.options import Config, Data, Debug, Executor, Quiet, Workers, keeps
 from nnstruct.errors import InvalidInputError, RecipeError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def search(
     ] = None,
     data: Data = None,
     workers: Workers = None,
+    executor: Executor = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -151,14 +152,14 @@ def search(
     found = run_search(
         run, loaded, out=out / "benchmark", generations=generations, per_generation=per_generation,
         seeds=seeds, config=settings, target=target or VALIDATION, workers=workers, progress=not quiet,
-        announce=screen.print,
+        announce=screen.print, executor=executor or "local",
     )  # fmt: skip
     final = None
     if finalists:
         screen.print(f"Training the {finalists} finalists again, with {final_seeds} new seeds each")
         final = finish_search(
             run, loaded, out=out / "finalists", top=finalists, seeds=final_seeds, config=settings,
-            target=target or VALIDATION, workers=workers,
+            target=target or VALIDATION, workers=workers, executor=executor or "local",
         )  # fmt: skip
     _report(run, found, final, out, quiet=quiet)
 

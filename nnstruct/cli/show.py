@@ -78,9 +78,7 @@ def show(
         titles = [f"{s.num_units} units, {s.forward_edges.shape[1]} edges" for s in structures]
     else:
         bench = load_benchmark(path, target, config)
-        order = sorted(range(len(bench)), key=lambda i: -bench.y[i])
-        structures = [bench.structures[i] for i in order]
-        titles = [f"{bench.y[i]:.4f}, {bench.structures[i].num_units} units" for i in order]
+        structures, titles = ([], []) if picture is None else _best_first(bench)
         from nnstruct.benchmark import ScoredBenchmark
 
         if isinstance(bench, ScoredBenchmark):
@@ -92,6 +90,15 @@ def show(
     if picture is not None:
         draw(*_picked(structures, titles, pick), picture)
         screen.print(f"Drawn to {picture}.")
+
+
+def _best_first(bench: Benchmark) -> tuple[list[Structure], list[str]]:
+    import numpy as np
+
+    y = bench.y
+    order = np.argsort(-y, kind="stable")
+    structures = [bench.structures[i] for i in order]
+    return structures, [f"{y[i]:.4f}, {s.num_units} units" for i, s in zip(order, structures, strict=True)]
 
 
 def _picked(
@@ -135,15 +142,16 @@ def _show_benchmark(bench: Benchmark, screen: Console) -> None:
     from nnstruct.benchmark.facts import facts as count
     from nnstruct.cli.tables import facts, number, table
 
-    counted = count(bench)
+    counted = count(bench, by_family=False)
     (config,) = counted["configs"].values()
     y = bench.y
     seeds = ", ".join(map(str, counted["seeds"]))
     settings = ", ".join(f"{name} {value}" for name, value in config["config"].items())
+    failed = f", {counted['failed']} failed" if counted["failed"] else ""
     rows = [
         ("task", f"{counted['task']} (data {counted['task_fingerprint']})"),
         ("structures", f"{len(bench)} with a label, {len(bench.unlabelled)} without"),
-        ("trainings", f"{counted['records']} with the seeds {seeds}; {counted['diverged']} diverged"),
+        ("trainings", f"{counted['records']} with the seeds {seeds}; {counted['diverged']} diverged{failed}"),
         ("training", settings or "not recorded"),
         ("CPU hours", number(counted["cpu_hours"])),
         *((what.replace("_", " "), _span(counted[what])) for what in ("units", "forward_edges")),
@@ -189,20 +197,14 @@ def _show_scores(bench: ScoredBenchmark, screen: Console) -> None:
 def _show_best(bench: Benchmark, screen: Console) -> None:
     from nnstruct.cli.tables import table
 
-    y = bench.y
+    y, spread = bench.y, bench.y_std
     best = sorted(range(len(bench)), key=lambda i: -y[i])[:5]
     screen.print(
         table(
             ("best structures", "label", "sd", "units", "layers", "edges", "prior"),
             (
-                (
-                    bench.structures[i].fingerprint[:12],
-                    float(y[i]),
-                    float(bench.y_std[i]),
-                    *_sizes(bench.structures[i]),
-                    _origin(bench.structures[i]),
-                )
-                for i in best
+                (s.fingerprint[:12], float(y[i]), float(spread[i]), *_sizes(s), _origin(s))
+                for i, s in zip(best, bench.structures_at(best), strict=True)
             ),
         )
     )

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
+from nnstruct.executors import LOCAL, Executor, Lost, open_executor
 from nnstruct.priors.attributes import draw_attributes
 from nnstruct.priors.base import PRIORS, Prior
 from nnstruct.priors.editions import NEWEST, of_edition
 from nnstruct.random import check_seed, generator
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 ATTEMPTS = 50
 
@@ -27,6 +32,8 @@ def sample(
     seed: int = 0,
     priors: Sequence[str | Prior] | None = None,
     edition: int | None = None,
+    workers: int | None = 1,
+    executor: str | Client | Executor = LOCAL,
 ) -> list[Structure]:
     """Draw structures of a Space from every prior in turn, all distinct by fingerprint.
 
@@ -49,6 +56,10 @@ def sample(
         Of the priors that have several (:class:`nnstruct.priors.editions.EditedPrior`) and are given by name.
         By default the newest in the family ``cnn`` and the first in others: residual edges and tied weights
         of perceptrons and recurrent networks train in PyTorch alone, some 200 times slower.
+    workers : int or None
+        Processes that draw; None for one a CPU. The structures are the same.
+    executor : str, distributed.Client or Executor
+        Who draws; see :func:`nnstruct.executors.open_executor`.
 
     Returns
     -------
@@ -80,6 +91,9 @@ def sample(
         edition = NEWEST if space.family == "cnn" else 1
     edition = check_integer(edition, "edition", low=1, high=NEWEST)
     sources = _sources(priors, edition)
+    with open_executor(executor, workers) as crew:
+        if crew.workers > 1 or crew.note:
+            _draw_ahead(crew, sources, space, check_seed(seed), n)
     found = list(islice(_distinct(sources, space, check_seed(seed), strict=priors is not None), n))
     if len(found) < n:
         raise InvalidInputError(
@@ -98,23 +112,18 @@ class _Source:
         self.prior, self.edition = prior, edition
         self.turn = 0
         self.reason = ""
+        self.drafts: dict[int, Structure | str] = {}  # by turn, what the first attempt gives
         self.label = json.dumps(prior.to_dict(), sort_keys=True) if isinstance(prior, Prior) else prior.name
 
     def next(self, space: Space, seed: int, seen: _Seen) -> Structure | None:
         """A structure inside the space that was not seen before; None after ATTEMPTS failures."""
         # Keyed by the source's own turn, so that its draws do not hang on which others take part.
         for attempt in range(ATTEMPTS):
-            rng = generator(seed, "priors", self.label, self.turn, attempt)
-            try:
-                if isinstance(self.prior, Prior):
-                    prior = self.prior
-                else:
-                    prior = of_edition(self.prior.draw(space, rng), self.edition)
-                drawn = int(rng.integers(2**32))
-                structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence)
-                structure = draw_attributes(structure, space, seed=drawn, wishes=prior.cell_attributes())
-            except InvalidInputError as error:
-                self.reason = str(error)
+            structure = None if attempt else self.drafts.pop(self.turn, None)
+            if structure is None:
+                structure = self.draft(space, seed, self.turn, attempt)
+            if isinstance(structure, str):
+                self.reason = structure
                 continue
             violation = space.violation(structure)
             if violation or structure in seen:
@@ -123,6 +132,36 @@ class _Source:
             self.turn += 1
             return structure
         return None
+
+    def draft(self, space: Space, seed: int, turn: int, attempt: int) -> Structure | str:
+        """What an attempt gives, whatever was drawn before it: a structure, or why there is none."""
+        rng = generator(seed, "priors", self.label, turn, attempt)
+        try:
+            if isinstance(self.prior, Prior):
+                prior = self.prior
+            else:
+                prior = of_edition(self.prior.draw(space, rng), self.edition)
+            drawn = int(rng.integers(2**32))
+            structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence)
+            return draw_attributes(structure, space, seed=drawn, wishes=prior.cell_attributes())
+        except InvalidInputError as error:
+            return str(error)
+
+
+def _draw_ahead(crew: Executor, sources: list[_Source], space: Space, seed: int, n: int) -> None:
+    """Have workers make the first attempts of so many turns as n structures take where none fails."""
+    places = [(at, turn) for turn in range(-(-n // len(sources))) for at in range(len(sources))][:n]
+    for place, draft in crew.run(_draft_some, places, shared=(sources, space, seed)):
+        if not isinstance(draft, Lost):  # what was lost is drawn here
+            at, turn = places[place]
+            sources[at].drafts[turn] = draft
+
+
+def _draft_some(
+    shared: tuple[list[_Source], Space, int], places: list[tuple[int, int]]
+) -> list[Structure | str]:
+    sources, space, seed = shared
+    return [sources[at].draft(space, seed, turn, 0) for at, turn in places]
 
 
 class _Seen:

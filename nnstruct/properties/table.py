@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.executors import THREADS, Executor, Lost, open_executor
 from nnstruct.processes import check_workers
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily, check_families
 from nnstruct.properties.cache import ROWS, content_key
@@ -21,6 +21,7 @@ from nnstruct.structure.structure_files import structures_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
 
     from nnstruct.network import Network
 
@@ -34,6 +35,7 @@ def features(
     workers: int | None = 1,
     cache: bool = True,
     progress: bool = False,
+    executor: str | Client | Executor = THREADS,
 ) -> pd.DataFrame:
     """The measures of each structure, by family.
 
@@ -50,12 +52,16 @@ def features(
     families : sequence of str
         Names in :data:`PROPERTY_FAMILIES`; columns come in this order.
     workers : int or None
-        Threads; None for one a CPU. The table is the same, bit for bit, for every number.
+        Threads, or processes with ``executor="local"``; None for one a CPU. The table is the same, bit for
+        bit, for every number.
     cache : bool
         Whether to take rows that this process computed before for an equal structure, and to keep
         new ones (100,000 at most, the least recently used leave first).
     progress : bool
         Whether to show a bar.
+    executor : str, distributed.Client or Executor
+        Who computes: ``threads`` of this process, which suffice as the kernels let others run, ``local``
+        processes, or a Dask cluster; see :func:`nnstruct.executors.open_executor`.
 
     Returns
     -------
@@ -87,13 +93,15 @@ def features(
     chosen = check_families(families, PROPERTY_FAMILIES)
     given = check_structures(structures_of(structures), empty=False)
     without = _without_directions(given, chosen)
-    threads = check_workers(workers)
-    with _bar(len(chosen) * len(given), shown=progress) as advance:
+    with (
+        open_executor(executor, check_workers(workers)) as crew,
+        _bar(len(chosen) * len(given), shown=progress) as advance,
+    ):
         if cache:
             keys = [content_key(structure) for structure in given]
-            blocks = [_cached(family, given, keys, threads, advance) for family in chosen]
+            blocks = [_cached(family, given, keys, crew, advance) for family in chosen]
         else:
-            blocks = [_computed(family, given, threads, advance) for family in chosen]
+            blocks = [_computed(family, given, crew, advance) for family in chosen]
     if without.any():
         blocks = [_undirected(family, block, without) for family, block in zip(chosen, blocks, strict=True)]
     columns = [column for family in chosen for column in family.columns]
@@ -135,34 +143,50 @@ def _bar(total: int, *, shown: bool) -> Iterator[Advance]:
 
 
 def _computed(
-    family: PropertyFamily, structures: list[Structure], workers: int, advance: Advance
+    family: PropertyFamily, structures: list[Structure], crew: Executor, advance: Advance
 ) -> np.ndarray:
     """Rows of all structures, float64 [S, C]."""
     own = family.large
     alone = np.array([own is not None and is_large(structure) for structure in structures])
     rows = np.empty((len(structures), len(family.measures)))
     usual = [structure for structure, far in zip(structures, alone, strict=True) if not far]
-
-    def compute(chunk: Sequence[Structure]) -> np.ndarray:
-        found = family.compute(chunk)
-        advance(len(chunk))
-        return found
-
     if usual:
-        size = max(1, min(_MOST_IN_CHUNK, -(-len(usual) // (4 * workers))))
-        chunks = [usual[at : at + size] for at in range(0, len(usual), size)]
-        rows[~alone] = np.concatenate(_map(compute, chunks, workers))
+        rows[~alone] = _by_crew(family, usual, crew, advance)
     for place in np.flatnonzero(alone):
         if own is not None:
             rows[place] = own(structures[place], advance)
     return rows
 
 
+def _by_crew(
+    family: PropertyFamily, structures: list[Structure], crew: Executor, advance: Advance
+) -> np.ndarray:
+    size = max(1, min(_MOST_IN_CHUNK, -(-len(structures) // (4 * crew.workers))))
+    chunks = [structures[at : at + size] for at in range(0, len(structures), size)]
+    if len(chunks) == 1:
+        advance(len(structures))
+        return family.compute(structures)
+    rows: list[np.ndarray] = [np.zeros(0)] * len(chunks)
+    costs = [float(sum(s.num_edges + s.num_units for s in chunk)) for chunk in chunks]
+    for place, block in crew.run(_compute_some, chunks, shared=family.compute, costs=costs):
+        if isinstance(block, Lost):
+            raise NnstructError(f"The measures {family.name!r} were not computed: {block.reason}.")
+        rows[place] = block
+        advance(len(block))
+    return np.concatenate(rows)
+
+
+def _compute_some(
+    compute: Callable[[Sequence[Structure]], np.ndarray], chunks: list[list[Structure]]
+) -> list[np.ndarray]:
+    return [compute(chunk) for chunk in chunks]
+
+
 def _cached(
     family: PropertyFamily,
     structures: list[Structure],
     contents: list[bytes],
-    workers: int,
+    crew: Executor,
     advance: Advance,
 ) -> np.ndarray:
     """Rows of all structures, float64 [S, C], those kept from before not computed again."""
@@ -171,16 +195,7 @@ def _cached(
 
     def compute(missing: list[tuple[str, bytes]]) -> list[np.ndarray]:
         advance(len(structures) - len(missing))
-        rows = _computed(family, [structure_of[key] for key in missing], workers, advance)
+        rows = _computed(family, [structure_of[key] for key in missing], crew, advance)
         return [row.copy() for row in rows]  # views would keep the whole block alive
 
     return np.stack(ROWS.lookup(keys, compute))
-
-
-def _map(
-    compute: Callable[[Sequence[Structure]], np.ndarray], chunks: list[list[Structure]], workers: int
-) -> list[np.ndarray]:
-    if workers == 1 or len(chunks) == 1:
-        return [compute(chunk) for chunk in chunks]
-    with ThreadPoolExecutor(min(workers, len(chunks))) as pool:
-        return list(pool.map(compute, chunks))

@@ -43,7 +43,9 @@ A dataset recipe, ``datasets/<name>/recipe.toml``; all but the first three table
     schedule = "iterative"
     retrain = 5                        # epochs; those of [train], if left out
 
-With ``[pruning]``, ``[[variants]]`` train the structures of all steps from fresh weights.
+A line ``executor = "tcp://scheduler:8786"`` above the tables names who trains, as
+:func:`nnstruct.executors.open_executor` takes it. With ``[pruning]``, ``[[variants]]`` train the structures
+of all steps from fresh weights.
 
 A predictor recipe, ``train/<predictor>-<benchmark>.toml``; the last two tables may be left out:
 

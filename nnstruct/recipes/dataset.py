@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.executors import LOCAL, Executor, check_executor
 from nnstruct.random import seed_list
 from nnstruct.recipes.pruned import PrunedSection, build_pruned
 from nnstruct.recipes.reading import (
@@ -32,6 +33,8 @@ from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.ports import with_ports
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nnstruct.benchmark import Benchmark
     from nnstruct.tasks import Task
 
@@ -60,9 +63,15 @@ class DatasetRecipe(Section):
     train: TrainConfig = TrainConfig()
     variants: list[dict[str, Any]] = Field(default_factory=list)
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {DEFAULT: 1})
+    executor: str | None = None
     target: TargetSection = TargetSection()
     pruning: PrunedSection | None = None
     weights: WeightsSection | None = None
+
+    @field_validator("executor")
+    @classmethod
+    def _is_an_executor(cls, executor: str | None) -> str | None:
+        return None if executor is None else str(check_executor(executor))
 
     @field_validator("seeds")
     @classmethod
@@ -169,6 +178,7 @@ def build_dataset(
     progress: bool = False,
     announce: Announce | None = None,
     file: Path | None = None,
+    executor: str | Client | Executor | None = None,
 ) -> Benchmark:
     """Sample and train what a recipe says; done work in ``out`` is kept and skipped.
 
@@ -187,6 +197,9 @@ def build_dataset(
         Called with a line of text before each family.
     file : path, optional
         Where the recipe was read; errors name it, and the benchmark gets a copy.
+    executor : str, distributed.Client or Executor, optional
+        Who trains, see :mod:`nnstruct.executors`; by default the one that the recipe names as ``executor``,
+        or processes of this machine.
 
     Returns
     -------
@@ -223,11 +236,12 @@ def build_dataset(
     for family in recipe.space.families:
         with naming(file, "sample"):
             drawn[family] = recipe.structures(family)
+    chosen = executor or recipe.executor or LOCAL
     main, variants = recipe.train.id, [None, *range(len(recipe.variants))]
     if recipe.pruning is not None:
         if device != "cpu":
             raise InvalidInputError("device", "be 'cpu' for a recipe with [pruning]", device)
-        drawn, main = _prune(recipe, recipe.pruning, task, drawn, Path(out), workers, announce)
+        drawn, main = _prune(recipe, recipe.pruning, task, drawn, Path(out), workers, announce, chosen)
         variants = variants[1:]
     for variant in variants:
         config = recipe.train if variant is None else recipe.configs[1 + variant]
@@ -239,6 +253,7 @@ def build_dataset(
             build(
                 task, structures, seeds=seeds, config=config, out=out, device=device, workers=workers,
                 progress=progress, keep_weights=recipe.weights.epochs if recipe.weights else False,
+                executor=chosen,
             )  # fmt: skip
     bench = Benchmark.load(out)
     write_card(bench, out, recipe=file)
@@ -253,6 +268,7 @@ def _prune(
     out: Path,
     workers: int | None,
     announce: Announce | None,
+    executor: str | Client | Executor,
 ) -> tuple[dict[str, list[Any]], str]:
     """Prune and re-train; the structures of all steps by family, and the configuration of their records."""
     if announce is not None:
@@ -261,7 +277,7 @@ def _prune(
     by_seeds: dict[int, list[Any]] = {}
     for family, structures in drawn.items():
         by_seeds.setdefault(recipe.seeds_of(family), []).extend(structures)
-    runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers)
+    runs = build_pruned(pruning, task, by_seeds, recipe.train, out, workers=workers, executor=executor)
     steps = {s.fingerprint: s for run in runs for s in run.structures}.values()
     return {family: [s for s in steps if s.family == family] for family in drawn}, runs[0].config.id
 
@@ -274,6 +290,7 @@ def run_dataset_recipe(
     device: str = "cpu",
     progress: bool = False,
     announce: Announce | None = None,
+    executor: str | Client | Executor | None = None,
 ) -> Benchmark:
     """Make the benchmark that a recipe file describes, with its dataset card.
 
@@ -285,7 +302,7 @@ def run_dataset_recipe(
         The recipe, or a folder with a ``recipe.toml``.
     out : path, optional
         The benchmark's folder; see :func:`dataset_folder` for the default.
-    workers, device, progress, announce
+    workers, device, progress, announce, executor
         As for :func:`build_dataset`.
 
     Returns
@@ -320,8 +337,9 @@ def run_dataset_recipe(
     recipe = read_recipe(file, DatasetRecipe)
     folder = dataset_folder(file) if out is None else Path(out)
     return build_dataset(
-        recipe, folder, workers=workers, device=device, progress=progress, announce=announce, file=file
-    )
+        recipe, folder, workers=workers, device=device, progress=progress, announce=announce, file=file,
+        executor=executor,
+    )  # fmt: skip
 
 
 def dataset_folder(file: Path) -> Path:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.executors import LOCAL, Executor
 from nnstruct.recipes.reading import Section, check_known
 from nnstruct.recipes.schedules import Epochs, MethodSection, RetrainSection, check_densities
 from nnstruct.record import TrainConfig
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nnstruct.benchmark import Benchmark
     from nnstruct.pruning import Trajectory
     from nnstruct.structure import Structure
@@ -106,6 +109,7 @@ def build_pruned(
     out: Path,
     *,
     workers: int | None,
+    executor: str | Client | Executor = LOCAL,
 ) -> list[Trajectory]:
     """Prune structures, add what comes of it to the benchmark in ``out``, and keep the trajectories.
 
@@ -122,6 +126,8 @@ def build_pruned(
     out : Path
     workers : int or None
         Processes; None for one a CPU.
+    executor : str, distributed.Client or Executor
+        Who prunes and trains; see :func:`nnstruct.executors.open_executor`.
 
     Returns
     -------
@@ -146,8 +152,9 @@ def build_pruned(
                 methods[label] = section.settings_of(method, config) | {"network": structure}
             number += 1
         found += run_trajectories(
-            structures[0], task, section.densities, methods, seeds=seeds, out=parts, workers=workers
-        )
+            structures[0], task, section.densities, methods, seeds=seeds, out=parts, workers=workers,
+            executor=executor,
+        )  # fmt: skip
     bench: Benchmark = to_benchmark(found)
     bench.save(out)
     save_trajectories(found, out / FILE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.executors import LOCAL, Executor
 from nnstruct.files import frame_bytes, write_atomically
 from nnstruct.recipes.dataset import RUNS, Announce
 from nnstruct.recipes.pruning import PruningRecipe
@@ -17,6 +18,7 @@ from nnstruct.recipes.reading import naming, read_recipe, recipe_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
 
     from nnstruct.pruning import Trajectory
 
@@ -75,6 +77,7 @@ def run_pruning_recipe(
     *,
     workers: int | None = 1,
     announce: Announce | None = None,
+    executor: str | Client | Executor = LOCAL,
 ) -> PruningRun:
     """Prune and re-train as a recipe says, and compare what came of it with what was expected.
 
@@ -93,6 +96,8 @@ def run_pruning_recipe(
         Processes that train; None for one a CPU.
     announce : callable, optional
         Called with a line of text before the first and after each trajectory.
+    executor : str, distributed.Client or Executor
+        Who prunes and trains; see :func:`nnstruct.executors.open_executor`.
 
     Returns
     -------
@@ -146,6 +151,7 @@ def run_pruning_recipe(
         seeds=seeds,
         out=folder / TRAJECTORIES,
         workers=workers,
+        executor=executor,
         on_trajectory=lambda run: say(f"{run.label}, seed {run.seed}: done"),
     )
     return pruning_run(recipe, runs, folder, title=file.stem)

@@ -188,8 +188,11 @@ def to_toml(recipe: Section) -> str:
     -------
     str
     """
-    lines: list[str] = []
-    for table, content in recipe.model_dump(exclude_none=True, by_alias=True).items():
+    dumped = recipe.model_dump(exclude_none=True, by_alias=True)
+    lines = [f"{key} = {_toml_value(value)}" for key, value in dumped.items() if isinstance(value, str)]
+    for table, content in dumped.items():
+        if isinstance(content, str):  # a key above the tables
+            continue
         repeated = isinstance(content, list)
         for part in content if repeated else [content]:
             rows = [f"{key} = {_toml_value(value)}" for key, value in part.items() if value != {}]

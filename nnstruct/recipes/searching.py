@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.checks import check_integer
+from nnstruct.executors import LOCAL, Executor, open_executor
 from nnstruct.recipes.dataset import Announce
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nnstruct.benchmark import Benchmark
     from nnstruct.search import Final, Search
     from nnstruct.tasks import Task
@@ -32,6 +35,7 @@ def run_search(
     workers: int | None = None,
     progress: bool = False,
     announce: Announce | None = None,
+    executor: str | Client | Executor = LOCAL,
 ) -> Benchmark:
     """Train what a search asks for and tell it, generation by generation.
 
@@ -60,6 +64,8 @@ def run_search(
         Show a bar.
     announce : callable, optional
         Called with a line of text after each generation.
+    executor : str, distributed.Client or Executor
+        Who trains; see :func:`nnstruct.executors.open_executor`.
 
     Returns
     -------
@@ -94,6 +100,8 @@ def run_search(
     wanted = generations * per_generation
     done = search.num_trained
     with ExitStack() as stack:
+        # A cluster is joined once, not once a generation.
+        crew = executor if executor == LOCAL else stack.enter_context(open_executor(executor, workers))
         bar = None
         if progress and done < wanted:
             bar = stack.enter_context(Progress(wanted * seeds, done * seeds))
@@ -101,7 +109,7 @@ def run_search(
             asked = search.ask(min(per_generation, wanted - done))
             bench = build(
                 task, asked, seeds=seeds, config=settings, out=out, workers=workers,
-                on_record=bar.advance if bar is not None else None,
+                executor=crew, on_record=bar.advance if bar is not None else None,
             ).with_target(target)  # fmt: skip
             scores = bench.labels(asked)
             search.tell(asked, scores)
@@ -123,6 +131,7 @@ def finish_search(
     target: str = "val_last",
     report: str = "test",
     workers: int | None = None,
+    executor: str | Client | Executor = LOCAL,
 ) -> Final:
     """Train the finalists of a search again with new seeds; see :meth:`nnstruct.search.Search.finish`.
 
@@ -139,6 +148,8 @@ def finish_search(
     target, report : str
         The score that the winner is chosen by, and the one that is reported.
     workers : int, optional
+    executor : str, distributed.Client or Executor
+        As for :func:`run_search`.
 
     Returns
     -------
@@ -167,7 +178,9 @@ def finish_search(
     from nnstruct.benchmark import TARGETS, build
 
     def train(structures: list[Structure], numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        bench = build(task, structures, seeds=numbers, config=config, out=out, workers=workers)
+        bench = build(
+            task, structures, seeds=numbers, config=config, out=out, workers=workers, executor=executor
+        )
         keys = list(zip(bench.table["fingerprint"], bench.table["seed"], strict=True))
         pair = []
         for name in (target, report):

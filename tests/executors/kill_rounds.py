@@ -1,0 +1,249 @@
+"""Kill builds again and again with SIGKILL, let them go on, and compare the bytes with an undisturbed build.
+
+Run (Linux): python tests/executors/kill_rounds.py MODE [--rounds 100] [--seed 0]
+
+MODE is what is killed: ``local`` (a build with all its processes), ``worker`` (one of its two worker
+processes, from outside), ``dask-worker``, ``dask-scheduler`` (it is started again at its address with new
+workers), ``search`` or ``prune`` (a whole process). After each kill the folder has to load; when a build is
+through its bytes are compared, and the next one begins. It prints kills, builds, and what was lost or
+left behind in shared memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nnstruct as ns
+from nnstruct.benchmark import Benchmark
+from nnstruct.errors import MissingDataError, NnstructError
+from nnstruct.executors import sweep
+
+TASK = ns.load_task("reber", train=200, val=50, test=50)
+CONFIG = ns.TrainConfig(epochs=2)
+STRUCTURES = [ns.Structure.from_layers([n, n], family="rnn_tanh") for n in range(8, 32)]
+SEEDS = 5
+PORT = 18786
+
+
+def build(folder: Path, executor: object = "local", workers: int = 1) -> None:
+    ns.build(TASK, STRUCTURES, seeds=SEEDS, config=CONFIG, out=folder, executor=executor, workers=workers)
+
+
+def search(folder: Path, *_: object) -> None:
+    from nnstruct.recipes import run_search
+    from nnstruct.search import Search
+
+    space = ns.Space("rnn_tanh", units=(8, 24))
+    storage = f"sqlite:///{folder}/study.db"
+    run = Search(space, seed=0, population=6, storage=storage, study_name="kill")
+    run_search(run, TASK, out=folder, generations=8, per_generation=4, config=CONFIG, workers=1)
+
+
+def prune(folder: Path, *_: object) -> None:
+    from nnstruct.pruning import run_trajectories
+
+    methods = ["random", "magnitude-class-blind", "magnitude-class-uniform"]
+    run_trajectories(
+        "mlp:8", ns.load_task("digits"), [0.8, 0.6, 0.4, 0.2], methods, seeds=4, out=folder,
+        config=ns.TrainConfig(epochs=2),
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """What has to be the same, whatever happened."""
+    if (folder / "data").exists():
+        return {
+            name: (folder / "data" / f"{name}.parquet").read_bytes() for name in ("structures", "records")
+        }
+    from nnstruct.pruning.trajectories.trajectory import Trajectory
+
+    found = {path.name: Trajectory.load(path) for path in sorted(folder.glob("*.parquet"))}
+    return {name: run.table.drop(columns="seconds").to_csv() for name, run in found.items()}
+
+
+def records_of(folder: Path) -> int:
+    try:
+        return len(Benchmark.load(folder).table)
+    except MissingDataError:
+        return 0
+
+
+def grandchildren(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+class Rounds:
+    """Counts kills and builds."""
+
+    def __init__(self, mode: str, rounds: int, seed: int) -> None:
+        self.mode, self.rounds, self.rng = mode, rounds, random.Random(seed)
+        self.kills = self.builds = self.losses = self.different = 0
+        self.room = Path(tempfile.mkdtemp())
+        self.work = {"search": search, "prune": prune}.get(mode, build)
+        self.reference: dict[str, object] = {}
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        whole = self.room / "whole"
+        whole.mkdir()
+        started = time.monotonic()
+        self.work(whole)
+        self.seconds = time.monotonic() - started
+        self.reference = contents(whole)
+        print(f"undisturbed: {self.seconds:.1f} s", flush=True)
+        while self.kills < self.rounds:
+            folder = self.room / f"build-{self.builds}"
+            folder.mkdir()
+            getattr(self, f"_{self.mode.replace('-', '_')}")(folder)
+            self.builds += 1
+            self.different += contents(folder) != self.reference
+            shutil.rmtree(folder)
+            print(self.told(), flush=True)
+        swept = [str(path) for path in sweep()]
+        print(f"swept from shared memory in the end: {swept}")
+
+    def told(self) -> str:
+        return (
+            f"{self.mode}: {self.kills} kills in {self.builds} builds; records lost {self.losses}, "
+            f"builds that differ {self.different}"
+        )
+
+    def _checked(self, folder: Path, before: int) -> int:
+        """The folder loads after a kill, and holds no fewer records than before."""
+        if self.mode == "prune":
+            return 0
+        now = records_of(folder)
+        self.losses += max(0, before - now)
+        return now
+
+    def _whole(self, folder: Path, workers: int = 1) -> None:
+        """Kill the process with all that it has started."""
+        context, before = multiprocessing.get_context("fork"), 0
+        while True:
+            child = context.Process(target=_leader, args=(self.work, folder, "local", workers))
+            child.start()
+            limit = None if self.kills >= self.rounds else self.rng.uniform(0.0, self.seconds / 2)
+            child.join(limit)
+            if child.exitcode is not None:
+                assert child.exitcode == 0, child.exitcode
+                return
+            os.killpg(child.pid, signal.SIGKILL)
+            child.join()
+            self.kills += 1
+            before = self._checked(folder, before)
+
+    def _local(self, folder: Path) -> None:
+        self._whole(folder, 1 + self.builds % 2)
+
+    _search = _prune = _local
+
+    def _worker(self, folder: Path) -> None:
+        """Kill one worker process at a time."""
+        context = multiprocessing.get_context("fork")
+        child = context.Process(target=_leader, args=(self.work, folder, "local", 2))
+        child.start()
+        while child.is_alive():
+            child.join(self.rng.uniform(0.5, 3.0))
+            workers = grandchildren(child.pid)
+            if child.is_alive() and workers and self.kills < self.rounds:
+                os.kill(self.rng.choice(workers), signal.SIGKILL)
+                self.kills += 1
+        assert child.exitcode == 0, child.exitcode
+
+    def _dask_worker(self, folder: Path) -> None:
+        import distributed
+
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
+            context = multiprocessing.get_context("spawn")
+            child = context.Process(target=_leader, args=(self.work, folder, client.scheduler.address, 1))
+            child.start()
+            while child.is_alive():
+                child.join(self.rng.uniform(1.0, 6.0))
+                pids = list(client.run(os.getpid).values())
+                if child.is_alive() and pids and self.kills < self.rounds:
+                    os.kill(self.rng.choice(pids), signal.SIGKILL)
+                    self.kills += 1
+            assert child.exitcode == 0, child.exitcode
+
+    def _dask_scheduler(self, folder: Path) -> None:
+        """Kill the scheduler and its workers; new ones come, and the client finds them again."""
+        context, address = multiprocessing.get_context("spawn"), f"tcp://127.0.0.1:{PORT}"
+        processes = _cluster()
+        child = context.Process(target=_leader, args=(self.work, folder, address, 1))
+        child.start()
+        before = 0
+        try:
+            while child.is_alive():
+                now = records_of(folder)
+                child.join(0.2)
+                if not child.is_alive() or now <= before or self.kills >= self.rounds:
+                    continue
+                for process in processes:
+                    process.kill()
+                    process.wait()
+                self.kills += 1
+                before = self._checked(folder, before)
+                processes = _cluster()
+            if child.exitcode != 0:  # it waited too long for a scheduler: the client is started again
+                build(folder, address)
+        finally:
+            for process in processes:
+                process.kill()
+
+
+def _cluster() -> list[subprocess.Popen]:
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen(
+        [*dask, "--host", "127.0.0.1", "--port", str(PORT), "--no-dashboard"], **quiet
+    )
+    worker = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        f"tcp://127.0.0.1:{PORT}",
+        "--nthreads",
+        "1",
+    ]
+    return [
+        scheduler,
+        *(subprocess.Popen([*worker, "--no-nanny", "--no-dashboard"], **quiet) for _ in range(2)),
+    ]
+
+
+def _leader(work, folder: Path, executor: object, workers: int) -> None:
+    os.setpgrp()
+    import logging
+
+    logging.disable(logging.WARNING)
+    try:
+        work(folder, executor, workers)
+    except NnstructError as error:
+        print(error)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    modes = ["local", "worker", "dask-worker", "dask-scheduler", "search", "prune"]
+    parser.add_argument("mode", choices=modes)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    Rounds(options.mode, options.rounds, options.seed).run()
