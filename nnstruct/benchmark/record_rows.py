@@ -40,6 +40,7 @@ class RecordRows:
         self, short: pa.Table, curves: Callable[[Sequence[str]], pa.Table], chosen: np.ndarray | None = None
     ) -> None:
         self._short, self._read_curves, self._chosen = short, curves, chosen
+        self.path: Path | None = None  # of the file that has all these rows and no others
         self._objects: dict[str, np.ndarray] = {}  # curves by column, once they were asked for
 
     def __len__(self) -> int:
@@ -48,7 +49,13 @@ class RecordRows:
     def __getstate__(self) -> dict[str, Any]:
         # An open file stays in its process.
         curves = self._read_curves(tables.CURVES)
-        return {"_objects": {}, "_short": self._short, "_read_curves": _Held(curves), "_chosen": self._chosen}
+        return {
+            "path": None,
+            "_objects": {},
+            "_short": self._short,
+            "_read_curves": _Held(curves),
+            "_chosen": self._chosen,
+        }
 
     def take(self, rows: np.ndarray) -> RecordRows:
         """Some of the rows.
@@ -225,7 +232,9 @@ def verified_rows(
         raise CorruptFileError(f"{file.path} has no column {min(missing)!r}. {remedy}")
     if os.name == "nt":  # an open file could not be replaced there
         return RecordRows(short, _Held(_curves(file, tables.CURVES, short.num_rows, remedy)))
-    return RecordRows(short, lambda names: _curves(file, names, short.num_rows, remedy))
+    rows = RecordRows(short, lambda names: _curves(file, names, short.num_rows, remedy))
+    rows.path = file.path
+    return rows
 
 
 def _curves(file: VerifiedParquet, names: Sequence[str], rows: int, remedy: str) -> pa.Table:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from nnstruct.benchmark import tables
 from nnstruct.benchmark.labels import Labelled
 from nnstruct.benchmark.network_rows import HoldsWeights
 from nnstruct.benchmark.stored_structures import some_structures
@@ -14,6 +15,9 @@ from nnstruct.benchmark.targets import TARGETS
 from nnstruct.errors import InvalidInputError
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 class Views(Labelled, HoldsWeights):
@@ -138,6 +142,34 @@ class Views(Labelled, HoldsWeights):
             self.select(name for name in self._all if name not in held_out),
             self.select(name for name in self._all if name in held_out),
         )
+
+    def scan(self) -> Dataset:
+        """The records as a pyarrow dataset, to be filtered and read in batches.
+
+        Of a finished folder that was read whole it reads the file itself, so that nothing else need fit into
+        memory; what a training cost (``seconds``, ``engine``) is not in it.
+
+        Returns
+        -------
+        pyarrow.dataset.Dataset
+
+        Examples
+        --------
+        >>> from nnstruct import Structure, TrainConfig, build, load_task
+        >>> nets = [Structure.from_layers([n, 2]) for n in (3, 4)]
+        >>> bench = build(load_task("digits"), nets, config=TrainConfig(epochs=1), workers=1)
+        >>> bench.scan().to_table(columns=["seed", "status"]).to_pydict()
+        {'seed': [0, 0], 'status': ['ok', 'ok']}
+        """
+        import pyarrow.dataset as ds
+
+        if self._stored is not None and self._stored.path is not None:
+            return ds.dataset(self._stored.path, format="parquet")
+        names = tables.RECORD_SCHEMA.names
+        whole = (
+            self._stored.table if self._stored is not None else tables.to_arrow(tables.to_records(self.table))
+        )
+        return ds.dataset(whole.select(names))
 
     # ---- inner parts
 
