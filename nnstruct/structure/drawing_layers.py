@@ -101,8 +101,13 @@ def layer_boxes(structure: Structure) -> LayerBoxes:
         f"{name} x{size}" if told else f"{size} units"
         for name, size in zip(names, units.tolist(), strict=True)
     ]
-    flags = [np.bincount(box, weights=f, minlength=count) > 0 for f in (structure.inputs, structure.outputs)]
-    return LayerBoxes(label, column, units, *flags, edges, _between(box, structure.recurrent_edges, count))
+    inputs, outputs = (
+        np.bincount(box, weights=flags, minlength=count) > 0
+        for flags in (structure.inputs, structure.outputs)
+    )
+    return LayerBoxes(
+        label, column, units, inputs, outputs, edges, _between(box, structure.recurrent_edges, count)
+    )
 
 
 def _between(box: np.ndarray, edges: np.ndarray, count: int) -> np.ndarray:
