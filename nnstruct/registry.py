@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
+from nnstruct.checks import is_number
 from nnstruct.errors import InvalidInputError, UnknownNameError
 
 T = TypeVar("T")
@@ -172,6 +173,6 @@ def _place(part: Any, caller: str) -> tuple[str, str] | None:
     """Where a part comes from; None for values, which do not tell."""
     if inspect.isclass(part) or inspect.isfunction(part):
         return part.__module__, part.__qualname__
-    if isinstance(part, str | bytes | int | float | tuple | list | dict):
+    if is_number(part) or isinstance(part, str | bytes | tuple | list | dict):
         return None
     return caller, f"{type(part).__module__}.{type(part).__qualname__}"

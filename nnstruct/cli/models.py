@@ -133,8 +133,9 @@ def _of_onnx(path: Path, how: ModelReading) -> Network:
 
 def _onnx_inputs(path: Path) -> list[str]:
     from nnstruct.extract.onnx_file import load_model
+    from nnstruct.reading import max_bytes
 
-    graph = load_model(path)[0].graph
+    graph = load_model(path, max_bytes())[0].graph
     stored = {tensor.name for tensor in graph.initializer}
     return [value.name for value in graph.input if value.name not in stored]
 

@@ -23,8 +23,8 @@ _MAKING = frozenset(
 )  # fmt: skip
 _MOST_TRIES = 40
 _ONE_STEP = (
-    "The module takes the one step of an axis of length 1. If that is time, give an example of two steps or more: "
-    "a cell that is written by hand shows its recurrent edges where it takes a second step only."
+    "The module takes the one step of an axis of length 1. If that is time, give an example of two steps or "
+    "more: a cell that is written by hand shows its recurrent edges where it takes a second step only."
 )
 
 
@@ -71,7 +71,7 @@ def find_loops(captured: Captured) -> Loops:
 
 
 def _is_single_step(captured: Captured, node: fx.Node) -> bool:
-    """Whether a node takes the only time step of an input: what a loop over time is, for a sequence of one."""
+    """Whether a node takes the only time step of an input: a loop over time, for a sequence of one."""
     if _name(node) not in ("select", "unbind") or node.args[0] not in captured.inputs:
         return False
     shape = captured.given[node.args[0]].shape  # type: ignore[index]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnstruct.checks import is_number
 from nnstruct.templates import render
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def model_card(description: Mapping[str, Any]) -> str:
     """
     metadata, fitted = description["metadata"], description["fitted"]
     scores = metadata.get("scores") or {}
-    if not scores and isinstance(metadata.get("r2"), float):
+    if not scores and is_number(metadata.get("r2")):
         scores = {"r2": [metadata["r2"], None, None]}
     known = fitted.get("range") or {}
     rows = [(_HEADINGS[name], *map(_number, scores[name])) for name in _HEADINGS if name in scores]

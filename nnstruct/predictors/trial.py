@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError, NnstructError
@@ -39,6 +41,6 @@ def try_out(predictor: Predictor) -> None:
 
 def _ask(predictor: Predictor, asked: Structure | Network) -> None:
     with np.errstate(all="ignore"):
-        mean, std = predictor._predict([asked], True)  # as ``predict``, without its warnings
+        mean, std = predictor._predict([cast(Any, asked)], True)  # as ``predict``, without its warnings
     if not np.isfinite(mean).all() or (std is not None and not np.isfinite(std).all()):
         raise CorruptFileError(f"{type(predictor).__name__} predicts {mean[0]} with the deviation {std}.")

@@ -13,6 +13,7 @@ from nnstruct.extract.onnx_file import load_model
 from nnstruct.structure import Structure
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_csv
+from nnstruct.reading import max_bytes
 
 _NAMES = {
     "Gemm": "linear",
@@ -80,7 +81,7 @@ def read_onnx_bench(path: Path) -> Rows:
     for file, known in zip(files, given, strict=True):
         if not file.is_file():
             raise MissingDataError(f"There is no file {file}, which {path} names.")
-        model, tensors = load_model(file)
+        model, tensors = load_model(file, max_bytes())
         said = {entry.key: entry.value for entry in model.metadata_props}
         structures.append(graph_structure(model.graph, tensors, file.name))
         parameters.append(sum(tensor.size for tensor in tensors.values()))
