@@ -24,7 +24,7 @@ ROOMS: dict[int, str] = {
     9: "recipes",
     10: "quickstart claims",
     11: "cli",
-    12: "testing",
+    12: "testing __main__",
 }
 LEVEL = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

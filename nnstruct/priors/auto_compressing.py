@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import PRIORS, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS
 from nnstruct.priors.editions import EditedPrior
+from nnstruct.priors.helpers import log_uniform, random_sizes
 from nnstruct.priors.layers import LayeredPrior, block_edges, chained, identity_edges, join_components
 
 MOST_LAYERS = 12

@@ -9,15 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import (
-    PRIORS,
-    Orientation,
-    Prior,
-    edge_array,
-    log_uniform_int,
-    networkx_seed,
-    reordered,
-)
+from nnstruct.priors.base import PRIORS, Orientation, Prior
+from nnstruct.priors.helpers import edge_array, log_uniform_int, networkx_seed, reordered
 
 
 @PRIORS.register("barabasi-albert")

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnstruct.priors.base import PRIORS, Prior, Sizes, random_sizes
+from nnstruct.priors.base import PRIORS, Prior, Sizes
+from nnstruct.priors.helpers import random_sizes
 from nnstruct.structure import Structure
 
 MOST_LAYERS = 10

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, Probability, Sizes, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS, Probability, Sizes
+from nnstruct.priors.helpers import log_uniform, random_sizes
 from nnstruct.priors.layers import Counts, LayeredPrior, block_edges
 
 MOST_LAYERS, MOST_BLOCKS = 12, 4

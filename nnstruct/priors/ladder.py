@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import PRIORS, Probability, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS, Probability
+from nnstruct.priors.helpers import log_uniform, random_sizes
 from nnstruct.priors.layers import Counts, LayeredPrior, identity_edges
 
 MOST_LEVELS = 6

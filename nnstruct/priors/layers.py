@@ -10,7 +10,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import Prior, components
+from nnstruct.priors.base import Prior
+from nnstruct.priors.helpers import components
 
 Density = Annotated[float, Field(gt=0, le=1)]
 Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, strict=False)]

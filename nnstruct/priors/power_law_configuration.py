@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, edge_array, networkx_seed
+from nnstruct.priors.base import PRIORS
+from nnstruct.priors.helpers import edge_array, networkx_seed
 from nnstruct.priors.redrawn import RedrawnPrior
 
 

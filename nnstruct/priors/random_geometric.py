@@ -9,7 +9,8 @@ import networkx as nx
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import PRIORS, edge_array, log_uniform, networkx_seed, reordered
+from nnstruct.priors.base import PRIORS
+from nnstruct.priors.helpers import edge_array, log_uniform, networkx_seed, reordered
 from nnstruct.priors.redrawn import RedrawnPrior
 
 

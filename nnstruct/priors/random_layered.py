@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, Prior, Probability, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS, Prior, Probability
+from nnstruct.priors.helpers import log_uniform, random_sizes
 from nnstruct.priors.layers import join_components, reach_every_unit
 
 MOST_LAYERS = 10

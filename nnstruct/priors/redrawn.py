@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from nnstruct.errors import StructureError
-from nnstruct.priors.base import Prior, components
+from nnstruct.priors.base import Prior
+from nnstruct.priors.helpers import components
 
 
 class RedrawnPrior(Prior):

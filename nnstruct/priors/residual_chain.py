@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import PRIORS, Probability, Sizes, log_uniform, random_sizes
+from nnstruct.priors.base import PRIORS, Probability, Sizes
 from nnstruct.priors.editions import EditedPrior
+from nnstruct.priors.helpers import log_uniform, random_sizes
 from nnstruct.priors.layers import LayeredPrior, between_layers, identity_edges
 
 MOST_LAYERS, LONGEST_SKIP = 16, 4

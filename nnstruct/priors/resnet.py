@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.priors.base import PRIORS, log_uniform, log_uniform_int
+from nnstruct.priors.base import PRIORS
 from nnstruct.priors.editions import EditedPrior
+from nnstruct.priors.helpers import log_uniform, log_uniform_int
 from nnstruct.priors.layers import (
     MOST_LAYERS,
     Counts,

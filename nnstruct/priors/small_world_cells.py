@@ -9,16 +9,8 @@ import networkx as nx
 import numpy as np
 from pydantic import Field
 
-from nnstruct.priors.base import (
-    PRIORS,
-    Prior,
-    Probability,
-    edge_array,
-    log_uniform,
-    log_uniform_int,
-    networkx_seed,
-    random_sizes,
-)
+from nnstruct.priors.base import PRIORS, Prior, Probability
+from nnstruct.priors.helpers import edge_array, log_uniform, log_uniform_int, networkx_seed, random_sizes
 
 MOST_CELLS = 5
 Cells = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1, strict=False)]

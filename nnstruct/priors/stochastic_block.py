@@ -8,17 +8,8 @@ from typing import Any, ClassVar
 import networkx as nx
 import numpy as np
 
-from nnstruct.priors.base import (
-    PRIORS,
-    Orientation,
-    Probability,
-    Sizes,
-    edge_array,
-    log_uniform,
-    networkx_seed,
-    random_sizes,
-    reordered,
-)
+from nnstruct.priors.base import PRIORS, Orientation, Probability, Sizes
+from nnstruct.priors.helpers import edge_array, log_uniform, networkx_seed, random_sizes, reordered
 from nnstruct.priors.redrawn import RedrawnPrior
 
 MOST_BLOCKS = 5

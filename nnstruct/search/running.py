@@ -45,11 +45,27 @@ class Running(Hindsight):
 
     @abstractmethod
     def ask(self, n: int = 1) -> list[Structure]:
-        """The structures to train next."""
+        """The structures to train next.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        list of n Structures
+        """
 
     @abstractmethod
     def tell(self, structures: Sequence[Any], scores: Any) -> None:
-        """Report the scores of structures."""
+        """Report the scores of structures.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network
+        scores : array-like of float
+            NaN for one that diverged.
+        """
 
     def run(
         self,

@@ -10,10 +10,10 @@ import numpy as np
 from nnstruct.benchmark.scores import Rows
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.extract.onnx_file import load_model
+from nnstruct.reading import max_bytes
 from nnstruct.structure import Structure
 from nnstruct.tables.base import TABLES
 from nnstruct.tables.files import numbers, read_csv
-from nnstruct.reading import max_bytes
 
 _NAMES = {
     "Gemm": "linear",

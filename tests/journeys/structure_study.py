@@ -5,7 +5,7 @@ from pathlib import Path
 import nnstruct as ns
 from nnstruct.cli import app
 
-PARTS = Path(__file__).with_name("parts.py")
+PARTS = Path(__file__).with_name("own_parts.py")
 RECIPE = """
 task = { name = "half-moon-sum" }
 space = { families = ["mlp"], units = [4, 9] }
@@ -26,7 +26,7 @@ print(table["paper.density"].corr(table["layered.depth"]) if "layered.depth" in 
 print(ns.evaluate(["mean", "bayesian-ridge"], bench, folds=3, repeats=1).compare())
 # journey ends
 
-# The same on the shell: nnstruct build recipe.toml --out again --plugin parts.py
+# The same on the shell: nnstruct build recipe.toml --out again --plugin own_parts.py
 Path("recipe.toml").write_text(RECIPE)
 app(["build", "recipe.toml", "--out", "again", "-q", "-w", "1", f"--plugin={PARTS}"], standalone_mode=False)
 

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nnstruct import Space, Structure
-from nnstruct.priors import base, sample
+from nnstruct.priors import helpers, sample
 from nnstruct.priors.sampling import _Seen
 
 
@@ -19,9 +19,9 @@ def test_components_are_those_of_scipy(seed: int, monkeypatch: pytest.MonkeyPatc
     pairs = rng.integers(n, size=(2, int(rng.integers(0, 50))))
     matrix = coo_array((np.ones(pairs.shape[1], dtype=bool), (pairs[0], pairs[1])), shape=(n, n))
     wanted = connected_components(matrix, directed=False)[1]
-    assert base.components(pairs, n).tolist() == wanted.tolist()
-    monkeypatch.setattr(base, "_SMALL", -1)
-    assert base.components(pairs, n).tolist() == wanted.tolist()
+    assert helpers.components(pairs, n).tolist() == wanted.tolist()
+    monkeypatch.setattr(helpers, "_SMALL", -1)
+    assert helpers.components(pairs, n).tolist() == wanted.tolist()
 
 
 def test_a_relabelled_structure_is_seen_and_another_is_not() -> None:

@@ -20,7 +20,7 @@ from nnstruct.priors import (
     StochasticBlock,
     WattsStrogatz,
 )
-from nnstruct.priors.base import components, networkx_seed, random_sizes
+from nnstruct.priors.helpers import components, networkx_seed, random_sizes
 from nnstruct.priors.layers import join_components
 from nnstruct.random import generator
 from nnstruct.structure import Structure
