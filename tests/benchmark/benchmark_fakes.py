@@ -62,10 +62,10 @@ def make_record(structure, seed, task, config=CONFIG, engine="fake"):
 
 
 class FakeEngine:
-    """Yields records in an order that depends on the number of workers, slowly if asked to."""
+    """Yields records in an order that depends on the number of workers, slowly or without end if asked to."""
 
-    def __init__(self, delay=0.0):
-        self.delay = delay
+    def __init__(self, delay=0.0, endless=False):
+        self.delay, self.endless = delay, endless
         self.calls = []
         self.trained = []
 
@@ -75,7 +75,10 @@ class FakeEngine:
         return self._records([pairs[i] for i in order], task, config)
 
     def _records(self, pairs, task, config):
-        for structure, seed in pairs:
+        for number, (structure, seed) in enumerate(pairs, 1):
+            # Endless, it never reaches the last one, however long nobody ends it.
+            while self.endless and number == len(pairs):
+                time.sleep(1.0)
             if self.delay:
                 time.sleep(self.delay)
             self.trained.append((structure.fingerprint, seed))
@@ -87,11 +90,11 @@ def data_bytes(folder):
     return {name: (folder / "data" / f"{name}.parquet").read_bytes() for name in ("structures", "records")}
 
 
-def build_in_child(folder, num_structures, seeds, delay, max_shards, ready=None, wait=0.0):
+def build_in_child(folder, num_structures, seeds, delay, max_shards, ready=None, wait=0.0, endless=False):
     """Body of a child process: a build with the fake engine and a write for every few records."""
     from nnstruct.benchmark import generate, store
 
-    generate._stream = FakeEngine(delay)
+    generate._stream = FakeEngine(delay, endless)
     generate.FLUSH_RECORDS = 3
     store.MAX_SHARDS = max_shards
     structures = make_structures(num_structures)

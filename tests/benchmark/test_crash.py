@@ -26,10 +26,10 @@ def context():
     return chosen
 
 
-def start(context, folder, delay, wait=0.0):
+def start(context, folder, delay, wait=0.0, endless=False):
     ready = context.Event()
     child = context.Process(
-        target=build_in_child, args=(folder, STRUCTURES, SEEDS, delay, 6, ready, wait), daemon=True
+        target=build_in_child, args=(folder, STRUCTURES, SEEDS, delay, 6, ready, wait, endless), daemon=True
     )
     child.start()
     assert ready.wait(60)
@@ -43,7 +43,7 @@ def test_ten_kills_leave_the_bytes_of_an_undisturbed_build(tmp_path, context, en
     killed = tmp_path / "killed"
     rng = np.random.default_rng(7)
     for _ in range(10):
-        child = start(context, killed, 0.03)
+        child = start(context, killed, 0.03, endless=True)
         time.sleep(rng.uniform(0.02, 0.25))
         child.kill()
         child.join()

@@ -110,12 +110,12 @@ def test_bad_modules_and_examples() -> None:
 def test_a_graph_too_large_is_refused_with_its_size() -> None:
     module = nn.Sequential(*(nn.Conv2d(64, 64, 3, padding=1) for _ in range(4)))
     x = torch.zeros(1, 64, 56, 56)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(
         InvalidInputError, match=r"max_edges=50,000,000 edges, got .* 451,477,504 edges \(15\.14 GiB\)"
     ):
         extract(module, x, "weight")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert extract(module, x).structure.num_edges == 4 * 64 * 64
 
 
