@@ -54,7 +54,7 @@ def mended(attributes: Attributes, adjacency: np.ndarray, space: Space) -> Attri
         found["stage"] = tuple(stage)
     if "channels" in found:
         widths = zip(found["channels"], before, stage, strict=True)
-        found["channels"] = tuple(_width(width, old, new, space) for width, old, new in widths)
+        found["channels"] = tuple(width_in_stage(width, old, new, space) for width, old, new in widths)
     if "operator" in found:
         channels = found.get("channels", (UNIT_DEFAULTS["channels"],) * size)
         pairs = zip(found["operator"], channels, strict=True)
@@ -62,7 +62,26 @@ def mended(attributes: Attributes, adjacency: np.ndarray, space: Space) -> Attri
     return found
 
 
-def _width(width: int, old: int, new: int, space: Space) -> int:
+def width_in_stage(width: int, old: int, new: int, space: Space) -> int:
+    """The channels of a cell that moves to another stage: doubled with each, within the space's range.
+
+    Parameters
+    ----------
+    width : int
+    old, new : int
+        Stages.
+    space : Space
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from nnstruct import Space
+    >>> width_in_stage(12, 0, 2, Space("cnn", units=(2, 9), channels=(8, 16), stages=3))
+    48
+    """
     moved = max(1, width << new >> old)
     if space.channels is None:
         return moved

@@ -21,6 +21,7 @@ from nnstruct.testing.structures import any_structure
 
 MATINGS = 80
 FAMILIES = ("mlp", "rnn_tanh")
+_NEURONS = (Space("mlp", activations=UNIT_ACTIVATIONS), Space("rnn_tanh"))
 
 _SUITE: Suite[Operator] = Suite()
 
@@ -129,8 +130,24 @@ def matings(operator: Operator) -> list[Mating]:
             recurrence=str(rng.choice(sorted(RECURRENCES))),
             activations=UNIT_ACTIVATIONS if family == "mlp" and rng.random() < 0.3 else (),
         )
+        if not any(operator.applies_to(other) for other in _NEURONS):
+            space = Space("cnn", units=(2, 9), channels=(2, 6), stages=3)
+            parents = [_of_cells(parent, rng) for parent in parents]
         found.append(Mating(parents, space, int(rng.integers(10**6))))
     return found
+
+
+def _of_cells(structure: Structure, rng: np.random.Generator) -> Structure:
+    """The same graph of cells in the first stage, with channels."""
+    return Structure(
+        structure.forward_edges,
+        structure.num_units,
+        family="cnn",
+        attributes={
+            "channels": rng.integers(2, 7, structure.num_units).tolist(),
+            "stage": (0,) * structure.num_units,
+        },
+    )
 
 
 def connected(structure: Structure) -> bool:
@@ -215,13 +232,22 @@ def the_origin_names_operator_and_parents(operator: Operator) -> None:
         hold(found == expected, _label(operator), rule, repr(found))
 
 
+def _values_of(space: Space, field: str) -> set[object]:
+    """The values of an attribute that a space has a say in allows."""
+    if field == "stages":
+        return set(range(space.stages))
+    if field == "channels" and space.channels is not None:
+        return set(range(space.channels[0], (space.channels[1] << (space.stages - 1)) + 1))
+    return set(getattr(space, field))
+
+
 @_SUITE.law
 def attributes_come_from_parents_or_from_the_space(operator: Operator) -> None:
     """Each attribute that all parents have, and no value that neither a parent nor the space has."""
     label = _label(operator)
     for mating, child in _children(operator):
         allowed = {
-            attribute: set(getattr(mating.space, field))
+            attribute: _values_of(mating.space, field)
             for field, attribute in SPACE_ATTRIBUTES.items()
             if field in mating.space.set_attributes
         }
@@ -241,7 +267,7 @@ def recurrent_edges_are_those_of_the_space(operator: Operator) -> None:
     """Made anew by the space's recurrence; none in a family without a state."""
     for mating, child in _children(operator):
         space, label = mating.space, _label(operator)
-        if space.family == "mlp":
+        if space.family in ("mlp", "cnn"):
             rule = "give no recurrent edge to a family without a state"
             hold(not child.recurrent.any(), label, rule, str(mating))
         elif space.recurrence != "random":

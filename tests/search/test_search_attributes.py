@@ -23,6 +23,7 @@ CELLS = Space(
     joins=JOINS,
 )
 SPACES = [CELLS, Space("cnn", units=(4, 12)), Space("mlp", units=(4, 12), activations=UNIT_ACTIVATIONS)]
+ADDS = {"change_channels": "channels", "change_stage": "stage"}
 POOLS = [sample(space, 32, seed=0) for space in SPACES]
 
 
@@ -44,7 +45,7 @@ def test_offspring_stays_inside_the_space(name, which, first, second, seed):
         assert space.violation(child) is None
         kept = set.intersection(*(set(p.attributes) for p in parents))
         lost = kept - set(child.attributes)
-        assert set(child.attributes) <= kept
+        assert set(child.attributes) <= kept | {ADDS.get(name)}
         # Nothing may be tied any more, and a perceptron's flow may have lost its edge.
         assert lost <= ({"tie"} if space.family == "cnn" else {"tie", "operator"})
 
@@ -124,3 +125,44 @@ def test_a_search_over_cells_asks_for_structures_of_the_space():
         assert all(map(CELLS.contains, asked))
         search.tell(asked, [float(s.attributes["operator"].count("identity")) for s in asked])
     assert search.history["operator"].str.contains("change_attribute").any()
+
+
+def test_a_change_of_channels_keeps_the_rest_and_changes_one_unit_or_a_stage():
+    change, rng = OPERATORS["change_channels"], np.random.default_rng(0)
+    spread = set()
+    for parent in POOLS[0]:
+        child = change(parent, rng, CELLS)
+        if child is None:
+            continue
+        pairs = [
+            sorted(zip(*(s.attributes[name] for name in ("stage", "join")), strict=True))
+            for s in (parent, child)
+        ]
+        assert pairs[0] == pairs[1]
+        assert child.num_edges == parent.num_edges
+        widths = [sorted(s.attributes["channels"]) for s in (parent, child)]
+        assert widths[0] != widths[1]
+        spread.add(sum(a != b for a, b in zip(*widths, strict=True)))
+    assert 1 in spread
+    assert max(spread) > 1
+    fixed = Space("cnn", units=(4, 12), channels=(8, 8))
+    assert not change.applies_to(fixed)
+    assert not change.applies_to(Space("mlp"))
+
+
+def test_a_change_of_stage_moves_one_cell_and_what_follows():
+    parent = Structure(
+        [[0, 1], [1, 2]], 3, family="cnn", attributes={"stage": (0, 0, 1), "channels": (4, 4, 8)}
+    )
+    space = Space("cnn", units=(2, 5), channels=(2, 8), stages=3)
+    change, rng = OPERATORS["change_stage"], np.random.default_rng(0)
+    children = [change(parent, rng, space) for _ in range(60)]
+    found = {child.attributes["stage"] for child in children if child is not None}
+    # Of three cells in a row: the first moves on and takes the second along, or one of the others moves.
+    assert found == {(1, 1, 1), (0, 1, 1), (0, 0, 2), (0, 0, 0)}
+    for child in children:
+        for unit, (stage, width) in enumerate(
+            zip(child.attributes["stage"], child.attributes["channels"], strict=True)
+        ):
+            assert width == parent.attributes["channels"][unit] << stage >> parent.attributes["stage"][unit]
+    assert not change.applies_to(Space("cnn", units=(2, 5)))

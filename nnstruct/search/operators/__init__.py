@@ -6,6 +6,8 @@ from nnstruct.search.operators.add_edge import AddEdge
 from nnstruct.search.operators.add_unit import AddUnit
 from nnstruct.search.operators.base import OPERATORS, Operator
 from nnstruct.search.operators.change_attribute import ChangeAttribute
+from nnstruct.search.operators.change_channels import ChangeChannels
+from nnstruct.search.operators.change_stage import ChangeStage
 from nnstruct.search.operators.crossover import Crossover
 from nnstruct.search.operators.remove_edge import RemoveEdge
 from nnstruct.search.operators.remove_unit import RemoveUnit
@@ -16,6 +18,8 @@ __all__ = [
     "AddEdge",
     "AddUnit",
     "ChangeAttribute",
+    "ChangeChannels",
+    "ChangeStage",
     "Crossover",
     "Operator",
     "RemoveEdge",
