@@ -27,7 +27,7 @@ SPACE = Space("mlp", units=(6, 12))
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The URL of a server that lives as long as the tests, and listens on a socket in its own folder alone."""
+    """The URL of a server that lives as long as the tests and listens in its own folder alone."""
     with tempfile.TemporaryDirectory() as folder:  # a short path: those of sockets are bounded
         options: dict = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         if os.geteuid() == 0:  # PostgreSQL does not run as root
