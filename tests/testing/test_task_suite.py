@@ -10,7 +10,7 @@ import pytest
 
 from nnstruct.errors import MissingDataError
 from nnstruct.random import check_seed
-from nnstruct.tasks import TASKS, Split, Task
+from nnstruct.tasks import TASKS, Metric, Split, Task
 from nnstruct.testing import TaskCase, check_task
 
 
@@ -75,6 +75,30 @@ def unscaled(**options):
     return replace(task, **{part: Split(split.inputs * 100, split.targets) for part, split in parts.items()})
 
 
+def unstandardised(**options):
+    task = sign(**options)
+    parts = {part: getattr(task, part) for part in ("train", "val", "test")}
+    real = {part: Split(split.inputs, split.inputs[:, :1] + np.float32(3)) for part, split in parts.items()}
+    return replace(task, kind="regression", num_classes=0, **real)
+
+
+def shifted_the_wrong_way(*, val=0.15, test=0.15, seed=0):
+    check_seed(seed)
+    rng = np.random.default_rng(seed)
+    words = ["".join(rng.choice(list("ab"), size=12)) for _ in range(200)]
+    task = Task.from_sequences("sign", words, kind="next-symbol", val=val, test=test, seed=seed)
+    parts = {part: getattr(task, part) for part in ("train", "val", "test")}
+    backwards = {
+        part: replace(split, targets=np.roll(split.targets, 1, axis=1)) for part, split in parts.items()
+    }
+    return replace(task, **backwards)
+
+
+def of_unbounded_score(**options):
+    metric = Metric("shown", lambda scores, targets: 3.0, (0.0, 1.0))
+    return replace(sign(**options), metric=metric)
+
+
 def any_seed(*, val=0.15, test=0.15, seed=0):
     return sign(val=val, test=test, seed=abs(int(seed)))
 
@@ -114,7 +138,10 @@ def test_a_sound_task_passes(register) -> None:
         (one_class_untested, r"have each of its 2 classes in test, got \[0\]"),
         (leaking, "share at most one input in thousands between train and test, got 140 of 140"),
         (black_and_white, "have more than two values in train, got 2"),
-        (unscaled, "have inputs below 10, so that a network can start from them, got"),
+        (unscaled, "have inputs below 20, so that a network can start from them, got"),
+        (unstandardised, "have training targets of mean 0 and deviation 1, got"),
+        (shifted_the_wrong_way, "have the next symbols as targets in train"),
+        (of_unbounded_score, "reach the bound 1 of its score, got 3"),
         (any_seed, "refuse seed=-1 with a InvalidInputError"),
         (quiet_about_files, "refuse data=.* with a MissingDataError that says 'empty does not exist"),
     ],
