@@ -6,16 +6,18 @@ from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
+from nnstruct.errors import NnstructError
 from nnstruct.executors.base import Executor, Lost, Task, tell_of_death
 from nnstruct.executors.messages import packed, unpacked
 from nnstruct.executors.pool import IDLE, Answer, WorkerProcess
 from nnstruct.executors.shards import ShardQueue, WorkShard
 from nnstruct.executors.shared_memory import shared_file, sweep
-from nnstruct.executors.worker import BEGIN, FAILED, SHARD
+from nnstruct.executors.worker import BEGIN, FAILED, READY, SHARD
 from nnstruct.processes import check_workers
 
 # So that a death costs a second's work a worker, and a bar moves.
 _SECONDS, _MOST = 1.0, 64
+_STILLBORN = 20  # workers that may end, one after the other, before they are ready for work
 _NOTHING = [*packed((BEGIN, None, [])), *packed((None, None))]
 
 
@@ -84,6 +86,8 @@ class _Crew:
         self.busy: dict[WorkerProcess, WorkShard] = {}
         self.inbox: SimpleQueue[Answer] = SimpleQueue()
         self.free: list[WorkerProcess] = []
+        self.ready: set[WorkerProcess] = set()
+        self.stillborn = 0
 
     def results(self) -> Iterator[tuple[int, Any]]:
         try:
@@ -97,6 +101,10 @@ class _Crew:
                     yield from self._bury(worker, shard)
                     continue
                 kind, outcome, said = unpacked(message)
+                if kind == READY:
+                    self.ready.add(worker)
+                    self.busy[worker], self.stillborn = shard, 0
+                    continue
                 self.free.append(worker)
                 if kind == FAILED:
                     outcome.add_note(f"In worker {worker.process.pid}:\n{said}")
@@ -127,6 +135,12 @@ class _Crew:
 
     def _bury(self, worker: WorkerProcess, shard: WorkShard) -> Iterator[tuple[int, Any]]:
         end = worker.end()
+        if worker not in self.ready:  # it had not begun: no item is to blame
+            self.queue.put_back(shard)
+            self.stillborn += 1
+            if self.stillborn >= _STILLBORN:
+                raise NnstructError(f"{_STILLBORN} workers ended before they could work; the last one {end}.")
+            return
         lost = self.queue.died(shard)
         times = f"try {shard.deaths + 1} of {self.queue.tries}"
         fate = f"{times}, given up" if lost else f"{times}, and a new worker goes on"

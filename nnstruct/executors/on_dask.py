@@ -17,8 +17,9 @@ from nnstruct.executors.shards import ShardQueue, WorkShard
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Long enough that a scheduler's few milliseconds a shard do not count, with a thousand workers either.
-_SECONDS, _MOST = 10.0, 1000
+# A shard takes the caller and the scheduler some 20 ms, so that a thousand workers keep them busy for less
+# than half of the time.
+_SECONDS, _SECONDS_A_WORKER, _MOST = 10.0, 0.05, 1000
 _LOOK = 1.0  # seconds between looks at who is there
 _CONNECT = 30.0
 
@@ -95,7 +96,10 @@ class DaskExecutor(Executor):
         """
         if not len(items):
             return
-        queue = ShardQueue(costs or [1.0] * len(items), seconds=_SECONDS, most=_MOST, tries=self.tries)
+        queue = ShardQueue(
+            costs or [1.0] * len(items),
+            seconds=_SECONDS, most=_MOST, tries=self.tries, a_worker=_SECONDS_A_WORKER,
+        )  # fmt: skip
         crew = _Crew(self, (task, shared), items, queue)
         try:
             yield from crew.results()

@@ -44,6 +44,9 @@ class ShardQueue:
         Items in a shard.
     tries : int
         Deaths after which an item is given up.
+    a_worker : float
+        Seconds a shard for each worker, where that is more: whoever hands out shards to many must not be
+        asked too often.
 
     Examples
     --------
@@ -55,11 +58,14 @@ class ShardQueue:
     ((0,), True)
     """
 
-    def __init__(self, costs: Sequence[float], *, seconds: float, most: int, tries: int) -> None:
+    def __init__(
+        self, costs: Sequence[float], *, seconds: float, most: int, tries: int, a_worker: float = 0.0
+    ) -> None:
         self._sums = np.concatenate(
             [[0.0], np.cumsum(np.maximum(np.asarray(costs, dtype=np.float64), 1e-12))]
         )
         self._seconds, self._most, self.tries = seconds, most, tries
+        self._a_worker = a_worker
         self._next = 0
         self._again: deque[WorkShard] = deque()
         self._rates: deque[float] = deque(maxlen=_MEASURED)  # seconds for a unit of cost
@@ -84,7 +90,8 @@ class ShardQueue:
             return self._again.popleft()
         begin = self._next
         left = self._sums[-1] - self._sums[begin]
-        worth = min(self._seconds / median(self._rates), left / (2 * workers)) if self._rates else 0.0
+        seconds = max(self._seconds, workers * self._a_worker)
+        worth = min(seconds / median(self._rates), left / (2 * workers)) if self._rates else 0.0
         end = int(np.searchsorted(self._sums, self._sums[begin] + worth * (1 + 1e-9), side="right")) - 1
         self._next = min(max(end, begin + 1), begin + self._most, len(self._sums) - 1)
         return WorkShard(tuple(range(begin, self._next)))

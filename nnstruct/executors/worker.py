@@ -15,7 +15,7 @@ from nnstruct.executors.shared_memory import mapped
 from nnstruct.processes import end_with_parent
 
 BEGIN, SHARD = "begin", "shard"
-DONE, FAILED = "done", "failed"
+READY, DONE, FAILED = "ready", "done", "failed"
 
 
 def main() -> None:
@@ -49,6 +49,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             file, lengths = rest
             arrays: Sequence[Any] = message[2:] if file is None else mapped(file, lengths)
             task, shared = unpacked([message[1], *arrays])
+            write_message(answers, packed((READY, None, None)))
         else:
             write_message(answers, _answer(task, shared, message[1:]))
 

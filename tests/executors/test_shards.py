@@ -40,6 +40,13 @@ def test_shards_take_the_seconds_and_no_more_items_than_allowed():
     assert max(len(shard.places) for shard, _ in played([1.0] * 999, 1, rate=1e-4)[0]) == 64
 
 
+def test_shards_for_many_workers_take_longer():
+    queue = ShardQueue([1.0] * 10**6, seconds=10.0, most=1000, tries=3, a_worker=0.05)
+    queue.finished(queue.take(1000), seconds=0.1)
+    assert len(queue.take(1000).places) == 500, "fifty seconds"
+    assert len(queue.take(100).places) == 100, "ten seconds"
+
+
 def test_suspects_come_alone_and_are_given_up_in_the_end():
     queue = ShardQueue([1.0] * 3, seconds=9.0, most=3, tries=3)
     shard = WorkShard((0, 1, 2))
