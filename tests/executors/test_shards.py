@@ -41,7 +41,7 @@ def test_shards_take_the_seconds_and_no_more_items_than_allowed():
 
 
 def test_shards_for_many_workers_take_longer():
-    queue = ShardQueue([1.0] * 10**6, seconds=10.0, most=1000, tries=3, a_worker=0.05)
+    queue = ShardQueue([1.0] * (4 * 10**6), seconds=10.0, most=1000, tries=3, a_worker=0.05)
     queue.finished(queue.take(1000), seconds=0.1)
     assert len(queue.take(1000).places) == 500, "fifty seconds"
     assert len(queue.take(100).places) == 100, "ten seconds"
