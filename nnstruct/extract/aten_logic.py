@@ -49,6 +49,11 @@ def _compared(low: Lowering, left: Any, right: Any) -> Ref:
     return combined(low, _COMPARED[str(low.node.target).split(".")[1]], left, right)
 
 
+@handles("aten.floor_divide")
+def _floor_divide(low: Lowering, left: Any, right: Any) -> Ref:
+    return activation(low, combined(low, "div", left, right), "floor")
+
+
 _PLAIN = (
     "logical_not", "bitwise_not", "isnan", "ceil", "trunc", "tan", "asin", "acos", "atan", "sinh", "cosh",
     "asinh", "acosh", "atanh",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nnstruct.extract.aten_affine import many
+from nnstruct.extract.aten_graph import shape_of
 from nnstruct.extract.lowering import Lowering, Ref, handles
 
 # Activation -> names of its numbers, with their defaults.
@@ -232,9 +234,13 @@ def _avg_pool(
         "ceil": bool(ceil),
         "include_pad": bool(include_pad),
     }
-    if divisor is not None:
-        raise low.unsupported("divide by the size of the window")
-    return _pool_step(low, x, options)
+    if divisor is None:
+        return _pool_step(low, x, options)
+    options["include_pad"] = True
+    window = float(math.prod(many(kernel, nd)))
+    return Ref(
+        low.builder.affine(_pool_step(low, x, options).value, scale=window / divisor, operator="scale")
+    )
 
 
 @handles(
@@ -284,15 +290,36 @@ def _attention(
     low: Lowering, query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0,
     causal: bool = False, *, scale: Any = None, enable_gqa: bool = False,
 ) -> Ref:  # fmt: skip
-    if isinstance(mask, Ref):
-        raise low.unsupported("have a constant mask")
     if enable_gqa:  # a head of keys and values for several heads of queries
         heads = low.shape(query)[-3]
         key, value = (_shared_heads(low, part, heads) for part in (key, value))
+    if isinstance(mask, Ref):
+        return _with_computed_mask(low, query, key, value, mask, scale)
     tensors = {} if mask is None else {"mask": _finite_mask(low, mask)}
     options = {"causal": bool(causal), "scale": None if scale is None else float(scale)}
     inputs = [low.ref(part) for part in (query, key, value)]
     return Ref(low.builder.one("attention", inputs, low.out_shape, options=options, tensors=tensors))
+
+
+def _with_computed_mask(low: Lowering, query: Any, key: Any, value: Any, mask: Ref, scale: Any) -> Ref:
+    """Attention step by step, where the network itself makes the mask."""
+    b = low.builder
+    q, k, v = (low.ref(part) for part in (query, key, value))
+    ndim, width = len(b.shape[q]), b.shape[q][-1]
+    shape = (*b.shape[q][:-1], b.shape[k][-2])
+    scores = b.one("matmul", [q, b.swap(k, ndim - 2, ndim - 1)], shape)
+    factor = float(scale) if scale is not None else width**-0.5
+    scores = b.affine(scores, scale=factor, operator="scale")
+    other = b.expand(mask.value, shape)
+    source = low.node.args[3] if len(low.node.args) > 3 else low.node.kwargs["attn_mask"]
+    if isinstance(source, torch.fx.Node) and shape_of(source)[1] == torch.bool:
+        least = low.hold(torch.full(shape, torch.finfo(torch.float32).min))
+        scores = b.one("join", [other, scores, low.ref(least)], shape, options={"function": "where"})
+    else:
+        scores = b.one("join", [scores, other], shape, options={"function": "add"})
+    options = {"function": "softmax", "axis": len(shape) - 1}
+    weights = b.one("activation", [scores], shape, options=options)
+    return Ref(b.one("matmul", [weights, v], low.out_shape))
 
 
 def _shared_heads(low: Lowering, x: Any, heads: int) -> Ref:

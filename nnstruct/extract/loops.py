@@ -71,7 +71,7 @@ def find_loops(captured: Captured) -> Loops:
 
 
 def _is_single_step(captured: Captured, node: fx.Node) -> bool:
-    """Whether a node takes the only time step of an input: a loop over time, for a sequence of one."""
+    """Whether a node takes the only time step of an input, as a loop over a sequence of one does."""
     if _name(node) not in ("select", "unbind") or node.args[0] not in captured.inputs:
         return False
     shape = captured.given[node.args[0]].shape  # type: ignore[index]

@@ -146,7 +146,7 @@ def test_shared_weights_alone_are_no_recurrence(
 
 
 class Turning(nn.Module):
-    """A cell that solves an equation by turns within each step, as liquid time-constant networks do."""
+    """A cell that takes several turns within each step, as liquid time-constant networks do."""
 
     def __init__(self, turns: int) -> None:
         super().__init__()

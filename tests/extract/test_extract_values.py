@@ -173,6 +173,42 @@ def test_eight_bit_weights_are_real_and_marked() -> None:
     assert np.abs(network.weight.reshape(8, 4) - plain[0].weight.detach().numpy().T).max() < 0.01
 
 
+class Heads(nn.Module):
+    """Attention whose mask is made of what it looks at."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.linear = kind, nn.Linear(4, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.linear(x).chunk(3, -1)
+        far = (x.sum(-1)[:, None, :] - x.sum(-1)[:, :, None]).abs()
+        mask = far < 2.0 if self.kind == "choice" else -far
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@pytest.mark.parametrize("kind", ["choice", "penalty"])
+def test_attention_whose_mask_the_network_makes(kind: str) -> None:
+    torch.manual_seed(0)
+    module, x, other = Heads(kind), torch.randn(2, 5, 4), torch.randn(2, 5, 4)
+    network: Any = extract(module, x)
+    assert largest_difference(program_module(network)(other), module(other)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: torch.floor_divide(10 * y, 3.0),
+        lambda y: functional.avg_pool2d(y[:, None, None], (1, 2), 1, (0, 1), divisor_override=3),
+    ],
+)
+def test_divisions(function: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    module, x = Behind(function), torch.randn(6, 3)
+    network: Any = extract(module, x)
+    assert largest_difference(program_module(network)(x), module(x)) < 1e-5
+
+
 def test_contexts_inside_are_no_boundary() -> None:
     class Inside(nn.Module):
         def __init__(self) -> None:
