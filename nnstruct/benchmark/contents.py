@@ -22,7 +22,7 @@ STRUCTURES = f"{DATA}/structures.parquet"
 RECORDS = f"{DATA}/records.parquet"
 COSTS = f"{DATA}/costs.parquet"
 BASE = (STRUCTURES, RECORDS, COSTS)
-_SCHEMAS = {STRUCTURES: arrow_schema(), RECORDS: tables.RECORD_SCHEMA, COSTS: tables.COST_SCHEMA}
+SCHEMAS = {STRUCTURES: arrow_schema(), RECORDS: tables.RECORD_SCHEMA, COSTS: tables.COST_SCHEMA}
 _SHARD_NAME = re.compile(r"(structures|records|weights)-(\d{6,})-([0-9a-f]{16})\.(parquet|safetensors)")
 _MERGED_WEIGHTS = re.compile(rf"{DATA}/weights-\d{{5,}}-([0-9a-f]{{16}})\.safetensors")
 _ATTEMPTS = 5
@@ -359,12 +359,12 @@ def read_base(folder: Path, manifest: Manifest, name: str) -> pa.Table:
     """
     entry = manifest.files.get(name)
     if entry is None:
-        return _SCHEMAS[name].empty_table()
+        return SCHEMAS[name].empty_table()
     try:
         table = read_verified(staged_path(folder, name, entry.sha256), entry.sha256, remedy(folder))
     except FileNotFoundError:
         table = read_verified(folder / name, entry.sha256, remedy(folder))
-    return tables.check_schema(table, _SCHEMAS[name], folder / name, remedy(folder))
+    return tables.check_schema(table, SCHEMAS[name], folder / name, remedy(folder))
 
 
 def staged_path(folder: Path, name: str, digest: str) -> Path:

@@ -41,10 +41,11 @@ from nnstruct.benchmark.contents import (
     weight_file,
 )
 from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
+from nnstruct.benchmark.mending import rebuild_manifest, set_aside
 from nnstruct.benchmark.weight_file import Kept, weight_bytes
 from nnstruct.benchmark.weight_merge import clear_unlisted, write_merged
 from nnstruct.checks import is_number
-from nnstruct.errors import CorruptFileError, FolderBusyError, InvalidInputError
+from nnstruct.errors import CorruptFileError, FileTooLargeError, FolderBusyError, InvalidInputError
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.interchange import to_arrow
@@ -327,6 +328,8 @@ def _recover(folder: Path, manifest: Manifest) -> None:
 def repair(folder: str | Path) -> list[Path]:
     """Set damaged files aside, so that the next ``build`` trains again what only they held.
 
+    A manifest that was lost is written anew from what vouches for itself; a warning says for what it cannot.
+
     Parameters
     ----------
     folder : path
@@ -340,9 +343,9 @@ def repair(folder: str | Path) -> list[Path]:
     Raises
     ------
     MissingDataError
-        If the folder has no manifest.
+        If the folder holds no benchmark.
     CorruptFileError
-        If the manifest is damaged.
+        If the manifest is damaged, or lost while no record tells the task.
 
     Examples
     --------
@@ -354,16 +357,20 @@ def repair(folder: str | Path) -> list[Path]:
     nnstruct.errors.MissingDataError: ... is not a benchmark folder: it has no manifest.json.
     """
     root = Path(folder)
-    manifests.read_manifest(root)
+    lost = root.is_dir() and not (root / manifests.NAME).exists()
+    if not lost:
+        manifests.read_manifest(root)
     with FolderLock(root):
+        aside: list[Path] = rebuild_manifest(root) if lost else []
         manifest = manifests.read_manifest(root)
         _recover(root, manifest)
-        aside: list[Path] = []
         for shard in list_shards(root):
             try:
                 count_rows(root, manifest, shard)
+            except FileTooLargeError:  # whole, perhaps: no reason to set it aside
+                raise
             except CorruptFileError:
-                aside.append(_set_aside(root, shard.path))
+                aside.append(set_aside(root, shard.path))
                 manifest.files.pop(shard.name, None)
         for name in [name for name in manifest.files if not (root / name).exists() and name not in BASE]:
             aside.append(root / name)
@@ -375,20 +382,13 @@ def repair(folder: str | Path) -> list[Path]:
                 aside.append(root / name)
                 del manifest.files[name]
             except CorruptFileError:
-                aside.append(_set_aside(root, root / name))
+                aside.append(set_aside(root, root / name))
                 del manifest.files[name]
         for name in filter(is_merged_weights, list(manifest.files)):
             try:
                 _ = weight_file(root, manifest, name).contents
             except CorruptFileError:
-                aside.append(_set_aside(root, root / name))
+                aside.append(set_aside(root, root / name))
                 del manifest.files[name]
         manifests.write_manifest(root, manifest)
         return aside
-
-
-def _set_aside(folder: Path, path: Path) -> Path:
-    (folder / "damaged").mkdir(exist_ok=True)
-    target = folder / "damaged" / path.name
-    files.move(path, target)
-    return target

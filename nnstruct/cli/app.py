@@ -23,6 +23,7 @@ from nnstruct.cli.score import score
 from nnstruct.cli.search import search
 from nnstruct.cli.show import show
 from nnstruct.errors import NnstructError
+from nnstruct.reading import one_line
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -45,7 +46,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             # The reader of a pipe has seen enough; typer ends without a word.
             raise
-        except (NnstructError, OSError) as error:
+        except (NnstructError, OSError, MemoryError) as error:
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
             typer.echo(f"Error: {_sentence(error)}", err=True)
@@ -55,6 +56,8 @@ class Commands(TyperGroup):
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, NnstructError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory. {one_line(error)}".strip()
     return " ".join(str(error).split())
 
 

@@ -11,7 +11,7 @@ import pytest
 from benchmark_fakes import CONFIG, data_bytes, make_record, make_structures, make_task
 
 from nnstruct.benchmark import Benchmark, FolderBusyError, build, generate, repair
-from nnstruct.benchmark.contents import BASE, RECORDS
+from nnstruct.benchmark.contents import BASE, RECORDS, STRUCTURES
 from nnstruct.benchmark.store import Store
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError, NnstructError
 
@@ -233,3 +233,32 @@ def test_reading_goes_on_while_a_build_merges(tmp_path, engine, monkeypatch):
     build(make_task(), make_structures(5), seeds=3, config=CONFIG, out=tmp_path / "b", on_record=look)
     assert seen == sorted(seen)
     assert seen[-1] == 14
+
+
+def test_a_lost_manifest_is_written_anew(unfinished, tmp_path):
+    build(make_task(), make_structures(6), seeds=2, config=CONFIG, out=tmp_path / "whole")
+    (unfinished / "manifest.json").unlink()
+    with pytest.warns(UserWarning, match=rf"cannot vouch for what the configurations {CONFIG.id} are"):
+        assert repair(unfinished) == []
+    assert len(Benchmark.load(unfinished).table) == 12
+    rebuild(unfinished)
+    assert data_bytes(unfinished) == data_bytes(tmp_path / "whole")
+    (unfinished / "manifest.json").unlink()
+    with pytest.warns(UserWarning, match=r"data/records\.parquet, .* as wholes"):
+        assert repair(unfinished) == []
+    assert len(rebuild(unfinished).table) == 12
+    assert data_bytes(unfinished) == data_bytes(tmp_path / "whole")
+
+
+def test_what_is_damaged_does_not_come_into_a_manifest_that_is_written_anew(finished):
+    whole = data_bytes(finished)
+    (finished / "manifest.json").unlink()
+    flip(finished / STRUCTURES, 100)
+    with pytest.warns(UserWarning, match="cannot vouch"):
+        assert repair(finished) == [finished / "damaged" / "structures.parquet"]
+    rebuild(finished)
+    assert data_bytes(finished) == whole
+    (finished / "manifest.json").unlink()
+    (finished / RECORDS).unlink()
+    with pytest.raises(CorruptFileError, match=r"its records tell of no task"):
+        repair(finished)
