@@ -54,6 +54,7 @@ html_show_sourcelink = False
 def as_sphinx_reads(app, what, name, obj, options, lines):
     """A shape such as [*] is no emphasis, and a room's Examples are no section of the page."""
     lines[:] = [re.sub(r"\[\*", r"[\\*", line) for line in lines]
+    lines[:] = [line if "``" in line or ">>>" in line else re.sub(r"\|(\w[^|]*)\|", r"\|\1\|", line) for line in lines]
     if what == "module" and "Examples" in lines:
         at = lines.index("Examples")
         lines[at : at + 2] = [".. rubric:: Examples", ""]

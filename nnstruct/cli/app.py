@@ -19,6 +19,7 @@ from nnstruct.cli.make import build, quickstart, train
 from nnstruct.cli.options import DEBUG, KEPT, without_plugins
 from nnstruct.cli.parts import list_parts, predictors
 from nnstruct.cli.prune import prune
+from nnstruct.cli.report import report
 from nnstruct.cli.score import score
 from nnstruct.cli.search import search
 from nnstruct.cli.show import show
@@ -72,7 +73,7 @@ app = typer.Typer(
     help="Predict a neural network's performance from its structure.\n\n"
     "Start with [bold]nnstruct quickstart[/]: it goes the whole way once and leaves a report.",
 )
-_MAKE = (quickstart, build, train, evaluate, leaderboard, claims)
+_MAKE = (quickstart, build, train, evaluate, leaderboard, report, claims)
 _USE = (extract, features, score, search, prune, show)
 for _command in (*_MAKE, *_USE):
     app.command()(_command)

@@ -46,7 +46,7 @@ attention             a unit for each head's scores (``identity``   the same
 operation (top k,     a unit for each channel of its result, with   the same
 gather by values,     ``identity`` edges from all that it may read
 grid sample)
-mask, lengths,       none; integers that only say where to look    none
+mask, lengths,        none; integers that only say where to look    none
 edges of a graph      are constants of the example
 scale of pairs of     a unit for each place that the sum is taken   the same
 units, and its sum    at; an edge for each factor that is not 0

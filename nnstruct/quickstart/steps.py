@@ -247,7 +247,7 @@ def make_report(
     Path
         ``report.html`` in the folder of the run.
     """
-    from nnstruct.report import write_report
+    from nnstruct.report import provenance_of, write_report
 
     return write_report(
         course.folder / REPORT,
@@ -259,6 +259,9 @@ def make_report(
         title="From structure to search: a first run",
         steps=course.done,
         commands=commands,
+        provenance=provenance_of(
+            bench, seed=course.seed, command=f"nnstruct quickstart --out {course.folder}"
+        ),
     )
 
 

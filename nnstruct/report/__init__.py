@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from nnstruct.report import plots
 from nnstruct.report.page import HeldOut, write_report
+from nnstruct.report.provenance import provenance_of
 
-__all__ = ["HeldOut", "plots", "write_report"]
+__all__ = ["HeldOut", "plots", "provenance_of", "write_report"]

@@ -26,9 +26,11 @@ def write_report(
     held_out: HeldOut | None = None,
     history: pd.DataFrame | None = None,
     found: Benchmark | None = None,
+    unguided: pd.DataFrame | None = None,
     title: str = "From structure to search",
     steps: Sequence[tuple[str, float]] = (),
     commands: Sequence[tuple[str, str]] = (),
+    provenance: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write one HTML file with everything in it: no link, no script, no second file.
 
@@ -46,11 +48,15 @@ def write_report(
         Of a search; see :attr:`nnstruct.search.Search.history`.
     found : Benchmark, optional
         The structures that the search had trained.
+    unguided : pandas.DataFrame, optional
+        History of a search without a guide, to stand beside.
     title : str
     steps : sequence of (str, float)
         What was done, and how many seconds it took.
     commands : sequence of (str, str)
         What to do next, and the command for it.
+    provenance : sequence of (str, str)
+        What is known of the run, as :func:`provenance_of` gives it.
 
     Returns
     -------
@@ -77,8 +83,9 @@ def write_report(
         sections.predictors(evaluation),
         sections.unseen(held_out, bench),
         sections.extremes(bench, found),
-        sections.search(bench, history),
+        sections.search(bench, history, unguided),
         sections.next_steps(commands),
+        sections.provenance(provenance),
     ]
     text = render("nnstruct.report", "page.html", title=title, sections=parts)
     target = Path(path)

@@ -148,7 +148,12 @@ def r2_bars(ax: Axes, evaluation: Evaluation) -> Axes:
 
 
 def search_history(
-    ax: Axes, history: pd.DataFrame, *, known: Sequence[float] | np.ndarray = (), label: str = "score"
+    ax: Axes,
+    history: pd.DataFrame,
+    *,
+    known: Sequence[float] | np.ndarray = (),
+    label: str = "score",
+    unguided: Sequence[float] | np.ndarray | None = None,
 ) -> Axes:
     """Score of each trial of a search, what the guide had predicted, and the best so far.
 
@@ -161,6 +166,8 @@ def search_history(
         Scores known before the search; their median and best become lines.
     label : str
         What the score is.
+    unguided : float [u], optional
+        Scores of a search without a guide, in the order of its trials; their best so far is drawn.
 
     Returns
     -------
@@ -178,6 +185,11 @@ def search_history(
     if len(asked):
         best = np.maximum.accumulate(score)
         ax.step(trial, best, where="post", color=GREEN, linewidth=1.6, zorder=2, label="best so far")
+    if unguided is not None and len(unguided):
+        ax.step(
+            np.arange(1, len(unguided) + 1), np.maximum.accumulate(unguided), where="post", color=INK,
+            linewidth=1.2, linestyle=(0, (4, 2)), zorder=2, label="best without a guide",
+        )  # fmt: skip
     if len(known):
         ax.axhline(float(np.max(known)), color=ORANGE, linewidth=1.2, label="best known before")
         ax.axhline(

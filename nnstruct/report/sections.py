@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nnstruct.structure import Structure
 
 DRAWN = 3
+FEW = 400  # edges up to which a drawing is lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def predictors(evaluation: Evaluation | None) -> str:
         return ""
     height = 1.2 + 0.36 * len(evaluation.table)
     picture = image(
-        lambda ax: plots.r2_bars(ax, evaluation), "R2 of each predictor", width=6.4, height=height
+        lambda ax: plots.r2_bars(ax, evaluation), "R2 of each predictor", width=5.0, height=height
     )
     return _section("predictors", evaluation=evaluation, scores=evaluation.scores, picture=picture)
 
@@ -129,25 +130,33 @@ def extremes(bench: Benchmark, found: Benchmark | None) -> str:
             "words": words,
             "origin": "the search" if structure.fingerprint in from_search else origin_of(structure),
             "fingerprint": structure.fingerprint,
-            "picture": image(
-                lambda ax: structure.plot(ax, title=""), words, width=4.2, height=2.9, kind="png"
-            ),
+            "id": f"net-{structure.fingerprint[:12]}",
+            "picture": drawing(structure, words, 4.2, 2.9),
+            "large": drawing(structure, f"{words}, large", 9.0, 6.2),
         }
 
     ends = (("Best", order[:count]), ("Worst", order[-count:]))
     return _section("extremes", groups=[(title, [drawn(int(index)) for index in end]) for title, end in ends])
 
 
-def search(bench: Benchmark, history: pd.DataFrame | None) -> str:
-    """What the guide chose, and how it turned out."""
+def drawing(structure: Structure, words: str, width: float, height: float) -> str:
+    """A structure as a picture: lines where they are few, points where they are many."""
+    kind = "svg" if structure.num_edges <= FEW else "png"
+    return image(lambda ax: structure.plot(ax, title=""), words, width=width, height=height, kind=kind)
+
+
+def search(bench: Benchmark, history: pd.DataFrame | None, unguided: pd.DataFrame | None = None) -> str:
+    """What the guide chose, and how it turned out, beside a search without a guide."""
     if history is None or not len(_asked(history)):
         return ""
     asked, known, name = _asked(history), bench.y, label_name(bench)
     score = asked["score"].to_numpy()
+    beside = None if unguided is None or not len(_asked(unguided)) else _asked(unguided)["score"].to_numpy()
     pictures = [
         image(
-            lambda ax: plots.search_history(ax, history, known=known, label=name), "Score of each trial",
-            width=5.4, height=4.1,
+            lambda ax: plots.search_history(ax, history, known=known, label=name, unguided=beside),
+            "Score of each trial",
+            width=4.6, height=3.7,
         )
     ]  # fmt: skip
     if len(history.attrs.get("objectives", [])) > 1:
@@ -164,7 +173,7 @@ def search(bench: Benchmark, history: pd.DataFrame | None) -> str:
         pictures.append(
             image(
                 lambda ax: plots.predicted_against_true(ax, measured, mean, std, label=name),
-                "Predicted against measured score of the trials", width=5.4, height=4.1,
+                "Predicted against measured score of the trials", width=4.6, height=3.7,
             )
         )  # fmt: skip
     return _section(
@@ -174,12 +183,19 @@ def search(bench: Benchmark, history: pd.DataFrame | None) -> str:
         fresh=int((asked["operator"] == "prior").sum()),
         above=float(np.mean(score > np.median(known))),
         pictures=pictures,
+        beside=beside,
+        both=len(score) if beside is None else min(len(score), len(beside)),
     )
 
 
 def next_steps(commands: Sequence[tuple[str, str]]) -> str:
     """Commands that go on from here."""
     return _section("next_steps", commands=commands) if commands else ""
+
+
+def provenance(facts: Sequence[tuple[str, str]]) -> str:
+    """Versions, seeds, command and machine."""
+    return _section("provenance", facts=facts) if facts else ""
 
 
 def families(bench: Benchmark) -> list[str]:

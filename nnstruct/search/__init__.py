@@ -12,6 +12,7 @@ from nnstruct.search.operators import OPERATORS, Operator
 from nnstruct.search.search import Search
 from nnstruct.search.selection import SELECTIONS, Selection, Tournament, Truncation, survivors
 from nnstruct.search.spaces import CellSpace, SearchSpace, TableSpace
+from nnstruct.search.stored import read_history
 
 __all__ = [
     "ACQUISITIONS",
@@ -33,5 +34,6 @@ __all__ = [
     "Tournament",
     "Truncation",
     "breed",
+    "read_history",
     "survivors",
 ]

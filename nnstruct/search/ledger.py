@@ -84,7 +84,7 @@ class Entry:
         return known[1]
 
     def attributes(self) -> dict[str, Any]:
-        """JSON values for the trial, without those unknown; :func:`_entry_of` reads them back."""
+        """JSON values for the trial, without those unknown; :func:`entry_of` reads them back."""
         predicted = {"prediction": self.prediction, "std": self.std}
         return {
             "fingerprint": self.fingerprint,
@@ -321,7 +321,7 @@ class Ledger:
                 self.fit = Fit.from_json(batch["fit"])
         known = {entry.number for entry in self.entries}
         fresh = [trial for trial in trials if trial.number not in known and "structure" in trial.user_attrs]
-        self.entries += [_entry_of(trial, self.objectives.told) for trial in fresh]
+        self.entries += [entry_of(trial, self.objectives.told) for trial in fresh]
 
 
 def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
@@ -345,7 +345,7 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
     return [structure for structure, _ in measured.values()], means
 
 
-def _entry_of(trial: optuna.trial.FrozenTrial, told: int) -> Entry:
+def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
     attributes = trial.user_attrs
     try:
         structure = _structure_of(attributes)

@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tiny_benchmark import tiny_benchmark
 
+import nnstruct
 from nnstruct import Structure
 from nnstruct.benchmark import Benchmark
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import evaluate
-from nnstruct.report import HeldOut, plots, sections, write_report
+from nnstruct.report import HeldOut, plots, provenance_of, sections, write_report
 from nnstruct.report.images import image
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -31,6 +33,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.sources, self.alts, self.headings, self.text, self.attributes = [], [], [], [], "", []
+        self.drawings, self.scopes = [], []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -40,6 +43,10 @@ class Page(HTMLParser):
         if tag == "img":
             self.sources.append(dict(attrs)["src"])
             self.alts.append(dict(attrs)["alt"])
+        if tag == "svg":
+            self.drawings.append(dict(attrs)["aria-label"])
+        if tag == "th":
+            self.scopes.append(dict(attrs)["scope"])
         if tag not in VOID:
             self.open.append(tag)
 
@@ -94,9 +101,12 @@ def test_the_report_is_one_file_that_needs_nothing_else(whole):
     page = Page(whole)
     assert "http" not in whole
     assert "<script" not in whole
-    assert "url(" not in whole
-    assert not {name for name, _ in page.attributes} & {"href", "srcset", "onclick", "onload"}
-    assert len(page.sources) == len(page.alts) >= 8
+    assert re.findall(r"url\((?!#)", whole) == []
+    assert not {name for name, _ in page.attributes} & {"srcset", "onclick", "onload", "xlink:href"}
+    assert all(value.startswith("#") for name, value in page.attributes if name == "href")
+    assert len(page.sources) == len(page.alts)
+    assert len(page.drawings) + len(page.sources) >= 8 + 6  # the best and the worst are there small and large
+    assert all(page.drawings)
     assert all(source.startswith("data:image/") for source in page.sources)
     assert all(page.alts)
 
@@ -108,9 +118,52 @@ def test_every_picture_can_be_decoded(whole):
         if kind == "data:image/png":
             assert Image.open(io.BytesIO(content)).size[0] > 300
         else:
-            assert kind == "data:image/svg+xml"
-            assert content.rstrip().endswith(b"</svg>")
-            assert b'xlink:href="http' not in content
+            pytest.fail(f"{kind} stands in the page as a file")
+
+
+def test_drawings_stand_in_the_page_and_take_its_colours(whole):
+    drawings = re.findall(r"<svg .*?</svg>", whole, flags=re.DOTALL)
+    assert drawings
+    ids = [name for drawing in drawings for name in re.findall(r' id="([^"]+)"', drawing)]
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+        own = set(re.findall(r' id="([^"]+)"', drawing))
+        assert set(re.findall(r'(?:href="|url\()#([^")]+)', drawing)) <= own
+    shared = {name for name in ids if ids.count(name) > 1}
+    assert all(drawings.count(drawing) > 1 for drawing in drawings if any(name in drawing for name in shared))
+    plotted = next(drawing for drawing in drawings if "Histogram" in drawing)
+    assert {"var(--ink)", "var(--blue)", "var(--line)"} <= set(re.findall(r"var\(--\w+\)", plotted))
+
+
+def test_heads_of_rows_and_columns_say_so(whole, evaluation):
+    rows, columns = len(evaluation.table) + 1, len(evaluation.scores.columns) + 1
+    assert Page(whole).scopes == ["col"] * columns + ["row"] * rows
+
+
+def test_every_drawn_structure_opens_large_without_a_script(whole):
+    opened = re.findall(r'<button class="net" type="button" popovertarget="([\w-]+)">', whole)
+    assert len(opened) == len(set(opened)) == 6
+    assert all(f'<div popover id="{name}">' in whole for name in opened)
+
+
+def test_where_it_comes_from_is_told_if_known(bench, tmp_path):
+    facts = dict(provenance_of(bench, seed=7, command="nnstruct report x <y>"))
+    text = Page(write_report(tmp_path / "r.html", bench, provenance=list(facts.items())).read_text()).text
+    assert facts["nnstruct"] == nnstruct.__version__
+    assert facts["seeds of the trainings"] == ", ".join(map(str, sorted(set(bench.table["seed"]))))
+    assert any(name.startswith("configuration") and "epochs" in value for name, value in facts.items())
+    assert all(name in text and value in text for name, value in facts.items())
+
+
+def test_an_unguided_search_stands_beside_the_guided_one(bench, tmp_path):
+    guided, unguided = history_of(bench), history_of(bench, asked=3)
+    text = Page(write_report(tmp_path / "r.html", bench, history=guided, unguided=unguided).read_text()).text
+    best = unguided["score"][3:].max()
+    assert f"An unguided search of 3 structures reached {best:.3f}" in text
+    assert f"the guided one had {guided['score'][3:6].max():.3f}" in " ".join(text.split())
+    ax = plots.search_history(axes(), guided, unguided=unguided["score"][3:].to_numpy())
+    line = next(line for line in ax.lines if line.get_label() == "best without a guide")
+    assert line.get_ydata().tolist() == np.maximum.accumulate(unguided["score"][3:]).tolist()
 
 
 def test_the_report_has_every_section_and_the_numbers(whole, bench, evaluation):
@@ -151,7 +204,7 @@ def test_names_of_tasks_priors_and_predictors_are_escaped(bench, evaluation, tmp
     # The title twice, the task, the best predictor twice, the step, the one put aside for, both halves of
     # the command, and where six structures came from.
     assert Page(text).text.count(evil) == 2 + 1 + 2 + 1 + 1 + 2 + 6
-    assert image(lambda ax: None, evil).startswith('<img alt="&lt;script&gt;')
+    assert image(lambda ax: None, evil).startswith('<svg role="img" aria-label="&lt;script&gt;')
 
 
 def test_what_is_not_known_is_left_out(bench, tmp_path):
@@ -178,7 +231,7 @@ def test_a_search_without_a_guide_has_no_predictions_to_show(bench, tmp_path):
     history["prediction"] = np.nan
     with_guide = write_report(tmp_path / "a.html", bench, history=history_of(bench)).read_text()
     without = write_report(tmp_path / "b.html", bench, history=history).read_text()
-    assert len(Page(with_guide).sources) == len(Page(without).sources) + 1
+    assert len(Page(with_guide).drawings) == len(Page(without).drawings) + 1
 
 
 def test_a_search_that_asked_nothing_has_no_section(bench, tmp_path):
