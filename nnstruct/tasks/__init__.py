@@ -62,19 +62,19 @@ class a step, or the next symbol; see :mod:`nnstruct.tasks.goals` and :mod:`nnst
 >>> Task.from_arrays("sign", x, (x.sum(axis=1) > 0).astype(int))
 Task('sign', 140/30/30 train/val/test, inputs [5], 2 classes)
 
-A forecast of a time series of one's own, by recurrent networks on random structures: windows of 20 values,
+A forecast of a time series of one's own, by recurrent networks of two structures: windows of ten values,
 split in time, and the value that follows.
 
 >>> import torch
 >>> import nnstruct as ns
 >>> values = 50 + 10 * np.sin(np.arange(700) / 4) + np.random.default_rng(0).normal(size=700)
->>> windows = np.lib.stride_tricks.sliding_window_view(values, 21)
->>> parts = [(part[:, :20], part[:, 20]) for part in (windows[:400], windows[420:520], windows[540:])]
+>>> windows = np.lib.stride_tricks.sliding_window_view(values, 11)
+>>> parts = [(part[:, :10], part[:, 10]) for part in (windows[:320], windows[330:400], windows[410:])]
 >>> task = Task.from_splits("load", *parts, kind="regression", series=True)
 >>> task
-Task('load', 400/100/140 train/val/test, series [20, 1], 1 real targets)
->>> structures = ns.priors.sample(ns.Space("rnn_tanh", units=(6, 10)), n=2, seed=0)
->>> config = ns.TrainConfig(epochs=4, batch_size=32, learning_rate=0.02)
+Task('load', 320/70/280 train/val/test, series [10, 1], 1 real targets)
+>>> structures = [ns.Structure.from_layers(sizes, family="rnn_tanh") for sizes in ([8], [4, 4])]
+>>> config = ns.TrainConfig(epochs=4, batch_size=32, learning_rate=0.03)
 >>> bench = ns.build(task, structures, config=config, workers=1)
 >>> bool(bench.y.max() > 0.8)  # R2 on the test windows
 True
