@@ -32,7 +32,7 @@ def test_features_of_graphs(call, tmp_path):
     path = tmp_path / "graph.json"
     path.write_text(json.dumps(nx.node_link_data(nx.path_graph(4), edges="edges")))
     result = call("features", path, "-f", "motifs", "-o", tmp_path / "out.csv")
-    assert "1 structures, 27 measures of 1 families" in result.stdout
+    assert "1 structure, 27 measures of motifs" in result.stdout
     assert "label" not in pd.read_csv(tmp_path / "out.csv").columns
 
 

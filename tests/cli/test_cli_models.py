@@ -120,7 +120,7 @@ def test_a_model_is_shown_measured_and_scored(call, models, model_folder, expect
     row = pd.read_csv(tmp_path / "f.csv").iloc[0]
     assert (row["fingerprint"], row["paper.nodes"], row["paper.edges"]) == (expected.fingerprint, 80, 374)
     scored = call("score", model_folder, models / name, "-o", tmp_path / "s.csv")
-    assert "fitted to no structures of module" in scored.stderr
+    assert "outside what RandomForest was fitted to (family: rnn_tanh" in scored.stderr
     assert pd.read_csv(tmp_path / "s.csv")["edges"].tolist() == [374]
 
 
