@@ -54,8 +54,8 @@ def sample(
         those without parameters for the space are left out.
     edition : int, optional
         Of the priors that have several (:class:`nnstruct.priors.editions.EditedPrior`) and are given by name.
-        By default the newest in the family ``cnn`` and the first in others: residual edges and tied weights
-        of perceptrons and recurrent networks train in PyTorch alone, some 200 times slower.
+        By default the newest in the family ``cnn`` and the first in others, where tied weights train in
+        PyTorch alone, some 200 times slower.
     workers : int or None
         Processes that draw; None for one a CPU. The structures are the same.
     executor : str, distributed.Client or Executor

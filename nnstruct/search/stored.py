@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.search.history import history_table
 from nnstruct.search.ledger import entry_of
+from nnstruct.search.objectives import OF_TASK, SIMPLE, Objectives
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,5 +63,6 @@ def read_history(storage: str | Path, study_name: str | None = None) -> pd.DataF
             "the storage", "hold one study, or one that is named", ", ".join(names) or "none"
         )
     study = optuna.load_study(study_name=study_name or names[0], storage=address)
-    trials = study.get_trials(deepcopy=False)
-    return history_table([entry_of(trial) for trial in trials if "structure" in trial.user_attrs], {}, {})
+    told = [name not in (*SIMPLE, *OF_TASK) for name in study.metric_names or ["score"]].index(True)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if "structure" in trial.user_attrs]
+    return history_table([entry_of(trial, told) for trial in trials], {}, {}, Objectives())
