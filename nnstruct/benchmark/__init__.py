@@ -2,6 +2,7 @@
 
 from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import check_card, recount, write_card
+from nnstruct.benchmark.croissant import croissant, write_croissant
 from nnstruct.benchmark.generate import build
 from nnstruct.benchmark.load import benchmark_names, find_benchmark, load_benchmark
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
@@ -18,10 +19,12 @@ __all__ = [
     "benchmark_names",
     "build",
     "check_card",
+    "croissant",
     "find_benchmark",
     "load_benchmark",
     "noise_ceiling",
     "recount",
     "repair",
     "write_card",
+    "write_croissant",
 ]
