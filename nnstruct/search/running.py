@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from multiprocessing import get_context
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -165,7 +165,7 @@ class _Budget:
         self, n: int, seconds: float | None, patience: int | None, width: int, say: Callable[[str], None]
     ) -> None:
         self.seconds, self.patience, self.width, self.say = seconds, patience, width, say
-        self.started, self.trained, self.in_vain, self.best = time.monotonic(), 0, 0, -np.inf
+        self.started, self.trained, self.in_vain, self.best = monotonic(), 0, 0, -np.inf
         self.patient = f"{n} structures are trained"
 
     def spend(self, score: float, left: int) -> None:
@@ -174,7 +174,7 @@ class _Budget:
         self.in_vain = 0 if score > self.best else self.in_vain + 1
         self.best = max(self.best, score) if np.isfinite(score) else self.best
         if self.trained == 1 and left > 0:
-            each = time.monotonic() - self.started
+            each = monotonic() - self.started
             expected = each * left / self.width
             if self.seconds is not None:
                 expected = min(expected, self.seconds)
@@ -183,7 +183,7 @@ class _Budget:
     @property
     def ended(self) -> bool:
         """Whether nothing more is to be asked."""
-        late = self.seconds is not None and time.monotonic() - self.started >= self.seconds
+        late = self.seconds is not None and monotonic() - self.started >= self.seconds
         tired = self.patience is not None and self.in_vain >= self.patience
         if late:
             self.patient = f"{self.seconds:g} seconds are over"

@@ -76,7 +76,7 @@ def test_processes_train_side_by_side() -> None:
 def test_seconds_and_patience_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     clock = [0.0]
-    monkeypatch.setattr("nnstruct.search.running.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("nnstruct.search.running.monotonic", lambda: clock[0])
 
     def slow(structure: Structure) -> float:
         clock[0] += 2.0
