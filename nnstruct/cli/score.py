@@ -58,6 +58,9 @@ def score(
 
     predictor, known = _predictor(model, config)
     nets, labels = _read(structures, family, config, known, ModelReading(resolution, shapes_of(shape)))
+    strange = sorted({net.family for net in nets} - set(known.get("families") or [n.family for n in nets]))
+    if strange and predictor.range_ is None:  # an older file, which knows its families alone
+        typer.echo(f"Warning: {model} was fitted to no structures of {', '.join(strange)}.", err=True)
     rows = _scores(predictor, nets, labels)
     screen = console(quiet=quiet and out is not None)
     ordered = rows.sort_values("prediction", ascending=False, kind="stable")
