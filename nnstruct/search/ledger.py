@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,11 +136,14 @@ class Ledger:
         told = {"format": _FORMAT, "direction": objectives.directions[objectives.told], **settings}
         told["objectives"] = list(objectives.names) if several else None
         told["directions"] = list(objectives.directions) if several else None
-        with self._guarded():
-            if study_file(storage) and self._where.exists():
+        held = study_file(storage) is not None
+        # What a database elsewhere says of its address is not about a file's content.
+        with self._guarded() if held else nullcontext():
+            if held and self._where.exists():
                 with open_file(self._where) as file:
                     check_bytes(self._where, os.fstat(file.fileno()).st_size, "the file")
             self.study = open_study(storage, study_name, objectives.directions, load_if_exists)
+        with self._guarded():
             self._writer = StudyWriter(storage, study_name)
             self._check_settings(told, traits)
             kept = self.study.user_attrs.get(_TRAITS)

@@ -184,7 +184,7 @@ def test_nothing_is_trained_when_one_job_is_bad():
     good, bad = graph_structure("gru", 1), Structure.from_layers([2, 2])
     with pytest.raises(InvalidInputError, match="task must hold vectors or images for the family 'mlp'"):
         stream([Job(good, 0), Job(bad, 0)], TASK)
-    with pytest.raises(InvalidInputError, match="seed must be a non-negative integer, got -1"):
+    with pytest.raises(InvalidInputError, match="seed must be a non-negative integer below"):
         stream([Job(good, -1)], TASK)
     with pytest.raises(UnknownNameError, match=r"engine must be one of .*, got 'fuzed'"):
         stream([Job(good, 0)], TASK, engine="fuzed")

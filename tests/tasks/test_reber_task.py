@@ -218,7 +218,7 @@ def test_own_letters_are_the_four_kinds_over_reber_s_letters() -> None:
         ({"train": 1}, r"train must be an integer from 2 on, got 1\."),
         ({"test": 2.5}, r"test must be an integer from 2 on, got 2\.5\."),
         ({"val": True}, "val must be an integer"),
-        ({"seed": -1}, "seed must be a non-negative integer, got -1"),
+        ({"seed": -1}, "seed must be a non-negative integer below"),
         ({"min_length": 0}, "min_length must be a positive integer"),
         ({"max_length": "9"}, "max_length must be a positive integer"),
         ({"max_length": 10}, r"max_length must be in 11\.\.100, got 10"),
