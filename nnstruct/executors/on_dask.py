@@ -110,7 +110,7 @@ class DaskExecutor(Executor):
         """Threads of each worker by its address."""
         try:
             return dict(self.client.nthreads())
-        except (OSError, TimeoutError, RuntimeError) as error:
+        except Exception as error:  # a closed client has an error of its own
             raise self.lost() from error
 
     def lost(self) -> LostClusterError:
@@ -156,7 +156,7 @@ class _Crew:
         """Take back what is under way."""
         futures = [*self.running, *([self.common] if self.common is not None else [])]
         self.running = {}
-        with suppress(OSError, TimeoutError, RuntimeError):
+        with suppress(Exception):  # of a client that is closed by now there is nothing to take back
             self.client.cancel(futures, force=True)
 
     def _look(self) -> Iterator[tuple[int, Any]]:
@@ -185,7 +185,7 @@ class _Crew:
         """Give what a dead worker had in hand to others, each shard alone, or give it up."""
         futures = [future for future, (where, _) in self.running.items() if where == address]
         shards = [self.running.pop(future)[1] for future in futures]
-        with suppress(OSError, TimeoutError, RuntimeError):
+        with suppress(Exception):  # of a client that is closed by now there is nothing to take back
             self.client.cancel(futures, force=True)
         lost: list[tuple[int, int]] = []
         for shard in shards:
@@ -231,7 +231,9 @@ class _Crew:
                 allow_other_workers=False,
                 pure=False,
             )
-        except (OSError, TimeoutError, RuntimeError) as error:
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, OSError | TimeoutError):
+                raise
             raise self.executor.lost() from error
         self.running[future] = (address, shard)
         future.add_done_callback(self.ended.put)
@@ -239,7 +241,9 @@ class _Crew:
     def _scatter(self) -> Future:
         try:
             return self.client.scatter([self.sent], hash=False)[0]
-        except (OSError, TimeoutError, RuntimeError) as error:
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, OSError | TimeoutError):
+                raise
             raise self.executor.lost() from error
 
     def _take(self, future: Future) -> Iterator[tuple[int, Any]]:
