@@ -11,9 +11,9 @@ from nnstruct.files import write_atomically
 
 NAME = "croissant.json"
 _TERMS = (
-    "citeAs column containedIn equivalentProperty extract field fileObject fileProperty fileSet format includes "
-    "isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate "
-    "separator source subField transform"
+    "citeAs column containedIn equivalentProperty extract field fileObject fileProperty fileSet format "
+    "includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace "
+    "samplingRate separator source subField transform"
 )
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -76,8 +76,8 @@ def croissant(folder: str | Path) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": f"structures-trained-on-{task}",
-        "description": f"{structures} structures of neural networks and the records of {records} trainings on "
-        f"{task}, each from several seeds: what a predictor of performance from structure learns from.",
+        "description": f"{structures} structures of neural networks and the records of {records} trainings "
+        f"on {task}, each from several seeds: what a predictor of performance from structure learns from.",
         "license": "https://opensource.org/license/mit",
         "keywords": ["neural architecture search", "performance prediction", "sparse neural networks"],
         "version": "1.0.0",
@@ -90,7 +90,7 @@ def croissant(folder: str | Path) -> dict[str, Any]:
         "rai:dataCollectionType": ["Experiments", "Simulations"],
         "rai:dataUseCases": "Training and comparing predictors of performance from structure; measuring the "
         "noise of training; starting guided searches.",
-        "rai:dataLimitations": "One task, one protocol and small networks: scores say nothing of other tasks, of "
+        "rai:dataLimitations": "One task, one protocol and small networks: scores say nothing of others, of "
         "longer training or of larger networks. Labels carry the noise of the seeds.",
         "rai:dataBiases": "The priors and the bounds of the recipe decide which structures are there.",
         "rai:personalSensitiveInformation": "None: graphs, scores and settings alone.",
