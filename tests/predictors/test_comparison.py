@@ -52,7 +52,7 @@ def found():
 @pytest.mark.parametrize("metric", ["kendall", "mae", "r2"])
 def test_what_differs_is_told_from_what_does_not(found, method, metric) -> None:
     table = found.compare(
-        metric=metric, method=method, permutations=40 if metric == "kendall" else 200
+        metric=metric, method=method, permutations=80 if metric == "kendall" else 200
     ).set_index(["a", "b"])
     assert table.loc[("good", "bad"), "better"] == "good"
     assert table.loc[("fair", "bad"), "better"] == "fair"
