@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def test_slow_trainings_are_written_one_by_one_and_fast_ones_together(monkeypatc
 
     def portions(seconds, n, clock=0.0):
         now = iter(np.arange(10_000) * clock)
-        monkeypatch.setattr(generate.time, "monotonic", lambda: float(next(now)))
+        monkeypatch.setattr(generate, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
         sizes = []
         with generate._Buffer(lambda portion: sizes.append(len(portion))) as buffer:
             for _ in range(n):

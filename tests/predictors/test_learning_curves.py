@@ -354,7 +354,7 @@ def test_what_holds_no_results_is_refused(curve, tmp_path):
     with pytest.raises(MissingDataError, match=r"holds no results\.parquet"):
         Evaluation.load(tmp_path)
     (tmp_path / "results.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(CorruptFileError, match="cannot be read as Parquet"):
+    with pytest.raises(CorruptFileError, match="is not a readable Parquet file"):
         Evaluation.load(tmp_path)
     curve.table.reset_index().to_parquet(tmp_path / "results.parquet")
     with pytest.raises(CorruptFileError, match="does not hold the results of an evaluation"):
