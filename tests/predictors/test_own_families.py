@@ -63,9 +63,9 @@ def test_a_new_process_finds_a_family_where_it_is_trusted(tmp_path):
     assert kept == {"squares": {"path": "own_measures:squares", "measures": ["units"]}}
     refused, imported, ran, first, second = run(LOAD, tmp_path)
     assert refused == (
-        "saved/predictor.json: the property family 'squares' must be registered before the predictor is loaded, got "
-        "'own_measures:squares'. Import what registers it, or pass trusted=['own_measures:squares'] to have "
-        "own_measures imported, which runs it."
+        "saved/predictor.json: the property family 'squares' must be registered before the predictor is "
+        "loaded, got 'own_measures:squares'. Import what registers it, or pass "
+        "trusted=['own_measures:squares'] to have own_measures imported, which runs it."
     )
     assert imported == "False"
     assert ran == "own code runs"
