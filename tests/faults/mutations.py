@@ -335,7 +335,9 @@ def sealed_predictor(folder: Path, rng: np.random.Generator) -> None:
     """A file of a predictor gone wrong, and its manifest made right again."""
     from nnstruct.predictors import persistence
 
-    parts = {file.name: file for file in folder.iterdir() if file.name != persistence.MANIFEST}
+    parts = {
+        file.name: file for file in folder.iterdir() if file.name not in (persistence.MANIFEST, "README.md")
+    }
     name = str(rng.choice(sorted(parts)))
     change: dict[str, Callable[[bytes, np.random.Generator], bytes]] = {
         persistence.ESTIMATOR: archive_wrong, persistence.WEIGHTS: tensors_wrong,

@@ -46,7 +46,11 @@ def altered(folder, *, array=lambda name, value: value, schema=lambda text: text
                 content = schema(content.decode()).encode()
             target.writestr(name, content)
     (folder / ESTIMATOR).write_bytes(out.getvalue())
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
+    files = {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.suffix != ".md" and path.name != MANIFEST
+    }
     (folder / MANIFEST).write_bytes(_manifest(files))
     return folder
 
@@ -158,7 +162,11 @@ def test_an_array_larger_than_its_file_is_refused_before_it_is_made(forest, tmp_
                 content = content.replace(b"(1,)", b"(2000000000,)".ljust(4), 1)[: len(content)]
             target.writestr(name, content)
     (folder / ESTIMATOR).write_bytes(out.getvalue())
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
+    files = {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.suffix != ".md" and path.name != MANIFEST
+    }
     (folder / MANIFEST).write_bytes(_manifest(files))
     with pytest.raises(CorruptFileError, match="estimator"):
         load_predictor(folder)
