@@ -32,11 +32,11 @@ TASK = ns.load_task("reber", train=200, val=50, test=50)
 CONFIG = ns.TrainConfig(epochs=2)
 STRUCTURES = [ns.Structure.from_layers([n, n], family="rnn_tanh") for n in range(8, 32)]
 SEEDS = 5
-generate.FLUSH_RECORDS = 5  # so that a build that is often killed gets on
 PORT = 18786
 
 
 def build(folder: Path, executor: object = "local", workers: int = 1) -> None:
+    generate.FLUSH_RECORDS = 5  # so that a build that is often killed gets on
     ns.build(TASK, STRUCTURES, seeds=SEEDS, config=CONFIG, out=folder, executor=executor, workers=workers)
 
 
