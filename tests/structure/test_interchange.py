@@ -270,8 +270,17 @@ def test_a_row_that_holds_no_structure_is_named(name: str, value: Any, message: 
         from_arrow(with_column(name, 1, value), verify=verify)
 
 
-def test_verification_can_be_left_out() -> None:
-    assert from_arrow(with_column("fingerprint", 2, "0" * 32), verify=False) == SAMPLE
+def test_verification_can_be_that_of_a_few_rows() -> None:
+    many = SAMPLE * (64 // len(SAMPLE) + 1)
+    table = to_arrow(many)
+    stored = table["fingerprint"].to_pylist()
+    stored[1] = "0" * 32  # of 32 rows, evenly spread over 64 or more, it is none
+    field = table.schema.get_field_index("fingerprint")
+    table = table.set_column(field, table.schema.field(field), [stored])
+    assert from_arrow(table, verify=False) == many
+    for broken, verify in ((table, True), (with_column("fingerprint", 2, "0" * 32), False)):
+        with pytest.raises(CorruptFileError, match="the fingerprint 0+ does not fit"):
+            from_arrow(broken, verify=verify)
 
 
 def test_a_missing_column_is_named() -> None:
