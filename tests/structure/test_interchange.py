@@ -279,7 +279,7 @@ def test_verification_can_be_that_of_a_few_rows() -> None:
     table = table.set_column(field, table.schema.field(field), [stored])
     assert from_arrow(table, verify=False) == many
     for broken, verify in ((table, True), (with_column("fingerprint", 2, "0" * 32), False)):
-        with pytest.raises(CorruptFileError, match="the fingerprint 0+ does not fit"):
+        with pytest.raises(CorruptFileError, match=r"the fingerprint 0+ does not fit"):
             from_arrow(broken, verify=verify)
 
 
