@@ -164,7 +164,9 @@ def test_few_examples_of_many_inputs_span_the_clone():
 
 
 def test_clones_are_of_vectors_and_images_alone(correlated):
-    with pytest.raises(InvalidInputError, match="task must hold classes of vectors or images to have Gaussian clones"):
+    with pytest.raises(
+        InvalidInputError, match="task must hold classes of vectors or images to have Gaussian clones"
+    ):
         load_task("reber").clone("mean")
     with pytest.raises(InvalidInputError, match="order must be one of mean, covariance"):
         correlated.clone("skewness")
