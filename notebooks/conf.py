@@ -17,7 +17,7 @@ version = release = nnstruct.__version__
 language = "en"
 
 extensions = [
-    "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "numpydoc", "myst_nb",
+    "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb",
     "sphinx_design", "sphinx_copybutton",
 ]
 exclude_patterns = ["_generated/parts/*"]
@@ -47,14 +47,23 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "start": [], "gallery": [], "faq": [], "changelog": [], "cite": []}
+html_sidebars = {"index": [], "own-parts": [], "recipes": [], "leaderboard": [], "start": [], "gallery": [], "faq": [], "changelog": [], "cite": []}
 html_show_sourcelink = False
 
 
+def plain(line):
+    """A line in which bars and stars in brackets, as of norms and shapes, mean themselves."""
+    parts = re.split(r"(``[^`]*``)", line)
+    return "".join(p if p.startswith("``") else re.sub(r"\[\*", r"[\\*", p).replace("|", r"\|") for p in parts)
+
+
 def as_sphinx_reads(app, what, name, obj, options, lines):
-    """A shape such as [*] is no emphasis, and a room's Examples are no section of the page."""
-    lines[:] = [re.sub(r"\[\*", r"[\\*", line) for line in lines]
-    lines[:] = [line if "``" in line or ">>>" in line else re.sub(r"\|(\w[^|]*)\|", r"\|\1\|", line) for line in lines]
+    """No norm is a substitution, no shape emphasis, and a room's Examples are no section of the page."""
+    shown = False
+    for at, line in enumerate(lines):
+        shown = line.lstrip().startswith(">>>") or (shown and bool(line.strip()))
+        if not shown:
+            lines[at] = plain(line)
     if what == "module" and "Examples" in lines:
         at = lines.index("Examples")
         lines[at : at + 2] = [".. rubric:: Examples", ""]

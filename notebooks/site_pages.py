@@ -13,7 +13,7 @@ ROOMS = {
     "Where structures come from": ["priors", "pruning", "extract", "tables"],
     "Training": ["tasks", "modules", "population", "benchmark"],
     "Predicting": ["properties", "probes", "encode", "predictors"],
-    "Using": ["search", "recipes", "report", "quickstart", "claims", "testing"],
+    "Using": ["search", "recipes", "report", "quickstart", "claims", "plugins", "testing"],
 }
 TOP = (
     "Structure", "Network", "Space", "Record", "TrainConfig", "save_structures", "load_structures",
@@ -98,12 +98,19 @@ def _sections(schema: dict) -> list[str]:
                 if (path, key, ref) not in seen and ref in known and "properties" in known[ref]:
                     seen.add((path, key, ref))
                     todo.append((f"{path}.{key}".lstrip("."), known[ref]))
-            default = "required" if key in part.get("required", ()) else f"`{field.get('default', '')!r}`"
-            rows.append((f"`{key}`", _type(field, known), default.replace("|", r"\|")))
+            rows.append((f"`{key}`", _type(field, known), _default(key, field, part).replace("|", r"\|")))
         if path:
             text += [f"### `[{path}]`", ""]
         text += [_table(("key", "type", "default"), rows)]
     return text
+
+
+def _default(key: str, field: dict, part: dict) -> str:
+    if key in part.get("required", ()):
+        return "required"
+    if isinstance(field.get("default"), dict) and _references(field):
+        return "those of its keys"
+    return f"`{field['default']!r}`" if "default" in field else "empty"
 
 
 def _references(field: dict) -> list[str]:
@@ -243,7 +250,7 @@ def api_page(module: str, names=None) -> str:
     chosen = sorted(names or getattr(room, "__all__", ()), key=lambda name: (name.lower(), name))
     text = [f"# {module}", "", "```{eval-rst}"]
     if names is None:
-        text += [f".. automodule:: {module}", ""]
+        text += [f".. automodule:: {module}", *(["   :members:"] if not chosen else []), ""]
     text += [f".. currentmodule:: {module}", ""]
     entries = [(name, getattr(room, name)) for name in chosen]
     described = [name for name, part in entries if _is_documented(part)]
