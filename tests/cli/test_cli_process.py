@@ -58,6 +58,7 @@ import os, signal, sys
 from nnstruct.benchmark import generate
 from nnstruct.benchmark.store import Store
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs of a shell's background ignore it
 generate.FLUSH_RECORDS, generate.FLUSH_SECONDS = 3, 1e9
 whole, calls = Store.add_records, []
 

@@ -52,13 +52,14 @@ def test_training_again_brings_back_the_records(path):
     except MissingDataError as error:
         pytest.skip(str(error))
     assert set(bench.table["task_fingerprint"]) == {task.fingerprint}
-    # The smallest and the largest of a family; rounding may differ between kinds of processors, and more in
-    # PyTorch's convolutions than in the compiled loops: 2e-4 was seen after one epoch. Fifteen epochs of a
-    # recurrent network can make more of it: on another processor one of eight ended 0.25 away.
+    # The smallest of a family and one larger than a quarter of them; rounding may differ between kinds of
+    # processors, and more in PyTorch's convolutions than in the compiled loops: 2e-4 was seen after one epoch.
+    # Fifteen epochs of a recurrent network can make more of it: on another processor one of eight ended 0.25
+    # away.
     away = []
     for family in recipe.space.families:
         own = sorted((s for s in bench.structures if s.family == family), key=lambda s: s.num_edges)
-        for structure in (own[0], own[-1]):
+        for structure in (own[0], own[len(own) // 4]):
             stored = bench.table[bench.table["fingerprint"] == structure.fingerprint].iloc[0]
             (again,) = ns.train([structure], task, seeds=[int(stored["seed"])], config=recipe.train)
             tolerance = 1e-2 if family == "cnn" else 1e-4
