@@ -52,10 +52,10 @@ def test_training_again_brings_back_the_records(path):
     except MissingDataError as error:
         pytest.skip(str(error))
     assert set(bench.table["task_fingerprint"]) == {task.fingerprint}
-    # The smallest of a family and one larger than a quarter of them; rounding may differ between kinds of
-    # processors, and more in PyTorch's convolutions than in the compiled loops: 2e-4 was seen after one epoch.
-    # Fifteen epochs of a recurrent network can make more of it: on another processor one of eight ended 0.25
-    # away.
+    # The smallest of a family and one larger than a quarter of them. Rounding may differ between kinds of
+    # processors, and more in PyTorch's convolutions than in the compiled loops: 2e-4 was seen after one
+    # epoch. Fifteen epochs of a recurrent network can make more of it: on another processor one of eight
+    # ended 0.25 away.
     away = []
     for family in recipe.space.families:
         own = sorted((s for s in bench.structures if s.family == family), key=lambda s: s.num_edges)
