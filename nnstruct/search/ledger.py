@@ -128,7 +128,8 @@ class Ledger:
         traits: Callable[[], Traits],
     ) -> None:
         self.objectives = objectives
-        self._where = study_file(storage) or Path(study_name)
+        held = study_file(storage)
+        self._where = held or Path(study_name)
         self.entries: list[Entry] = []
         self.generation = 0
         self.fit: Fit | None = None
@@ -136,12 +137,11 @@ class Ledger:
         told = {"format": _FORMAT, "direction": objectives.directions[objectives.told], **settings}
         told["objectives"] = list(objectives.names) if several else None
         told["directions"] = list(objectives.directions) if several else None
-        held = study_file(storage) is not None
         # What a database elsewhere says of its address is not about a file's content.
         with self._guarded() if held else nullcontext():
-            if held and self._where.exists():
-                with open_file(self._where) as file:
-                    check_bytes(self._where, os.fstat(file.fileno()).st_size, "the file")
+            if held and held.exists():
+                with open_file(held) as file:
+                    check_bytes(held, os.fstat(file.fileno()).st_size, "the file")
             self.study = open_study(storage, study_name, objectives.directions, load_if_exists)
         with self._guarded():
             self._writer = StudyWriter(storage, study_name)

@@ -15,6 +15,7 @@ import safetensors.numpy
 import skops.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from resealing import reseal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -30,17 +31,6 @@ def saved(fitted, tmp_path):
         return fitted(name).save(tmp_path / name)
 
     return get
-
-
-def reseal(folder: Path) -> None:
-    """Write the manifest anew, as someone who alters a file on purpose would."""
-    files = {
-        p.name: p.read_bytes()
-        for p in folder.iterdir()
-        if p.suffix != ".md"
-        if p.name != persistence.MANIFEST
-    }
-    (folder / persistence.MANIFEST).write_bytes(persistence._manifest(files))
 
 
 def redescribe(folder: Path, change) -> None:

@@ -8,11 +8,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from resealing import reseal
 
 from nnstruct import Structure
 from nnstruct.errors import CorruptFileError
 from nnstruct.predictors import AdaBoost, BayesianRidge, HistGradientBoosting, RandomForest, load_predictor
-from nnstruct.predictors.persistence import ESTIMATOR, MANIFEST, _manifest
+from nnstruct.predictors.persistence import ESTIMATOR
 
 STRUCTURES = [Structure.from_layers([2, width, 2]) for width in range(1, 25)]
 LABELS = [float(structure.num_units) for structure in STRUCTURES]
@@ -46,12 +47,7 @@ def altered(folder, *, array=lambda name, value: value, schema=lambda text: text
                 content = schema(content.decode()).encode()
             target.writestr(name, content)
     (folder / ESTIMATOR).write_bytes(out.getvalue())
-    files = {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.suffix != ".md" and path.name != MANIFEST
-    }
-    (folder / MANIFEST).write_bytes(_manifest(files))
+    reseal(folder)
     return folder
 
 
@@ -162,11 +158,6 @@ def test_an_array_larger_than_its_file_is_refused_before_it_is_made(forest, tmp_
                 content = content.replace(b"(1,)", b"(2000000000,)".ljust(4), 1)[: len(content)]
             target.writestr(name, content)
     (folder / ESTIMATOR).write_bytes(out.getvalue())
-    files = {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.suffix != ".md" and path.name != MANIFEST
-    }
-    (folder / MANIFEST).write_bytes(_manifest(files))
+    reseal(folder)
     with pytest.raises(CorruptFileError, match="estimator"):
         load_predictor(folder)
