@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,9 @@ STATUS_FAILED = "failed"
 
 # A field added later leaves the identity of the configurations before it as it was.
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
+# What only images and only convolutional networks have.
+IMAGE_OPTIONS = ("augmentation", "resolutions", "test_flip")
+CNN_OPTIONS = ("readout", "downsampling")
 
 
 _ModelType: Any = type(BaseModel)
@@ -62,16 +66,27 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
     clip_norm : float
         Largest gradient norm, over all parameters of one network.
     optimizer : {"adam", "adamw", "sgd"}
-        ``sgd`` has Nesterov momentum 0.9.
+        ``sgd`` has Nesterov momentum.
+    momentum : float
+        Of ``sgd``.
     weight_decay : float
         Of weights; biases and normalisations are left alone.
-    schedule : {"constant", "cosine"}
-        ``cosine`` falls to 0 over all steps (Loshchilov and Hutter, 2017).
+    schedule : {"constant", "cosine", "linear"}
+        ``cosine`` falls to 0 over all steps (Loshchilov and Hutter, 2017), ``linear`` in a straight line.
+    warmup : float
+        Share of the steps over which the rate first rises in a straight line; the schedule has the others.
+        With ``linear`` this is the one-cycle policy (Smith and Topin, 2018, arXiv 1708.07120).
     label_smoothing : float
         Share of the target spread evenly over the classes (Szegedy et al., 2016), in training only.
-    augmentation : {"none", "crop", "flip", "crop-flip"}
-        For images, in training only: random crops of the image padded by an eighth of its size, and
-        random horizontal flips.
+    augmentation : {"none", "crop", "flip", "crop-flip", "reflect-crop", "reflect-crop-flip"}
+        For images, in training only: random crops of the image padded by an eighth of its size (with zeros,
+        or with its mirror image), and random horizontal flips.
+    resolutions : tuple of float
+        For images, in training only: shares of their sides, each for equally many epochs one after the other;
+        the last is 1. Images are resized with an antialiased bilinear filter (progressive resizing; Tan and
+        Le, 2021, arXiv 2104.00298).
+    test_flip : bool
+        For images, in evaluation only: whether the scores are the mean over an image and its mirror image.
     precision : {"float32", "bfloat16"}
         Of the arithmetic inside the network; weights stay float32.
     normalization : {"default", "none", "batch", "layer"}
@@ -85,6 +100,14 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
         Width of all layers at which each of them equals the standard parametrization.
     init_gain : float
         Factor on the initial weights of edges, units and inputs; of the protocol ``clean``.
+    output_scale : float
+        The read-out learns as if its scores were multiplied by this number: it begins so many times larger
+        and has so many times the learning rate, with ``sgd`` its square. Of the protocol ``clean``.
+    readout : {"mean", "max"}
+        What a convolutional network reads of a map: the mean over all positions or the largest value.
+    downsampling : {"stride", "max-pool"}
+        How a convolution of a convolutional network comes to a smaller map: by its stride, or at the full
+        size with the largest value of each square of positions taken, before normalisation and activation.
 
     Examples
     --------
@@ -102,19 +125,33 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
     clip_norm: float = Field(default=5.0, gt=0, strict=True)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = Field(default=0.0, ge=0, strict=True)
-    schedule: Literal["constant", "cosine"] = "constant"
+    momentum: float = Field(default=0.9, ge=0, lt=1, strict=True)
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1, strict=True)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, strict=True)
-    augmentation: Literal["none", "crop", "flip", "crop-flip"] = "none"
+    augmentation: Literal["none", "crop", "flip", "crop-flip", "reflect-crop", "reflect-crop-flip"] = "none"
+    resolutions: tuple[float, ...] = (1.0,)
+    test_flip: bool = Field(default=False, strict=True)
     precision: Literal["float32", "bfloat16"] = "float32"
     normalization: Literal["default", "none", "batch", "layer"] = "default"
     parametrization: Literal["standard", "mup", "ntk", "integrable"] = "standard"
     base_width: int = Field(default=32, ge=1, strict=True)
     init_gain: float = Field(default=1.0, gt=0, strict=True)
+    output_scale: float = Field(default=1.0, gt=0, strict=True)
+    readout: Literal["mean", "max"] = "mean"
+    downsampling: Literal["stride", "max-pool"] = "stride"
 
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:
         return plain(value)
+
+    @field_validator("resolutions")
+    @classmethod
+    def _up_to_the_whole(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if not shares or shares[-1] != 1.0 or not all(0.0 < share <= 1.0 for share in shares):
+            raise ValueError("should hold shares above 0 and at most 1, the last of them 1")
+        return shares
 
     @property
     def options(self) -> dict[str, Any]:
@@ -141,6 +178,33 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
         """12 hexadecimal digits; equal for equal configurations, on every machine."""
         text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def refuse_options(config: TrainConfig, names: Iterable[str], where: str) -> None:
+    """Raise an error if one of the options differs from its default.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    names : iterable of str
+        Options that mean nothing there.
+    where : str
+        What has no such options, to follow "for".
+
+    Raises
+    ------
+    InvalidInputError
+        Of the first of them.
+
+    Examples
+    --------
+    >>> from nnstruct import TrainConfig
+    >>> refuse_options(TrainConfig(), IMAGE_OPTIONS, "the family 'mlp'")
+    """
+    for name in names:
+        if name in config.options:
+            rule = f"be {TrainConfig.model_fields[name].default!r} for {where}"
+            raise InvalidInputError(f"config.{name}", rule, getattr(config, name))
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,8 @@ def build_module(
     """
     config = config or TrainConfig()
     parameters = initial_parameters(structure, task, config, seed)
+    if structure.family == "cnn":
+        return CNN(structure, parameters, readout=config.readout, downsampling=config.downsampling)
     if config.protocol == "clean":
         return _module(structure, parameters, every_step=task.goal.every_step)
     return FaithfulRNN(structure, parameters, corrected=config.protocol == "corrected")
@@ -127,7 +129,7 @@ def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[T
         For another parametrization than the standard one of nnstruct, masked or not.
     task : Task
     config : TrainConfig
-        Its parametrization decides.
+        Its parametrization and its output scale decide.
 
     Returns
     -------
@@ -138,7 +140,8 @@ def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[T
     Raises
     ------
     InvalidInputError
-        If a module that nnstruct has not built is to be trained by another parametrization than the standard.
+        If a module that nnstruct has not built is to be trained by another parametrization than the standard,
+        or with another output scale than 1.
 
     Examples
     --------
@@ -148,14 +151,16 @@ def learning_rates(module: nn.Module, task: Task, config: TrainConfig) -> list[T
     >>> [float(rate.max()) for rate in learning_rates(module, task, config)]
     [0.5, 1.0, 1.0, 0.5, 1.0]
     """
-    if config.parametrization == "standard":
+    options = [name for name in ("parametrization", "output_scale") if name in config.options]
+    if not options:
         return None
     structure = getattr(module, "structure", None)
     if not isinstance(structure, Structure):
+        default = TrainConfig.model_fields[options[0]].default
         raise InvalidInputError(
-            "config.parametrization",
-            f"be 'standard' for a module that nnstruct has not built ({type(module).__name__})",
-            config.parametrization,
+            f"config.{options[0]}",
+            f"be {default!r} for a module that nnstruct has not built ({type(module).__name__})",
+            getattr(config, options[0]),
             "Its learning rates follow from a Structure; see build_module.",
         )
     kind = _MODULES[structure.family]

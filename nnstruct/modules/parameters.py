@@ -18,7 +18,7 @@ from nnstruct.modules.mup import check_parametrization
 from nnstruct.modules.residual import with_unit_weights
 from nnstruct.modules.rnn import parameters as rnn_parameters
 from nnstruct.random import generator
-from nnstruct.record import TrainConfig
+from nnstruct.record import TrainConfig, refuse_options
 from nnstruct.structure import Structure
 from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
@@ -112,6 +112,8 @@ class Scheme(Protocol):
         """
 
 
+READ_OUT = ("readout_weight", "readout_bias")
+
 _SCHEMES: dict[str, Scheme] = {
     **dict.fromkeys(RNN_FAMILIES, rnn_parameters),
     "mlp": mlp_parameters,
@@ -149,9 +151,8 @@ def check_trainable(structure: Structure, task: Task, config: TrainConfig | None
         if config.protocol != "clean" and structure.residual.any():
             rule = "be 'clean' for a structure with residual edges"
             raise InvalidInputError("config.protocol", rule, config.protocol)
-        if config.protocol != "clean" and config.init_gain != 1.0:
-            rule = f"be 1 in the protocol {config.protocol!r}"
-            raise InvalidInputError("config.init_gain", rule, config.init_gain)
+        if config.protocol != "clean":
+            refuse_options(config, ("init_gain", "output_scale"), f"the protocol {config.protocol!r}")
         if config.protocol != "clean" and (task.is_series or task.kind != "classification"):
             rule = "be 'clean' for series of real values and for tasks of other kinds than classification"
             raise InvalidInputError("config.protocol", rule, config.protocol)
@@ -222,7 +223,7 @@ def initial_parameters(
     gain: sqrt(2) for relu (He et al., 2015, arXiv:1502.01852) and gelu, 1 otherwise. Biases are 0, but 1 for
     the forget gate of LSTM (Gers et al., 2000). Kernels of the family ``cnn`` are normal, of the same
     variance. Normalisations start as the identity. ``config.init_gain`` is a factor on the weights of edges,
-    units and inputs, not on the read-out.
+    units and inputs, not on the read-out; ``config.output_scale`` is one on the read-out.
 
     Faithful protocol: the embedding is standard normal and all else uniform in +-1 / sqrt(size). The size is
     that of the cell, but for the read-out the number of its inputs.
@@ -263,6 +264,9 @@ def initial_parameters(
                 values[name] = values[name] * np.float32(config.init_gain)
         if structure.family != "cnn":
             values["weight"] = with_unit_weights(values["weight"], structure)
+    if config.output_scale != 1.0:
+        for name in READ_OUT:
+            values[name] = values[name] * np.float32(config.output_scale)
     return values
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnstruct.modules.cnn import parameters as cnn_parameters
 from nnstruct.modules.mlp import parameters as mlp_parameters
-from nnstruct.modules.parameters import parameter_shapes
+from nnstruct.modules.parameters import READ_OUT, parameter_shapes
 from nnstruct.modules.rnn import parameters as rnn_parameters
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -27,7 +27,9 @@ _RATES: dict[str, Rates] = {
 def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> dict[str, np.ndarray]:
     """Factors on ``config.learning_rate`` for the arrays of :func:`nnstruct.modules.parameter_shapes`.
 
-    :mod:`nnstruct.modules.mup` has the rules.
+    :mod:`nnstruct.modules.mup` has the rules. ``config.output_scale`` is a factor on those of the read-out,
+    with ``sgd`` its square: then a step changes the read-out as if its scores were multiplied by the scale,
+    since both the gradient and what it moves are.
 
     Parameters
     ----------
@@ -53,4 +55,9 @@ def parameter_rates(structure: Structure, task: Task, config: TrainConfig) -> di
     >>> {name: float(rate.flat[0]) for name, rate in rates.items()}["weight"]
     0.5
     """
-    return _RATES[structure.family](structure, config, parameter_shapes(structure, task, config))
+    rates = _RATES[structure.family](structure, config, parameter_shapes(structure, task, config))
+    if config.output_scale != 1.0:
+        factor = np.float32(config.output_scale ** (2 if config.optimizer == "sgd" else 1))
+        for name in READ_OUT:
+            rates[name] = rates[name] * factor
+    return rates

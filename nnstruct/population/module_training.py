@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nnstruct.population.augmentation import augmented, check_augmentation
+from nnstruct.population.augmentation import check_augmentation, training_view, with_mirror_image
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.optimisers import Updates
 from nnstruct.random import generator
@@ -128,8 +128,7 @@ class ModuleTraining:
         self.module.train()
         for batch in epoch_batches(self.task.train, config, self.seed, number):
             chosen = [array[batch] for array in inputs]
-            if config.augmentation != "none":
-                chosen[0] = augmented(chosen[0], config.augmentation, rng)
+            chosen[0] = training_view(chosen[0], config, number, rng)
             _, loss = scores_and_loss(self.module, tuple(chosen), targets[batch], config, self.task.goal)
             value = float(loss.detach())
             if math.isfinite(value):
@@ -158,10 +157,12 @@ class ModuleTraining:
         self.module.eval()
         with torch.no_grad():
             for batch in evaluation_batches(getattr(self.task, name), self.config):
-                chosen = tuple(array[batch] for array in inputs)
-                scores = _scores(self.module, chosen, self.config)
-                tally.add(scores, targets[batch])
+                first, *others = (array[batch] for array in inputs)
+                tally.add(with_mirror_image(self._scorer(*others), first, self.config), targets[batch])
         return tally.loss, tally.score
+
+    def _scorer(self, *others: Tensor) -> Callable[[Tensor], Tensor]:
+        return lambda first: _scores(self.module, (first, *others), self.config)
 
 
 def _tensors(split: Split, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
-SGD_MOMENTUM = 0.9
 
 Moment = TypeVar("Moment")
 
@@ -65,7 +64,7 @@ def make_optimizer(
     groups, rate = _groups(module, config.weight_decay), config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=SGD_MOMENTUM, nesterov=True, fused=fused
+            groups, lr=rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=fused
         )
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=rate, betas=ADAM_BETAS, eps=ADAM_EPSILON, fused=fused)
@@ -77,7 +76,7 @@ def rate_at(config: TrainConfig, step: int, steps: int) -> float:
     Parameters
     ----------
     config : TrainConfig
-        Gives the rate to start from and the schedule.
+        Gives the highest rate, the schedule and the share of the warm-up.
     step : int
         Counted from 0.
     steps : int
@@ -93,10 +92,17 @@ def rate_at(config: TrainConfig, step: int, steps: int) -> float:
     >>> config = TrainConfig(learning_rate=0.1, schedule="cosine")
     >>> [round(rate_at(config, step, 4), 3) for step in range(4)]
     [0.1, 0.085, 0.05, 0.015]
+    >>> config = TrainConfig(learning_rate=0.1, schedule="linear", warmup=0.5)
+    >>> [round(rate_at(config, step, 4), 3) for step in range(4)]
+    [0.05, 0.1, 0.1, 0.05]
     """
+    rising = config.warmup * steps
+    if step < rising:
+        return config.learning_rate * min(1.0, (step + 1) / rising)
+    done = (step - rising) / (steps - rising)
     if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
-    return config.learning_rate
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+    return config.learning_rate * (1.0 - done if config.schedule == "linear" else 1.0)
 
 
 class Updates:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import Executor, LocalExecutor, Lost, open_executor
+from nnstruct.modules.multiply_adds import count_multiply_adds
 from nnstruct.modules.parameters import check_trainable
 from nnstruct.network import Network
 from nnstruct.population.devices import check_device
@@ -154,7 +155,7 @@ def stream_kept(
     for job in jobs:
         check_trainable(job.structure, task, config)
         choose_engine(engine, job.structure, task, config, device)
-    ordered = sorted(jobs, key=lambda job: _cost(job.structure, task), reverse=True)
+    ordered = sorted(jobs, key=lambda job: _cost(job.structure, task, config), reverse=True)
     count = check_workers(workers)
     if device != "cpu" or (engine == "batched" and config.protocol == "clean"):
         if executor != "local":
@@ -284,8 +285,10 @@ def train_network(
     return Network(structure, weight, bias, values), record
 
 
-def _cost(structure: Structure, task: Task) -> int:
+def _cost(structure: Structure, task: Task, config: TrainConfig) -> int:
     """What orders networks by time; the weights are those that the compiled loops were measured to have."""
+    if structure.family == "cnn":
+        return count_multiply_adds(structure, task, config)
     if structure.family == "mlp":
         from_input = math.prod(task.input_shape) * int(structure.inputs.sum())
         return from_input + 3 * structure.num_edges + 20 * structure.num_units
@@ -324,7 +327,7 @@ def _train_some(shared: _Shared, jobs: list[Job]) -> list[Trained]:
 def _spread(crew: Executor, jobs: list[Job], shared: _Shared) -> Iterator[Trained]:
     # Workers may map large arrays from one file, but each would hash them anew.
     _ = shared.task.fingerprint
-    costs = [float(_cost(job.structure, shared.task)) for job in jobs]
+    costs = [float(_cost(job.structure, shared.task, shared.config)) for job in jobs]
     with crew:
         results: Iterator[tuple[int, Any]] = crew.run(_train_some, jobs, shared=shared, costs=costs)
         for place, trained in results:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
-from nnstruct.modules.cnn.blocks import CellBlock
+from nnstruct.modules.cnn.cell_block import CellBlock
 from nnstruct.modules.cnn.module import CNN
 from nnstruct.network import Network
 from nnstruct.network.cell_layout import CellLayout

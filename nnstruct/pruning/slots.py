@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.modules.cnn.blocks import CellBlock
+from nnstruct.modules.cnn.cell_block import CellBlock
 from nnstruct.modules.program.module import ProgramModule
 from nnstruct.network.assembly import EDGE_ROLES
 from nnstruct.program import Step

@@ -245,7 +245,7 @@ def measure(name: str, task: Task | None, config: TrainConfig | None) -> Measure
         raise InvalidInputError("task", f"be given to count {name}", task, hint)
     given, settings = task, config or TrainConfig()
     if name == "flops":
-        return lambda structure: 2 * count_multiply_adds(structure, given)
+        return lambda structure: 2 * count_multiply_adds(structure, given, settings)
     return lambda structure: count_parameters(structure, given, settings)
 
 

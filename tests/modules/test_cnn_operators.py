@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.modules import build_module
-from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, convolved, gradient_flow, hamiltonian, norm_bound
+from nnstruct.modules.cnn.operators import (
+    HAMILTONIAN_STEP,
+    convolved,
+    gradient_flow,
+    hamiltonian,
+    norm_bound,
+    separable,
+)
 from nnstruct.modules.cnn.pooling import pool
 from nnstruct.population.reference import Training
 from nnstruct.tasks import Task
@@ -129,3 +136,16 @@ def test_chains_of_flow_blocks_train(operator, precision):
     training = Training(structure, IMAGES, TrainConfig(epochs=12, learning_rate=0.02, precision=precision), 0)
     losses = [loss for epoch in range(12) for _, loss in training.epoch(epoch)]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_half_precision_leaves_separable_convolutions_near_what_they_are():
+    maker = torch.Generator().manual_seed(0)
+    x, depthwise, pointwise = (
+        torch.randn(*shape, generator=maker) for shape in ((2, 5, 7, 6), (5, 1, 3, 3), (4, 5, 1, 1))
+    )
+    for stride in (1, 2):
+        exact = separable(x, depthwise, pointwise, stride)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = separable(x.bfloat16(), depthwise, pointwise, stride)
+        assert half.dtype == torch.bfloat16
+        torch.testing.assert_close(half.float(), exact, atol=0.15, rtol=0.05)

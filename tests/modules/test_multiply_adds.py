@@ -22,8 +22,8 @@ def chain(**attributes: tuple) -> Structure:
     return Structure(edges, size, family="cnn", attributes=attributes)
 
 
-def counted(structure: Structure, task: Task) -> int:
-    module = build_module(structure, task, TrainConfig(), seed=0).eval()
+def counted(structure: Structure, task: Task, config: TrainConfig) -> int:
+    module = build_module(structure, task, config, seed=0).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.zeros(1, *task.input_shape))
     operations = counter.get_flop_counts()["Global"]  # the means before the read-out are products, too
@@ -45,7 +45,8 @@ def counted(structure: Structure, task: Task) -> int:
     ids=["side by side", "pools", "sums"],
 )
 def test_cells_multiply_as_often_as_pytorch_counts(structure: Structure) -> None:
-    assert count_multiply_adds(structure, IMAGES) == counted(structure, IMAGES)
+    for config in (TrainConfig(), TrainConfig(downsampling="max-pool")):
+        assert count_multiply_adds(structure, IMAGES, config) == counted(structure, IMAGES, config)
 
 
 @pytest.mark.parametrize(("operator", "uses"), [("gradient-flow3x3", 2), ("hamiltonian3x3", 4)])

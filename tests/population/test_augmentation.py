@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 
 from nnstruct import TrainConfig
 from nnstruct.errors import InvalidInputError
-from nnstruct.population.augmentation import augmented, check_augmentation
+from nnstruct.population.augmentation import (
+    augmented,
+    check_augmentation,
+    training_view,
+    with_mirror_image,
+)
 from nnstruct.tasks import Task, load_task
 
-KINDS = ("crop", "flip", "crop-flip")
+KINDS = ("crop", "flip", "crop-flip", "reflect-crop", "reflect-crop-flip")
 
 
 def images(seed: int, count: int, channels: int, height: int, width: int) -> torch.Tensor:
@@ -22,7 +27,8 @@ def every_view(image: np.ndarray, kind: str) -> list[np.ndarray]:
     """All that can become of an image [C, H, W], in loops."""
     _, height, width = image.shape
     down, right = (max(1, height // 8), max(1, width // 8)) if "crop" in kind else (0, 0)
-    padded = np.pad(image, [(0, 0), (down, down), (right, right)])
+    border = "reflect" if "reflect" in kind else "constant"
+    padded = np.pad(image, [(0, 0), (down, down), (right, right)], mode=border)
     found = []
     for top in range(2 * down + 1):
         for left in range(2 * right + 1):
@@ -69,3 +75,36 @@ def test_only_images_can_be_augmented():
         check_augmentation(task, TrainConfig())
         with pytest.raises(InvalidInputError, match=r"config.augmentation must be 'none' for .*no images"):
             check_augmentation(task, TrainConfig(augmentation="flip"))
+        with pytest.raises(InvalidInputError, match=r"config.test_flip must be False for .*no images"):
+            check_augmentation(task, TrainConfig(test_flip=True))
+    narrow = Task.from_arrays("narrow", np.random.default_rng(0).normal(size=(20, 1, 1, 6)), [0, 1] * 10)
+    with pytest.raises(InvalidInputError, match=r"not be mirrored at the border for 'narrow'"):
+        check_augmentation(narrow, TrainConfig(augmentation="reflect-crop"))
+
+
+def test_resolutions_follow_one_another_and_end_whole():
+    """Half as many pixels a side: an antialiased filter keeps the mean and takes out what is too fine."""
+    config, rng = TrainConfig(epochs=7, resolutions=(0.5, 0.75, 1.0)), np.random.default_rng(0)
+    rows = torch.arange(16.0)[:, None].expand(16, 16)
+    stripes = (-1.0) ** rows
+    seen = [training_view(torch.stack([rows, stripes]), config, epoch, rng) for epoch in range(7)]
+    assert [view.shape[-1] for view in seen] == [8, 8, 8, 12, 12, 16, 16]
+    assert torch.equal(seen[-1], torch.stack([rows, stripes]))
+    for view in seen[:5]:
+        assert view[0].mean() == pytest.approx(7.5, abs=1e-4)
+    np.testing.assert_allclose(seen[0][0, 1:-1, 0], 0.5 + 2 * np.arange(1, 7), atol=1e-4)
+    assert float(seen[0][1, 1:-1].abs().max()) < 1e-5
+    for wrong in ((), (0.5,), (0.0, 1.0), (1.5, 1.0)):
+        with pytest.raises(InvalidInputError, match=r"resolutions must .*last of them 1"):
+            TrainConfig(resolutions=wrong)
+
+
+def test_an_evaluation_takes_the_mean_over_mirror_images():
+    batch = images(0, 3, 2, 4, 5)
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 4, 5)))
+    scores = lambda maps: (maps * weights).sum((1, 2, 3))  # noqa: E731
+    symmetric = (weights + weights.flip(-1)) / 2
+    torch.testing.assert_close(
+        with_mirror_image(scores, batch, TrainConfig(test_flip=True)), (batch * symmetric).sum((1, 2, 3))
+    )
+    assert torch.equal(with_mirror_image(scores, batch, TrainConfig()), scores(batch))

@@ -85,5 +85,7 @@ def test_every_engine_starts_with_the_gain(structure):
 
 def test_a_gain_is_for_the_clean_protocol():
     config = TrainConfig(protocol="faithful", init_gain=2.0)
-    with pytest.raises(InvalidInputError, match=r"config\.init_gain must be 1 in the protocol 'faithful'"):
+    with pytest.raises(
+        InvalidInputError, match=r"config\.init_gain must be 1\.0 for the protocol 'faithful'"
+    ):
         initial_parameters(CASES["fused"][0], WORDS, config, 0)

@@ -93,6 +93,50 @@ def test_the_cosine_falls_by_its_formula():
     assert rate_at(TrainConfig(learning_rate=0.2), 9, 10) == 0.2
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear"])
+def test_a_warm_up_rises_in_a_straight_line_before_the_schedule(schedule):
+    config = TrainConfig(learning_rate=0.4, schedule=schedule, warmup=0.2)
+    rates = np.array([rate_at(config, step, 50) for step in range(50)])
+    done = np.arange(40) / 40
+    falling = {"constant": np.ones(40), "cosine": (1 + np.cos(np.pi * done)) / 2, "linear": 1 - done}[
+        schedule
+    ]
+    np.testing.assert_allclose(rates[:10], 0.4 * np.arange(1, 11) / 10)
+    np.testing.assert_allclose(rates[10:], 0.4 * falling)
+
+
+def test_momentum_is_nesterovs():
+    """The formulas of torch.optim.SGD's documentation, by hand."""
+    config = TrainConfig(optimizer="sgd", momentum=0.6, learning_rate=0.1, clip_norm=1e9)
+    module = nn.Linear(2, 1, bias=False)
+    value, velocity = module.weight.detach().clone(), torch.zeros(1, 2)
+    updates = Updates(module, config, steps=3)
+    for gradient in torch.tensor([[[1.0, -2.0]], [[0.5, 3.0]], [[0.1, 0.2]]]):
+        module.weight.grad = gradient.clone()
+        updates.step()
+        velocity = 0.6 * velocity + gradient
+        value = value - 0.1 * (gradient + 0.6 * velocity)
+    torch.testing.assert_close(module.weight.detach(), value)
+
+
+def test_an_output_scale_is_a_factor_on_the_scores():
+    """With sgd a training goes as one whose scores are multiplied, decay included."""
+    config = TrainConfig(
+        epochs=2, batch_size=48, optimizer="sgd", learning_rate=0.05, weight_decay=0.01, clip_norm=1e9
+    )
+    scaled = Training(CELLS, IMAGES, config.model_copy(update={"output_scale": 0.25}), seed=0)
+    plain = Training(CELLS, IMAGES, config, seed=0)
+    module = plain.module
+    plain.module = lambda images: 0.25 * module(images)  # type: ignore[assignment]
+    plain.module.train = module.train
+    for epoch in range(2):
+        losses = [[loss for _, loss in training.epoch(epoch)] for training in (scaled, plain)]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    torch.testing.assert_close(scaled.module.readout.weight, 0.25 * module.readout.weight)
+    torch.testing.assert_close(scaled.module.readout.bias, 0.25 * module.readout.bias)
+    assert abs(losses[0][-1] - losses[0][0]) > 1e-3
+
+
 def test_a_training_runs_through_the_whole_schedule():
     config = TrainConfig(epochs=3, batch_size=64, schedule="cosine", optimizer="sgd", learning_rate=0.05)
     training = Training(CELLS, IMAGES, config, seed=0)
@@ -127,6 +171,9 @@ def test_labels_are_smoothed_in_training_only():
         {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine"},
         {"augmentation": "crop-flip", "label_smoothing": 0.1},
         {"precision": "bfloat16"},
+        {"schedule": "linear", "warmup": 0.3, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5},
+        {"augmentation": "reflect-crop-flip", "resolutions": (0.75, 1.0), "test_flip": True},
+        {"output_scale": 0.25, "readout": "max", "downsampling": "max-pool"},
         {"parametrization": "mup", "base_width": 4, "optimizer": "sgd", "learning_rate": 0.1},
         {"normalization": "none"},
     ],
@@ -186,7 +233,7 @@ def test_a_masked_weight_is_exactly_zero_after_training():
 
 def test_what_an_option_cannot_do_is_said_before_training():
     recurrent = Structure.from_layers([3], family="gru")
-    with pytest.raises(InvalidInputError, match=r"config.augmentation must be left out for recurrent"):
+    with pytest.raises(InvalidInputError, match=r"config.augmentation must be 'none' for recurrent"):
         stream([Job(recurrent, 0)], STRINGS, TrainConfig(augmentation="crop"))
     with pytest.raises(InvalidInputError, match=r"config.optimizer must be 'sgd' for the parametrization"):
         build_module(recurrent, STRINGS, TrainConfig(parametrization="ntk"))

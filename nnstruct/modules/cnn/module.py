@@ -8,12 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnstruct.modules.cnn.blocks import RUNNING, CellBlock, make_block
+from nnstruct.modules.cnn.blocks import make_block
+from nnstruct.modules.cnn.cell_block import RUNNING, CellBlock
 from nnstruct.modules.cnn.wiring import CellWiring
 from nnstruct.modules.described import sizes_of
 from nnstruct.network import Network
 from nnstruct.network.cell_layout import CellLayout
 from nnstruct.structure import Structure
+
+# Arrays of a network that say what its read-out and its steps to smaller maps take.
+MAX_READOUT, MAX_DOWNSAMPLING = "max_readout", "max_downsampling"
 
 
 class CNN(nn.Module):
@@ -23,10 +27,12 @@ class CNN(nn.Module):
     normalisation (unless it is turned off), a bias and the unit's activation; pools and the identity
     by nothing. The image enters the input units through their own operator, and a unit that keeps
     its inputs' channels sees it through a 1 x 1 convolution. The maps of the output units are averaged
-    over all positions, and a linear read-out sees them side by side.
+    over all positions, or their largest values are taken, and a linear read-out sees them side by side.
 
     An edge into a later stage has stride 2, over two stages 4, and so on; a pool takes it
-    on itself where its inputs stand side by side. Maps of odd sizes are halved and rounded up.
+    on itself where its inputs stand side by side. Maps of odd sizes are halved and rounded up. With
+    ``downsampling="max-pool"`` whatever has weights is computed at the size of its input, and the largest
+    value of each square of 2 x 2 (4 x 4, ...) positions is kept, before normalisation and activation.
 
     Narrow units of one layer with the same operator are computed by one convolution with a masked
     kernel.
@@ -40,6 +46,10 @@ class CNN(nn.Module):
         As :func:`nnstruct.modules.initial_parameters` draws them, or
         :meth:`parameters_by_name` gives them, with running statistics. Without ``norm_scale``
         there is no normalisation.
+    readout : {"mean", "max"}
+        ``max``, too, where the parameters hold ``max_readout``.
+    downsampling : {"stride", "max-pool"}
+        ``max-pool``, too, where the parameters hold ``max_downsampling``.
 
     Shapes
     ------
@@ -59,8 +69,17 @@ class CNN(nn.Module):
     True
     """
 
-    def __init__(self, structure: Structure, parameters: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        structure: Structure,
+        parameters: Mapping[str, np.ndarray],
+        *,
+        readout: str = "mean",
+        downsampling: str = "stride",
+    ) -> None:
         super().__init__()
+        self.max_readout = readout == "max" or MAX_READOUT in parameters
+        self.max_downsampling = downsampling == "max-pool" or MAX_DOWNSAMPLING in parameters
         self.structure = structure
         as_pruned = structure.family == "module"
         self.layout = CellLayout(structure, (parameters["weight"] != 0).any(axis=1) if as_pruned else None)
@@ -68,7 +87,9 @@ class CNN(nn.Module):
         self._input_shapes = {n: v.shape for n, v in parameters.items() if n.startswith("input_weight")}
         image_channels = next(iter(self._input_shapes.values()))[-2]
         wiring = CellWiring(self.layout, image_channels)
-        self.blocks = nn.ModuleList(make_block(b, self.layout, self.normalised) for b in wiring.blocks)
+        self.blocks = nn.ModuleList(
+            make_block(b, self.layout, self.normalised, self.max_downsampling) for b in wiring.blocks
+        )
         self._tie()
         for block in self._cell_blocks:
             block.load(parameters)
@@ -116,8 +137,9 @@ class CNN(nn.Module):
         maps: list[Tensor] = []
         for block in self.blocks:
             maps.append(block(maps, image))
-        means = torch.cat([_mean(maps[number]) for number in self._read_blocks], 1)
-        return self.readout(means[:, self.read_places])
+        read = _largest if self.max_readout else _mean
+        values = torch.cat([read(maps[number]) for number in self._read_blocks], 1)
+        return self.readout(values[:, self.read_places])
 
     def extra_repr(self) -> str:
         """What ``repr`` says beside the submodules."""
@@ -126,7 +148,9 @@ class CNN(nn.Module):
         cells = self.layout.cells
         kinds = f"operators={sorted(set(cells.operator))}, activations={sorted(set(cells.activation))}"
         normalised = ", normalised" if self.normalised else ""
-        return f"{sizes_of(self.structure)}, {sizes}, {kinds}{normalised}"
+        others = ", max read-out" if self.max_readout else ""
+        others += ", max-pool downsampling" if self.max_downsampling else ""
+        return f"{sizes_of(self.structure)}, {sizes}, {kinds}{normalised}{others}"
 
     def parameters_by_name(self) -> dict[str, np.ndarray]:
         """Current values in the layout of :func:`nnstruct.modules.parameter_shapes`, and running statistics.
@@ -135,7 +159,8 @@ class CNN(nn.Module):
         -------
         dict of str to float32 array
             Copies. ``norm_mean`` and ``norm_var`` [N, c] are the means and variances that the batch
-            normalisation has seen.
+            normalisation has seen. ``max_readout`` and ``max_downsampling``, [1], are there where the largest
+            values are taken.
         """
         layout = self.layout
         shapes = {"weight": layout.weight_shape, "bias": layout.bias_shape, **self._input_shapes}
@@ -148,7 +173,8 @@ class CNN(nn.Module):
             block.save(arrays)
         arrays["readout_weight"] = self.readout.weight.detach().float().cpu().numpy().copy()
         arrays["readout_bias"] = self.readout.bias.detach().float().cpu().numpy().copy()
-        return arrays
+        marks = {MAX_READOUT: self.max_readout, MAX_DOWNSAMPLING: self.max_downsampling}
+        return arrays | {name: np.ones(1, np.float32) for name, holds in marks.items() if holds}
 
     def to_network(self) -> Network:
         """The Structure with the current weights.
@@ -161,6 +187,11 @@ class CNN(nn.Module):
         values = self.parameters_by_name()
         weight, bias = values.pop("weight"), values.pop("bias")
         return Network(self.structure, weight, bias, values)
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Largest value over all positions, [B, c]."""
+    return values.amax((2, 3))
 
 
 def _mean(values: Tensor) -> Tensor:

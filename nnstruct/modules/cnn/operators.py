@@ -57,8 +57,17 @@ def separable(x: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int = 1) 
     -------
     Tensor [B, d, ceil(H / stride), ceil(W / stride)]
     """
-    filtered = functional.conv2d(x, depthwise, stride=stride, padding=1, groups=x.shape[1])
-    return functional.conv2d(filtered, pointwise)
+    return functional.conv2d(_depthwise(x, depthwise, stride), pointwise)
+
+
+def _depthwise(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """A kernel for each channel; with a stride in single precision, where a CPU is eight times as quick."""
+    device = x.device.type
+    if stride == 1 or device != "cpu" or not torch.is_autocast_enabled(device):
+        return functional.conv2d(x, kernel, stride=stride, padding=1, groups=x.shape[1])
+    with torch.autocast(device, enabled=False):
+        made = functional.conv2d(x.float(), kernel.float(), stride=stride, padding=1, groups=x.shape[1])
+    return made.to(torch.get_autocast_dtype(device))
 
 
 def norm_bound(kernel: Tensor) -> Tensor:

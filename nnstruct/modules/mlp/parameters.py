@@ -10,7 +10,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.modules import mup
 from nnstruct.modules.residual import untrained, with_unit_weights
 from nnstruct.modules.ties import check_neurons
-from nnstruct.record import TrainConfig
+from nnstruct.record import CNN_OPTIONS, IMAGE_OPTIONS, TrainConfig, refuse_options
 from nnstruct.structure import Structure
 from nnstruct.structure.units import ATTRIBUTES_OF, unit_values
 from nnstruct.tasks import Task
@@ -79,8 +79,7 @@ def check_config(config: TrainConfig) -> None:
         raise InvalidInputError(
             "config.normalization", "be 'layer' or 'none' for the family 'mlp'", config.normalization
         )
-    if config.augmentation != "none":
-        raise InvalidInputError("config.augmentation", "be 'none' for the family 'mlp'", config.augmentation)
+    refuse_options(config, (*IMAGE_OPTIONS, *CNN_OPTIONS), "the family 'mlp'")
 
 
 def shapes(structure: Structure, task: Task, config: TrainConfig) -> dict[str, tuple[int, ...]]:

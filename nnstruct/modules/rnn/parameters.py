@@ -11,7 +11,7 @@ from nnstruct.modules import mup
 from nnstruct.modules.residual import untrained, with_unit_weights
 from nnstruct.modules.rnn.faithful_layout import FaithfulLayout
 from nnstruct.modules.ties import check_neurons
-from nnstruct.record import TrainConfig
+from nnstruct.record import CNN_OPTIONS, IMAGE_OPTIONS, TrainConfig, refuse_options
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
@@ -34,11 +34,7 @@ def check_task(structure: Structure, task: Task) -> None:
 
 def check_config(config: TrainConfig) -> None:
     """Raise :class:`InvalidInputError` for an option that recurrent networks do not have."""
-    for name in ("augmentation", "normalization"):
-        if name in config.options:
-            raise InvalidInputError(
-                f"config.{name}", "be left out for recurrent families", getattr(config, name)
-            )
+    refuse_options(config, (*IMAGE_OPTIONS, *CNN_OPTIONS, "normalization"), "recurrent families")
     if config.protocol != "clean" and config.parametrization != "standard":
         rule = f"be 'standard' in the protocol {config.protocol!r}"
         raise InvalidInputError("config.parametrization", rule, config.parametrization)

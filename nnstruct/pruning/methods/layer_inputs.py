@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import CleanRNN
-from nnstruct.modules.cnn.blocks import CellBlock
+from nnstruct.modules.cnn.cell_block import CellBlock
 from nnstruct.modules.program.module import ProgramModule
 from nnstruct.pruning.masks import made_permanent
 from nnstruct.pruning.slots import Slot

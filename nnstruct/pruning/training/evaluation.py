@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.population.augmentation import with_mirror_image
 from nnstruct.population.batches import evaluation_batches
 from nnstruct.pruning.training.choice import compiled_module
 from nnstruct.pruning.training.gradients import TaskBatch, device_of
@@ -27,7 +30,7 @@ def evaluate(
     task : Task
     split : {"train", "val", "test"}
     config : TrainConfig, optional
-        Its batch size and protocol decide the batches of sequences.
+        Its batch size and protocol decide the batches of sequences; ``test_flip`` counts.
 
     Returns
     -------
@@ -61,10 +64,14 @@ def evaluate(
     with torch.no_grad(), parametrize.cached():
         for places in evaluation_batches(getattr(task, split), quick):
             batch = data.part(places)
-            tally.add(batch.scores(module), batch.targets)
+            tally.add(with_mirror_image(partial(_scores, module, batch), batch.inputs, config), batch.targets)
     for part, training in before:
         part.training = training
     return {"loss": tally.loss, task.score_name: tally.score}
+
+
+def _scores(module: nn.Module, batch: TaskBatch, inputs: Tensor) -> Tensor:
+    return batch._replace(inputs=inputs).scores(module)
 
 
 def check_output(module: nn.Module, task: Task) -> None:

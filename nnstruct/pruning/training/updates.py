@@ -11,7 +11,7 @@ import torch
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules.build import learning_rates
-from nnstruct.population.augmentation import augmented
+from nnstruct.population.augmentation import training_view
 from nnstruct.population.batches import epoch_batches
 from nnstruct.population.module_training import num_updates
 from nnstruct.population.optimisers import Updates, make_optimizer
@@ -58,15 +58,14 @@ class PlainEpochs(Epochs):
         self.memory = OptimizerMemory(optimizer)
 
     def epoch(self, number: int) -> float:
-        """Every update in PyTorch, with augmented inputs where the configuration says so."""
+        """Every update in PyTorch, with the inputs augmented and resized as the configuration says."""
         rng = generator(self.seed, "augmentation", number)
         batches = epoch_batches(self.task.train, self.config, self.seed, number)
         total = 0.0
         for place, chosen in enumerate(batches):
             progress = TrainingPlace.at(number, place, len(batches), self.config.epochs)
             batch = self.data.part(chosen)
-            if self.config.augmentation != "none":
-                batch = batch._replace(inputs=augmented(batch.inputs, self.config.augmentation, rng))
+            batch = batch._replace(inputs=training_view(batch.inputs, self.config, number, rng))
             total += self.task.goal.weight(batch.targets) * self._update(batch, progress)
             if not math.isfinite(total):
                 break
