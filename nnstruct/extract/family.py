@@ -19,6 +19,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.extract.family_state import Made
+from nnstruct.extract.family_sums import divided
 from nnstruct.extract.family_walk import FamilyWalk
 from nnstruct.extract.forms import Form, NoFamilyError
 from nnstruct.network import Network
@@ -26,7 +27,7 @@ from nnstruct.network.cell_layout import CellLayout
 from nnstruct.program import Program
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES, RNN_FAMILIES
-from nnstruct.structure.units import UNIT_DEFAULTS
+from nnstruct.structure.units import FLOWS, UNIT_DEFAULTS
 
 MODULE, AUTO = "module", "auto"
 # In the family ``mlp`` smaller layers are scaled and shifted, and not normalised.
@@ -69,7 +70,7 @@ def family_network(
         If it is not of the family that it has to be; the message says why.
     """
     try:
-        walk = FamilyWalk(program.pruned())
+        walk = FamilyWalk(program.pruned(), by_cell=resolution == "layer")
         walk.run()
         return _Assembly(walk, family, resolution, threshold, origin).network()
     except (NoFamilyError, StructureError) as error:
@@ -85,13 +86,14 @@ class _Assembly:
     def __init__(
         self, walk: FamilyWalk, family: str, resolution: str, threshold: float, origin: dict[str, Any]
     ) -> None:
-        self.made, self.inputs, self.threshold = walk.made, walk.num_inputs, threshold
+        self.by_cell = resolution == "layer"
+        self.made = divided(walk.made) if self.by_cell else walk.made
+        self.inputs, self.threshold = walk.num_inputs, threshold
         self.units = walk.num_atoms - walk.num_inputs
         self.readout, self.discrete = walk.readout, any(walk.program.discrete)
         self.family = self._family(family)
         if resolution == "layer" and self.family != "cnn":
             raise NoFamilyError(f"a unit of the family {self.family} is a neuron and no layer")
-        self.by_cell = resolution == "layer"
         self.origin = {"kind": "extract", "resolution": resolution, **origin}
 
     def _family(self, wanted: str) -> str:
@@ -188,7 +190,8 @@ class _Assembly:
                     "operator": [m.operator for m in self.made for _ in range(m.form.rows)],
                     "activation": [m.activation for m in self.made for _ in range(m.form.rows)],
                     "stage": [m.stage for m in self.made for _ in range(m.form.rows)],
-                    "join": [_join(m) for m in self.made for _ in range(m.form.rows)],
+                    "join": [m.join for m in self.made for _ in range(m.form.rows)],
+                    "tie": [tie for m, tie in self._ties() for _ in range(m.form.rows)],
                 },
                 self.family,
             ),
@@ -202,6 +205,7 @@ class _Assembly:
         )
         if self.family == "cnn":
             weight = self._as_channels(structure, weight[order])
+            tensors |= self._own_kernels(structure)
             return _network(structure, weight, bias, tensors)
         return _network(structure, weight[order], bias, tensors)
 
@@ -237,6 +241,38 @@ class _Assembly:
 
     # ---- convolutions
 
+    def _ties(self) -> list[tuple[Made, int]]:
+        """What was made with the label of the kernel that it shares; 0 where no flow shares one."""
+        flows = [made for made in self.made if made.operator in FLOWS and made.form.own is not None]
+        marks = {
+            id(made): (made.operator, made.form.own.tobytes(), made.form.shift.tobytes())  # type: ignore[union-attr]
+            for made in flows
+        }
+        labels: dict[Any, int] = {}
+        for made in flows if len({*marks.values()}) < len(flows) else ():
+            labels.setdefault(marks[id(made)], len(labels) + 1)
+        return [(made, labels.get(marks.get(id(made)), 0)) for made in self.made]
+
+    def _own_kernels(self, structure: Structure) -> dict[str, np.ndarray]:
+        """``unit_weight``, a row for each unit that has a kernel of its own."""
+        kernels = [
+            made.form.own
+            for made in self.made
+            for _ in range(1 if self.by_cell else made.form.rows)
+            if made.form.own is not None
+        ]
+        layout = CellLayout(structure)
+        if len(kernels) != len(layout.own_units):
+            raise NoFamilyError("a unit of several channels has a kernel of its own")
+        if not kernels:
+            return {}
+        found = np.zeros(layout.own_shape)
+        for row, (unit, kernel) in enumerate(zip(layout.own_units.tolist(), kernels, strict=True)):
+            if kernel.size != layout.own_size[unit]:
+                raise NoFamilyError("a unit of several channels has a kernel of its own")
+            found[row, : kernel.size] = kernel.reshape(-1)
+        return {"unit_weight": found}
+
     def _as_channels(self, structure: Structure, weight: np.ndarray) -> np.ndarray:
         layout = CellLayout(structure)
         if (weight[~layout.carries] != _passing(weight[~layout.carries])).any():
@@ -268,7 +304,8 @@ class _Assembly:
             "activation": [made.activation for made in self.made],
             "stage": [made.stage for made in self.made],
             "channels": [made.form.rows for made in self.made],
-            "join": [_join(made) for made in self.made],
+            "join": [made.join for made in self.made],
+            "tie": [tie for _, tie in self._ties()],
         }
         index = np.array(edges, dtype=np.int64).reshape(-1, 2).T
         order = np.lexsort((index[1], index[0]))
@@ -296,11 +333,8 @@ class _Assembly:
             [np.full(made.form.rows, on) for made, on in zip(self.made, outputs, strict=True)]
         )
         tensors["readout_weight"] = readout[:, kept]
+        tensors |= self._own_kernels(structure)
         return _network(structure, weight, bias, tensors | _input_tensors(structure, input_rows))
-
-
-def _join(made: Made) -> str:
-    return "sum" if made.operator == "identity" and made.shortcuts else "concat"
 
 
 def _identity(row: np.ndarray) -> np.ndarray:
@@ -326,7 +360,7 @@ def _without_defaults(attributes: dict[str, list[Any]], family: str) -> dict[str
     return {
         name: tuple(attributes[name])
         for name in names
-        if any(value != UNIT_DEFAULTS[name] for value in attributes[name])
+        if any(value != UNIT_DEFAULTS.get(name, 0) for value in attributes[name])
     }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
-from nnstruct.extract.family_state import Held, WalkState
-from nnstruct.extract.forms import PLACE, Form, NoFamilyError, Term, added
+from nnstruct.extract.family_flows import Flow
+from nnstruct.extract.family_state import Held, Made, WalkState
+from nnstruct.extract.forms import PLACE, Form, NoFamilyError, Term, added, taken
 from nnstruct.program import Step
 
 
@@ -69,7 +72,28 @@ def is_open(form: Form, roles: tuple[str, ...]) -> bool:
     bool
     """
     plain = form.atom is None and form.kernel == 1 and form.norm is None and bool(form.terms)
+    plain = plain and form.own is None
     return plain and PLACE in roles and not form.reduced and not form.shift.any()
+
+
+def own_kernel(form: Form, kernel: np.ndarray, bias: np.ndarray | None, size: int) -> Form:
+    """A kernel that acts on the sum of maps.
+
+    Parameters
+    ----------
+    form : Form
+        Of maps, or sums of maps.
+    kernel : float array [R, R, k]
+    bias : float array [R], optional
+    size : int
+        The kernel's side.
+
+    Returns
+    -------
+    Form
+    """
+    shift = np.zeros(form.rows) if bias is None else bias.astype(np.float64)
+    return replace(as_sum(form), own=kernel.astype(np.float64), shift=shift, kernel=size)
 
 
 def as_sum(form: Form) -> Form:
@@ -126,6 +150,40 @@ def passes_on(form: Form) -> np.ndarray:
     return plain & (count > 1)
 
 
+def divided(made: Sequence[Made]) -> list[Made]:
+    """Convolutions as several cells where others pass a part of their maps on as it is.
+
+    Parameters
+    ----------
+    made : sequence of Made
+
+    Returns
+    -------
+    list of Made
+    """
+    parts = [
+        atoms
+        for reader in made
+        for terms in ((reader.form.terms if reader.join == "sum" else ()), reader.shortcuts)
+        if len(atoms := sorted({int(atom) for term in terms for atom in term.atoms}))
+    ]
+    found = []
+    for one in made:
+        first, stop = one.first, one.first + one.form.rows
+        inner = [[atom for atom in part if first <= atom < stop] for part in parts]
+        cuts = {first, stop, *(cut for part in inner if part for cut in (part[0], part[-1] + 1))}
+        ends = sorted(cuts)
+        if len(ends) == 2 or one.join == "sum" or one.form.atom is not None:
+            found.append(one)
+            continue
+        beside = replace(one.form, atom=None, terms=one.shortcuts)
+        for start, end in pairwise(ends):
+            rows = np.arange(start, end) - first
+            own = replace(one, first=start, form=taken(one.form, rows))
+            found.append(replace(own, shortcuts=taken(beside, rows).terms))
+    return found
+
+
 class MapSums(WalkState):
     """Steps that add maps, and those that leave out positions."""
 
@@ -150,6 +208,8 @@ class MapSums(WalkState):
         mixed = left.form.atom is not None or right.form.atom is not None
         if not (all(fits) and mixed) or left.form.stage != right.form.stage:
             return None
+        if self.summing:
+            return Held(left.roles, added(as_sum(left.form), as_sum(right.form)))
         for main, other in ((step.inputs[0], right), (step.inputs[1], left)):
             place = self.made_by.get(main)
             once = len(self.read_by.get(main, ())) == 1 and main not in self.program.outputs
@@ -182,6 +242,32 @@ class MapSums(WalkState):
         made = self.made[place]
         return atoms_read(made.form) | {atom for term in made.shortcuts for atom in term.atoms.tolist()}
 
+    def _sums_itself(self, step: Step) -> bool:
+        """Whether a convolution's own kernel acts on the sum of its inputs, in a network where some do."""
+        held = self.held.get(step.inputs[0])
+        if not self.summing or step.kind != "conv" or held is None or set(step.options["stride"]) != {1}:
+            return False
+        form, outputs = held.form, self.program.constants[step.tensors["weight"]].shape[0]
+        if form.rows != outputs or not (self.by_cell or outputs == 1) or step.options["groups"] != 1:
+            return False
+        if is_maps(form, self.num_inputs):
+            return any(
+                np.array_equal(form.atom, made.first + np.arange(made.form.rows)) for made in self.made
+            )
+        return is_open(form, held.roles) and len(self.read_by[step.inputs[0]]) == 1
+
+    def _flow(self, flow: Flow) -> Held:
+        """The unit of a flow block."""
+        alone = sum(reader.outputs[0] not in flow.steps for reader in self.read_by[flow.source]) == 0
+        alone = alone and flow.source not in self.program.outputs
+        if not alone:
+            self._close((flow.source,))
+        held = self.held.get(flow.source)
+        if held is None or not (is_maps(held.form, self.num_inputs) or is_open(held.form, held.roles)):
+            raise NoFamilyError("a step of an equation reads no maps")
+        form = replace(as_sum(held.form), own=flow.kernel, shift=flow.bias)
+        return Held(held.roles, self._units(form, flow.operator, flow.activation, form.stage))
+
     def _close(self, values: tuple[int, ...]) -> None:
         """Units that pass sums of maps on, where a step reads units."""
         for value in values:
@@ -191,8 +277,9 @@ class MapSums(WalkState):
             form, alone = held.form, passes_on(held.form)
             if alone.any() and not alone.all():
                 raise NoFamilyError("some maps are summed with factors and others without")
-            bare = replace(form, terms=()) if alone.all() else form
-            atoms = self._units(bare, "identity", "relu", form.stage)
+            residual = bool(alone.all()) and not self.summing
+            atoms = self._units(replace(form, terms=()) if residual else form, "identity", "relu", form.stage)
             if alone.all():
-                self.made[-1] = replace(self.made[-1], shortcuts=form.terms)
+                shortcuts = form.terms if residual else ()
+                self.made[-1] = replace(self.made[-1], shortcuts=shortcuts, join="sum")
             self.held[value] = Held(held.roles, atoms)

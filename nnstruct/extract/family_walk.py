@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.extract.family_state import Held, Made
-from nnstruct.extract.family_sums import MapSums
+from nnstruct.extract.family_sums import MapSums, own_kernel
 from nnstruct.extract.forms import (
     BATCH,
     CONSTANT,
@@ -67,8 +67,12 @@ class FamilyWalk(MapSums):
         if len(read) != 1 or len(program.outputs) != 1:
             raise NoFamilyError("one input and one output are wanted")
         self._add_input(read[0], bool(program.discrete[program.inputs.index(read[0])]))
+        inside = frozenset[int]().union(*(flow.steps for flow in self.flows.values()))
         for step in program.steps:
-            if step.outputs[0] not in self.held:
+            value = step.outputs[0]
+            if value in self.flows:
+                self.held[value] = self._flow(self.flows[value])
+            elif value not in self.held and value not in inside:
                 self._step(step)
         ending = self.held[program.outputs[0]]
         if {*ending.roles} - {BATCH, UNITS, ONE} or ending.form.atom is not None:
@@ -121,7 +125,7 @@ class FamilyWalk(MapSums):
             raise NoFamilyError(f"no family has {step.operator}")
         if any(value not in self.held for value in step.inputs[:1]):
             raise NoFamilyError("a value is read that was not followed")
-        if step.kind in _READING_UNITS:
+        if step.kind in _READING_UNITS and not self._sums_itself(step):
             self._close(step.inputs)
         self.held[step.outputs[0]] = method(step, *(self.held.get(value) for value in step.inputs))
 
@@ -264,6 +268,8 @@ class FamilyWalk(MapSums):
             rows = slice(group * outputs // groups, (group + 1) * outputs // groups)
             dense[rows, group * inner : (group + 1) * inner] = weight[rows].reshape(-1, inner, size * size)
         stage = held.form.stage + int(math.log2(stride))
+        if self._sums_itself(step):
+            return Held(held.roles, own_kernel(held.form, dense, self._constant(step, "bias"), size))
         form = weighted(held.form, dense, self._constant(step, "bias"), kernel=size, stage=stage)
         return Held((BATCH, UNITS, PLACE, PLACE), form)
 

@@ -54,6 +54,8 @@ class Form:
         Whether a value is one a map, or of the last time step only.
     norm : (float64 [R], float64 [R]) or None
         Scale and shift of a layer normalisation that follows the sums.
+    own : float64 [R, R, k] or None
+        A kernel that acts on the sums, before the shift.
     """
 
     scale: np.ndarray
@@ -64,6 +66,7 @@ class Form:
     kernel: int = 0
     reduced: bool = False
     norm: tuple[np.ndarray, np.ndarray] | None = field(default=None)
+    own: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -73,7 +76,9 @@ class Form:
     @property
     def is_constant(self) -> bool:
         """Whether no atom is read."""
-        return not self.terms if self.atom is None else bool((self.atom == CONSTANT).all())
+        if self.atom is None:
+            return not self.terms and self.own is None
+        return bool((self.atom == CONSTANT).all())
 
     def plain_atoms(self) -> Form:
         """The form where it is atoms and no sums.
@@ -130,6 +135,7 @@ def taken(form: Form, index: np.ndarray) -> Form:
         If a part of a normalised layer is taken.
     """
     index = np.asarray(index, dtype=np.int64)
+    _without_own(form)
     norm = None if form.norm is None else (form.norm[0][index], form.norm[1][index])
     if norm is not None and sorted(index.tolist()) != list(range(form.rows)):
         raise NoFamilyError("a part of a normalised layer is read")
@@ -165,6 +171,8 @@ def concatenated(forms: Sequence[Form]) -> Form:
     forms = [form for form in forms if form.rows] or list(forms[:1])
     if len(forms) == 1:
         return forms[0]
+    for form in forms:
+        _without_own(form)
     if any(form.norm is not None for form in forms):
         raise NoFamilyError("a normalised layer is joined before its activation")
     fields = _common(forms)
@@ -207,6 +215,7 @@ def added(left: Form, right: Form, sign: float = 1.0) -> Form:
             if other is right and sign != 1.0:
                 other = scaled(other, np.full(other.rows, sign))
             return replace(other, shift=a + b)
+    _without_own(left), _without_own(right)
     if left.norm is not None or right.norm is not None:
         raise NoFamilyError("a normalised layer is added to another")
     if left.atom is not None or right.atom is not None:
@@ -230,6 +239,8 @@ def scaled(form: Form, factor: np.ndarray) -> Form:
     """
     if form.norm is not None:
         return replace(form, norm=(form.norm[0] * factor, form.norm[1] * factor))
+    if form.own is not None:
+        return replace(form, own=form.own * factor[:, None, None], shift=form.shift * factor)
     if form.atom is not None:
         return replace(form, scale=form.scale * factor, shift=form.shift * factor)
     terms = tuple(replace(t, weight=t.weight * factor[t.rows][:, None, None]) for t in form.terms)
@@ -307,6 +318,11 @@ def reduced(form: Form) -> Form:
     if form.atom is None or form.reduced:
         raise NoFamilyError("a mean is taken of what is no unit")
     return replace(form, reduced=True, stage=0)
+
+
+def _without_own(form: Form) -> None:
+    if form.own is not None:
+        raise NoFamilyError("a convolution of a sum is read before its activation")
 
 
 def _common(forms: Sequence[Form]) -> dict[str, Any]:
