@@ -36,12 +36,13 @@ DOORS = {
     for noun, doors in {
         "structure.structure": (
             "structure.interchange structure.networkx_graphs structure.fingerprint structure.drawing "
-            "structure.reduction"
+            "structure.reduction structure.sketch"
         ),
         "structure.graph_doors": "structure.cell_strings",
-        "network.network": "network.interchange network.analysis network.storage",
+        "network.network": "network.interchange network.analysis network.storage network.shown",
         "network.module_network": "network.compaction",
-        "benchmark.bench": "benchmark.card benchmark.scored",
+        "search.hindsight": "search.shown",
+        "benchmark.bench": "benchmark.card benchmark.scored benchmark.shown",
         "predictors.base": "predictors.persistence",
         "pruning.trajectories.trajectory": "pruning.trajectories.trajectory_file",
     }.items()

@@ -292,6 +292,11 @@ class Benchmark(Views):
             f"target {self.target!r})"
         )
 
+    def _repr_html_(self) -> str:
+        from nnstruct.benchmark.shown import benchmark_panel
+
+        return benchmark_panel(self)
+
     def merge(self, *others: Benchmark) -> Benchmark:
         """The records of all; where several hold a record or a structure, the first one's stands.
 

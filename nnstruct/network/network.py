@@ -215,6 +215,11 @@ class Network:
 
         return load_network(path)
 
+    def _repr_html_(self) -> str:
+        from nnstruct.network.shown import network_panel
+
+        return network_panel(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.structure, self.weight, self.bias, dict(self.tensors)))
 

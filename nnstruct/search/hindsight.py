@@ -225,6 +225,11 @@ class Hindsight(ABC):
         ledger.keep_retrained(final.retrained())
         return final
 
+    def _repr_html_(self) -> str:
+        from nnstruct.search.shown import search_panel
+
+        return search_panel(self)
+
     def _finalists(self, top: int) -> tuple[list[Structure], list[float]]:
         """The best of one objective; of several, those of the front with the most room around them."""
         if len(self._objectives) == 1:

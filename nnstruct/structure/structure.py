@@ -371,6 +371,11 @@ class Structure(GraphDoors, LayeredGraph):
             f"origin={self.origin.get('prior') or self.origin.get('kind') or 'user'!r})"
         )
 
+    def _repr_html_(self) -> str:
+        from nnstruct.structure.sketch import structure_panel
+
+        return structure_panel(self)
+
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in ("num_units", "family", *_ARRAYS)}
         return state | {"attributes": dict(self.attributes), "origin": dict(self.origin)}
