@@ -10,6 +10,9 @@ from hypothesis import settings
 
 # One thread a process, in notebooks too: tests run in as many processes as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Compiled sources are kept, also by the many processes that tests start: torch alone takes seconds to compile.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Set-up files hold no doctests, and several of one name cannot be imported as modules.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

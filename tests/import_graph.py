@@ -38,22 +38,26 @@ class ImportGraph:
     def __init__(self, root: Path) -> None:
         self.root, self.package = root, root.name
         self.files = {self._name(path): path for path in sorted(root.rglob("*.py"))}
+        trees = {name: ast.parse(path.read_text()) for name, path in self.files.items()}
         self._handed_on = {
-            name: dict(_handed_on(ast.parse(path.read_text()), name))
+            name: dict(_handed_on(trees[name], name))
             for name, path in self.files.items()
             if path.name == "__init__.py"
         }
         self.edges: Edges = set()
         for name, path in self.files.items():
-            if path.name == "__init__.py" and _only_hands_on(ast.parse(path.read_text())):
+            if path.name == "__init__.py" and _only_hands_on(trees[name]):
                 continue
-            found = {other for _, other in self.imports(path.read_text(), path)}
+            found = {other for _, other in self._imports(trees[name], path)}
             self.edges |= {(name, other) for other in found if other != name}
 
     def imports(self, source: str, path: Path) -> Iterator[tuple[int, str]]:
         """Line and file of every import from this package."""
+        yield from self._imports(ast.parse(source), path)
+
+    def _imports(self, tree: ast.Module, path: Path) -> Iterator[tuple[int, str]]:
         inside = [self.package, *path.relative_to(self.root).parts[:-1]]
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield from self._known(node.lineno, alias.name, None)
@@ -62,9 +66,7 @@ class ImportGraph:
                 module = ".".join([*base, *([node.module] if node.module else [])])
                 for alias in node.names:
                     yield from self._known(node.lineno, module, alias.name)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-                ("import_module", "__import__")
-            ):
+            elif isinstance(node, ast.Call) and _called(node.func).endswith(("import_module", "__import__")):
                 for argument in node.args:
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         yield from self._known(node.lineno, argument.value, None)
@@ -104,6 +106,11 @@ class ImportGraph:
             yield from self._known(line, *handed_on[name])
         else:
             yield line, f"{module}.{name}" if f"{module}.{name}" in self.files else module
+
+
+def _called(function: ast.expr) -> str:
+    """The last part of a called function's name."""
+    return getattr(function, "attr", getattr(function, "id", ""))
 
 
 def _handed_on(tree: ast.Module, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
