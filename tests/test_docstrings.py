@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from numpydoc.docscrape import NumpyDocString
 
 import nnstruct
@@ -98,25 +97,20 @@ def documented(cls: type, name: str) -> str | None:
     return vars(cls)[name].__doc__
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_public_methods_and_functions_say_what_they_take(module: str) -> None:
-    found = {}
-    for cls, name, member in public_methods(module):
-        function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
-        wrong = faults(function, documented(cls, name), bound=not isinstance(member, staticmethod))
-        if wrong:
-            found[f"{cls.__name__}.{name}"] = wrong
-    for name, function in handed_on(module):
-        wrong = faults(function, function.__doc__, bound=False)
-        if wrong:
-            found[name] = wrong
-    assert not found, "\n".join(f"{module} {name}: {'; '.join(wrong)}" for name, wrong in found.items())
-
-
-def test_enough_is_looked_at() -> None:
-    methods = sum(len(list(public_methods(module))) for module in MODULES)
-    functions = sum(len(list(handed_on(module))) for module in MODULES)
-    assert methods > 250
+def test_public_methods_and_functions_say_what_they_take() -> None:
+    found, methods, functions = [], 0, 0
+    for module in MODULES:
+        for cls, name, member in public_methods(module):
+            methods += 1
+            function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+            wrong = faults(function, documented(cls, name), bound=not isinstance(member, staticmethod))
+            found += [f"{module} {cls.__name__}.{name}: {'; '.join(wrong)}"] if wrong else []
+        for name, function in handed_on(module):
+            functions += 1
+            wrong = faults(function, function.__doc__, bound=False)
+            found += [f"{module} {name}: {'; '.join(wrong)}"] if wrong else []
+    assert not found, "\n".join(found)
+    assert methods > 250  # enough is looked at
     assert functions > 60
 
 
