@@ -273,6 +273,7 @@ print(json.dumps([nnstruct.__file__, value, sum(centrality_rows.stats.cache_hits
             ("population/fused_mlp/kernel", "backward_pass(plan, ", "(plan, "),
             ("population/fused/forward", "+= w0 * hidden[t, s0, b]\n", "-= w0 * hidden[t, s0, b]\n"),
             id="population",
+            marks=pytest.mark.study,  # the largest kernel: it takes half a minute to compile it twice
         ),
         pytest.param(
             BETWEENNESS,
