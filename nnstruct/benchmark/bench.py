@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnstruct.benchmark import tables
 from nnstruct.benchmark.contents import Contents, read_contents
+from nnstruct.benchmark.manifest import DEFAULT_METRIC
 from nnstruct.benchmark.score_store import holds_scores
 from nnstruct.benchmark.stored_structures import StoredStructures, structures_of
 from nnstruct.benchmark.targets import TARGETS
@@ -101,6 +102,7 @@ class Benchmark(Views):
         configs: Iterable[TrainConfig] = (),
         *,
         target: str = "test",
+        metric: str = DEFAULT_METRIC,
     ) -> Benchmark:
         """A benchmark in memory from Records.
 
@@ -112,6 +114,8 @@ class Benchmark(Views):
         configs : iterable of TrainConfig
             Those of the records, so that a card can tell them; others may be among them.
         target : str
+        metric : str
+            Name of the metric that scored the task.
 
         Returns
         -------
@@ -124,7 +128,9 @@ class Benchmark(Views):
             up twice.
         """
         table = tables.to_frame(tables.to_arrow(records))
-        return cls(structures, table, {config.id: config for config in configs}, target=target)
+        bench = cls(structures, table, {config.id: config for config in configs}, target=target)
+        bench.metric = metric
+        return bench
 
     @classmethod
     def from_scores(
@@ -210,6 +216,7 @@ class Benchmark(Views):
         bench = object.__new__(cls)
         bench._all, bench._stored, bench.target = structures, contents.rows, "test"
         bench.configs, bench._weights = dict(contents.manifest.configs), contents.weights
+        bench.metric = contents.manifest.task.metric
         return bench
 
     @classmethod
@@ -271,7 +278,7 @@ class Benchmark(Views):
 
         task = self._only("task_fingerprint", "save() into one folder")
         (name, *_) = self.tasks
-        with Store(path, name, task, list(self.configs.values())) as store:
+        with Store(path, name, task, list(self.configs.values()), metric=self.metric) as store:
             before = store.read()
             done = set(tables.keys(before.records))
             known = set(before.structures.column("fingerprint").to_pylist())
@@ -325,5 +332,6 @@ class Benchmark(Views):
             structures |= zip(new, structures_of(part._all, new), strict=True)
             configs = part.configs | configs
         merged = Benchmark(list(structures.values()), rows, configs, target=self.target)
+        merged.metric = self.metric
         merged._weights = KeptWeights([file for part in parts for file in part._weights.files])
         return merged

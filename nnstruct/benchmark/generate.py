@@ -170,13 +170,13 @@ def build(
         pairs = [(structure, seed) for structure in wanted.values() for seed in chosen_seeds]
         with ExitStack() as stack:
             finish(start(pairs, stack), pairs, kept.extend, len(pairs))
-        bench = Benchmark.from_records(list(wanted.values()), kept, [settings])
+        bench = Benchmark.from_records(list(wanted.values()), kept, [settings], metric=loaded.score_name)
         bench._weights = portion.in_memory(loaded.fingerprint)
         return bench
 
     with (
         ExitStack() as stack,
-        Store(out, loaded.name, loaded.fingerprint, [settings], wait=wait) as store,
+        Store(out, loaded.name, loaded.fingerprint, [settings], metric=loaded.score_name, wait=wait) as store,
     ):
         before = store.read()
         known = StoredStructures(before.structures)

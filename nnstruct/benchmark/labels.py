@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstruct.benchmark.label_noise import label_noise
+from nnstruct.benchmark.manifest import DEFAULT_METRIC
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
 from nnstruct.benchmark.record_rows import RecordRows
 from nnstruct.benchmark.stored_structures import structures_of
@@ -31,11 +32,14 @@ class Labelled:
     ----------
     target : str
         What the label is: a name in ``TARGETS``.
+    metric : str
+        What scored the networks on their task, such as ``accuracy`` or ``r2``: the task's ``score_name``.
     """
 
     _all: Mapping[str, Structure]
     _stored: RecordRows | None = None
     target: str
+    metric: str = DEFAULT_METRIC
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -104,7 +108,7 @@ class Labelled:
 
         A label beyond them shows that the metric is another one; then there are none either.
         """
-        low, high = target_bounds(self.target)
+        low, high = target_bounds(self.target, self.metric)
         y = self.y
         if not np.isfinite([low, high]).any() or (y < low).any() or (y > high).any():
             return None

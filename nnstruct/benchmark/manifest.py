@@ -17,6 +17,7 @@ from nnstruct.record import TrainConfig
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
+DEFAULT_METRIC = "accuracy"
 _LIBRARIES = ("nnstruct", "numba", "numpy", "pyarrow", "torch")
 _REMEDY = "Restore it from a copy of the folder; the records cannot be vouched for without it."
 
@@ -32,12 +33,13 @@ class FileEntry(BaseModel):
 
 
 class TaskEntry(BaseModel):
-    """The task of every record in the folder."""
+    """The task of every record in the folder; the metric is what its scores are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     fingerprint: str
+    metric: str = DEFAULT_METRIC
 
 
 class Manifest(BaseModel):
@@ -104,6 +106,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     manifest : Manifest
     """
     content = manifest.model_dump()
+    if manifest.task.metric == DEFAULT_METRIC:  # as in the manifests of older releases
+        del content["task"]["metric"]
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     write_atomically(folder / NAME, text.encode())

@@ -40,7 +40,7 @@ from nnstruct.benchmark.contents import (
     staged_path,
     weight_file,
 )
-from nnstruct.benchmark.manifest import FileEntry, Manifest, TaskEntry
+from nnstruct.benchmark.manifest import DEFAULT_METRIC, FileEntry, Manifest, TaskEntry
 from nnstruct.benchmark.mending import rebuild_manifest, set_aside
 from nnstruct.benchmark.weight_file import Kept, weight_bytes
 from nnstruct.benchmark.weight_merge import clear_unlisted, write_merged
@@ -113,6 +113,8 @@ class Store:
     task_fingerprint : str
     configs : sequence of TrainConfig
         Those of the records to come.
+    metric : str
+        Name of the metric that scores the task.
     wait : float
         Seconds to wait for another writer.
 
@@ -133,10 +135,11 @@ class Store:
         task_fingerprint: str,
         configs: Sequence[TrainConfig],
         *,
+        metric: str = DEFAULT_METRIC,
         wait: float = 0.0,
     ) -> None:
         self.folder = Path(folder)
-        self.task = TaskEntry(name=task, fingerprint=task_fingerprint)
+        self.task = TaskEntry(name=task, fingerprint=task_fingerprint, metric=metric)
         self.configs = list(configs)
         self._lock = FolderLock(self.folder, wait)
         self._manifest: Manifest
@@ -263,6 +266,8 @@ class Store:
                 "Write to another folder.",
             )
         before = manifest.model_copy(deep=True)
+        if self.task.metric != DEFAULT_METRIC:  # which a manifest that was written anew does not know
+            manifest.task = manifest.task.model_copy(update={"metric": self.task.metric})
         manifest.configs.update({config.id: config for config in self.configs})
         manifest.note_libraries()
         if manifest != before or not path.exists():

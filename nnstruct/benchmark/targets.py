@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.registry import Registry
+from nnstruct.tasks.metrics import metric_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +86,8 @@ _READS = {
     **dict.fromkeys(("val_last", "val_best", "val_mean3", "val_auc"), ("val",)),
     **dict.fromkeys(("neg_val_loss", "neg_log_val_loss"), ("val_loss",)),
 }
+_SCORES = ("test", "val_last", "val_best", "val_mean3", "val_auc")
 _BOUNDS = {
-    **dict.fromkeys(("test", "val_last", "val_best", "val_mean3", "val_auc"), (0.0, 1.0)),
     **dict.fromkeys(("neg_test_loss", "neg_val_loss"), (-math.inf, 0.0)),
     **dict.fromkeys(("neg_log_test_loss", "neg_log_val_loss"), (-math.inf, -math.log(_SMALLEST_LOSS))),
 }
@@ -112,13 +113,15 @@ def target_columns(name: str) -> tuple[str, ...] | None:
     return _READS.get(name)
 
 
-def target_bounds(name: str) -> tuple[float, float]:
+def target_bounds(name: str, metric: str = "accuracy") -> tuple[float, float]:
     """The lowest and the highest value of a label, infinite where there is none.
 
     Parameters
     ----------
     name : str
-        A target; accuracies lie in 0..1, losses times -1 are never positive.
+        A target; scores have the metric's bounds, losses times -1 are never positive.
+    metric : str
+        Name of the metric that scores the task; of an own one the bounds are not known.
 
     Returns
     -------
@@ -129,5 +132,8 @@ def target_bounds(name: str) -> tuple[float, float]:
     >>> from nnstruct.benchmark.targets import target_bounds
     >>> target_bounds("test"), target_bounds("neg_test_loss"), target_bounds("my-score")
     ((0.0, 1.0), (-inf, 0.0), (-inf, inf))
+    >>> target_bounds("test", "r2")
+    (-inf, 1.0)
     """
-    return _BOUNDS.get(name, (-math.inf, math.inf))
+    unknown = (-math.inf, math.inf)
+    return metric_bounds(metric) if name in _SCORES else _BOUNDS.get(name, unknown)

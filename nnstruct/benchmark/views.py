@@ -208,5 +208,5 @@ class Views(Labelled, HoldsWeights):
             view._stored = None if self._stored is None else self._stored.take(rows)
             if self._is_read:
                 view.table = self.table.loc[rows].reset_index(drop=True)
-        view.target = target or self.target
+        view.target, view.metric = target or self.target, self.metric
         return view

@@ -135,6 +135,55 @@ def _mae(sums: Sums) -> float:
     return float((sums["absolute"] / sums["asked"] * sums["unit"]).mean())
 
 
+def metric_bounds(name: str) -> tuple[float, float]:
+    """The lowest and the highest value of a metric.
+
+    Parameters
+    ----------
+    name : str
+        Such as a benchmark's ``metric``.
+
+    Returns
+    -------
+    (float, float)
+        Infinite where there is no bound, and for an own metric.
+
+    Examples
+    --------
+    >>> from nnstruct.tasks.metrics import metric_bounds
+    >>> metric_bounds("accuracy"), metric_bounds("r2")
+    ((0.0, 1.0), (-inf, 1.0))
+    """
+    found = _known(name)
+    return found.bounds if found else (-math.inf, math.inf)
+
+
+def metric_title(name: str) -> str:
+    """What a text calls a metric: its name where it is an own one.
+
+    Parameters
+    ----------
+    name : str
+        Such as a benchmark's ``metric``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from nnstruct.tasks.metrics import metric_title
+    >>> metric_title("inverse_perplexity"), metric_title("r2")
+    ('inverse perplexity', 'R2')
+    """
+    found = _known(name)
+    return found.title if found else name
+
+
+def _known(name: str) -> SumMetric | None:
+    return next((known[name] for known in (CLASS_METRICS, REAL_METRICS) if name in known), None)
+
+
 CLASS_METRICS: Registry[SumMetric] = Registry("metric of classes")
 REAL_METRICS: Registry[SumMetric] = Registry("metric of real targets")
 for _metric in (

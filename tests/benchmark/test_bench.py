@@ -7,10 +7,12 @@ from benchmark_fakes import CONFIG, make_record, make_structures, make_task
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnstruct import Structure
 from nnstruct.benchmark import TARGETS, Benchmark, build
 from nnstruct.benchmark.targets import DESCRIPTIONS
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.record import Record, TrainConfig
+from nnstruct.tasks import Task
 
 TASK = make_task()
 STRUCTURES = make_structures(30)
@@ -201,3 +203,20 @@ def test_views_do_not_change_their_source():
 
 def test_columns_are_the_fields_of_a_record():
     assert list(bench_of(1).table.columns) == [field.name for field in dataclasses.fields(Record)]
+
+
+def test_a_benchmark_knows_what_scored_its_task(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    task = Task.from_arrays("sum", x, x.sum(axis=1), kind="regression")
+    nets = [Structure.from_layers([n]) for n in (2, 3)]
+    config = TrainConfig(epochs=1)
+    for out in (None, tmp_path / "sums"):
+        bench = build(task, nets, config=config, out=out, workers=1)
+        assert bench.metric == bench.with_target("val_best").metric == "r2"
+        assert bench.bounds == (-np.inf, 1.0)
+    bench.save(tmp_path / "copy")
+    assert Benchmark.load(tmp_path / "copy").metric == "r2"
+    assert '"metric"' in (tmp_path / "copy" / "manifest.json").read_text()
+    signs = Task.from_arrays("signs", x, (x[:, 0] > 0).astype(int))
+    assert build(signs, nets, config=config, out=tmp_path / "classes", workers=1).metric == "accuracy"
+    assert '"metric"' not in (tmp_path / "classes" / "manifest.json").read_text()
