@@ -67,7 +67,7 @@ def _beyond_native(structure: Structure, task: Task, config: TrainConfig) -> str
         return f"the family {structure.family!r}"
     if not native.available():
         return f"on this machine ({native.unavailable_reason().rstrip('.')})"
-    return _beyond_fused(structure, task, config)
+    return _beyond_loops(structure, task, config)
 
 
 def _batched(
@@ -91,11 +91,15 @@ def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
 def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
+    return task.beyond_classes or _beyond_loops(structure, task, config)
+
+
+def _beyond_loops(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
     if tied_neurons(structure):
         return "tied units and flows"
-    if task.beyond_classes:
-        return task.beyond_classes
+    if task.goal.metric.needs_scores:
+        return f"tasks with the own metric {task.score_name!r}"
     beyond = [name for name in config.options if name not in known]
     return f"config.{beyond[0]}" if beyond else None
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
-from nnstruct.tasks import Split, Task
+from nnstruct.tasks import Task
+from nnstruct.tasks.goals import Tally
 
 # (name of the split, positions int64 [n], starts of the batches int64 [batches + 1], whether to train)
 # -> sum of the examples' losses, not finite once training diverges, and hits.
 RunSplit = Callable[[str, np.ndarray, np.ndarray, bool], tuple[float, float]]
+# The same -> the sums that loss and score of a task are made of, by the names of nnstruct.tasks.goals.
+Sums = dict[str, Any]
+SumSplit = Callable[[str, np.ndarray, np.ndarray, bool], Sums]
 
 
 def run_epochs(
-    run: RunSplit,
+    run: SumSplit,
     task: Task,
     config: TrainConfig,
     seed: int,
@@ -28,8 +33,8 @@ def run_epochs(
 
     Parameters
     ----------
-    run : callable (name, positions, starts, training) -> (loss, hits)
-        One pass over a split; see :data:`RunSplit`.
+    run : callable (name, positions, starts, training) -> sums
+        One pass over a split; see :data:`SumSplit`.
     task : Task
     config : TrainConfig
     seed : int
@@ -45,21 +50,23 @@ def run_epochs(
     """
     outcome = Outcome()
 
-    def means(name: str, batches: list[np.ndarray], training: bool = False) -> tuple[float, float]:
-        split: Split = getattr(task, name)
+    def tally(name: str, batches: list[np.ndarray], training: bool = False) -> Tally:
         starts = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])])
-        loss, hits = run(name, np.concatenate(batches), starts, training)
-        return loss / len(split), hits / len(split)
+        found = task.goal.tally()
+        found.sums = run(name, np.concatenate(batches), starts, training)
+        return found
 
     for epoch in range(config.epochs):
-        loss, _ = means("train", epoch_batches(task.train, config, seed, epoch), training=True)
-        if not np.isfinite(loss) or not outcome.add_epoch(
-            loss, *means("val", evaluation_batches(task.val, config))
-        ):
+        loss = tally("train", epoch_batches(task.train, config, seed, epoch), training=True).loss
+        if not np.isfinite(loss):
+            break
+        val = tally("val", evaluation_batches(task.val, config))
+        if not outcome.add_epoch(loss, val.loss, val.score):
             break
         if epoch + 1 in keep:
             outcome.kept[epoch + 1] = parameters()
     else:
-        outcome.test_loss, outcome.test = means("test", evaluation_batches(task.test, config))
+        test = tally("test", evaluation_batches(task.test, config))
+        outcome.test_loss, outcome.test = test.loss, test.score
     outcome.parameters = parameters()
     return outcome

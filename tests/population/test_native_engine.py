@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from nnstruct import TrainConfig
 from nnstruct.modules import build_module, initial_parameters
 from nnstruct.population import native
+from nnstruct.population.loop.data import Data
 from nnstruct.population.loop.network import Preparation, layout_of
 from nnstruct.population.native.bridge import NativeEpochs
 from nnstruct.population.native.compiler import library
@@ -75,7 +76,7 @@ def test_gradients_equal_autograd_in_float64(family, seed, recurrence, kind):
     prepared = Preparation.of(layout, layout.pack(named), config, split.inputs.shape[1])
     prepared = prepared._replace(settings=(0.0, *prepared.settings[1:]))  # a step that leaves the weights
     place = np.searchsorted(layout.symbols, split.inputs).astype(np.int32)
-    data = (place, split.lengths.astype(np.int32), split.targets.astype(np.int32))
+    data = Data(place, split.lengths.astype(np.int32), split.targets.astype(np.int32))
     loss, hits = NativeEpochs(prepared)(True, data, batch, np.array([0, len(batch)]))
 
     module = build_module(structure, SEQUENCES, config, seed=seed).double()

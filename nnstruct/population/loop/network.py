@@ -8,21 +8,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from nnstruct.modules.parameters import initial_parameters
-from nnstruct.population.epochs import run_epochs
+from nnstruct.population.epochs import Sums, run_epochs
 from nnstruct.population.loop.clean_plan import CleanLayout
+from nnstruct.population.loop.data import Data, counted, split_data
 from nnstruct.population.loop.faithful_plan import FaithfulPlanLayout
 from nnstruct.population.loop.plan import Layout
 from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, AdamState
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
-from nnstruct.tasks import SPLIT_NAMES, Split, Task
+from nnstruct.tasks import SPLIT_NAMES, Task
 
 # By the names of the parameters.
 NamedState = AdamState[dict[str, np.ndarray]]
-
-# Tokens int32 [n, T], lengths int32 [n], targets int32 [n].
-Data = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class RunEpoch(Protocol):
@@ -165,9 +163,27 @@ class CompiledNetwork:
         hits : float
             Examples whose class has the highest score.
         """
+        return self._run_epoch(training, self._split(name), positions, starts)
+
+    def sums(self, name: str, positions: np.ndarray, starts: np.ndarray, training: bool) -> Sums:
+        """One pass over a split, as :data:`nnstruct.population.epochs.SumSplit` says.
+
+        Parameters
+        ----------
+        name, positions, starts, training
+            As for :meth:`run`.
+
+        Returns
+        -------
+        dict of str to number or float64 array
+        """
+        loss, hits = self.run(name, positions, starts, training)
+        return counted(self._task.goal, getattr(self._task, name), self._split(name), loss, hits)
+
+    def _split(self, name: str) -> Data:
         if name not in self._data:
-            self._data[name] = _arrays(getattr(self._task, name), self._layout.symbols)
-        return self._run_epoch(training, self._data[name], positions, starts)
+            self._data[name] = split_data(getattr(self._task, name), self._task, self._layout.symbols)
+        return self._data[name]
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Named parameters as they are now.
@@ -223,11 +239,4 @@ def train_with(
     """
     initial = initial_parameters(structure, task, config, seed)
     network = CompiledNetwork(prepare, layout_of(structure, task, config), initial, task, config)
-    return run_epochs(network.run, task, config, seed, network.parameters, keep)
-
-
-def _arrays(split: Split, symbols: np.ndarray) -> Data:
-    assert split.lengths is not None
-    place = np.zeros(int(symbols[-1]) + 1, dtype=np.int32)
-    place[symbols] = np.arange(len(symbols))
-    return place[split.inputs], split.lengths.astype(np.int32), split.targets.astype(np.int32)
+    return run_epochs(network.sums, task, config, seed, network.parameters, keep)

@@ -10,6 +10,8 @@ from nnstruct.structure.topology import out_neighbours
 
 CELL_CODES = {"rnn_tanh": 0, "rnn_relu": 1, "gru": 2, "lstm": 3}
 GRU_RECURRENT_CANDIDATE = 3
+# In LoopPlan.computes: a channel of a series. Channels stand before all units, and their states are data.
+GIVEN = 2
 
 
 class EdgeRows(NamedTuple):
@@ -70,9 +72,10 @@ class LoopPlan(NamedTuple):
     output_unit: np.ndarray  # int32 [O]
     sum_start: np.ndarray  # int32 [N + 1]: a unit's row: whose states of this step are added to its own
     sum_source: np.ndarray  # int32 [sum of all rows]
-    computes: np.ndarray  # int32 [N]: 0 for a unit that only adds up others, else 1
+    computes: np.ndarray  # int32 [N]: 0 for a unit that only adds up others, GIVEN for a channel, else 1
     first_symbol: int  # 1 where the padding feeds nothing, else 0
     read_padded: bool  # whether every sequence is read out behind its padding
+    every_step: bool = False  # whether every step is read out, and not the last one alone
 
 
 class Weights(NamedTuple):

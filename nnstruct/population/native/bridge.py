@@ -7,19 +7,23 @@ import weakref
 
 import numpy as np
 
-from nnstruct.population.loop.network import Data, Preparation
+from nnstruct.population.loop.data import Data
+from nnstruct.population.loop.network import Preparation
 from nnstruct.population.loop.plan import TiedWeights, Weights
 from nnstruct.population.native.compiler import library
 
 _COUNTS = (
     "cell", "units", "gates", "channels", "classes", "outputs", "inputs", "symbols", "first_symbol",
-    "read_padded", "forward_rows", "forward_starts", "forward_targets", "forward_edges",
+    "read_padded", "every_step", "forward_rows", "forward_starts", "forward_targets", "forward_edges",
     "recurrent_starts", "recurrent_targets", "recurrent_edges", "tied_inputs",
 )  # fmt: skip
 _ARRAYS = (
     "forward_start", "forward_target", "recurrent_start", "recurrent_target", "forward_channel",
     "recurrent_channel", "input_row", "output_unit", "sum_start", "sum_source", "computes",
 )  # fmt: skip
+
+
+_OF_GOALS = ("series", "steps", "real", "weights", "class_weights", "counts")
 
 
 class _Wiring(ctypes.Structure):
@@ -46,6 +50,8 @@ class _Data(ctypes.Structure):
         ("width", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("batches", "starts")),
         ("count", ctypes.c_int64),
+        *((name, ctypes.c_int32) for name in ("goal", "channels")),
+        *((name, ctypes.c_void_p) for name in _OF_GOALS),
     ]
 
 
@@ -95,12 +101,15 @@ class NativeEpochs:
         self, training: bool, data: Data, batches: np.ndarray, starts: np.ndarray
     ) -> tuple[float, int]:
         """One pass over a split; the sum of the examples' losses, and the hits."""
-        tokens, lengths, targets = data
         hits, steps_taken = ctypes.c_int64(0), self._preparation.steps_taken
+        width, channels = (data.series if data.series.size else data.tokens[..., None]).shape[1:]
+        of_goal = (getattr(data, name) for name in _OF_GOALS)
         view = _Data(
-            tokens.ctypes.data, lengths.ctypes.data, targets.ctypes.data, tokens.shape[1],
-            batches.ctypes.data, starts.ctypes.data, len(starts) - 1,
+            *(array.ctypes.data for array in data[:3]), width, batches.ctypes.data, starts.ctypes.data,
+            len(starts) - 1, data.goal, channels if data.series.size else 0,
+            *(array.ctypes.data if array.size else None for array in of_goal),
         )  # fmt: skip
+        data.counts[:] = 0.0
         loss = self._run(
             ctypes.c_void_p(self._network), ctypes.c_int32(training), ctypes.byref(self._weights),
             ctypes.byref(self._gradients), ctypes.byref(self._flat),
@@ -129,7 +138,7 @@ class NativeEpochs:
         inputs, gates, symbols = weights.input.shape
         return _Wiring(
             plan.cell, units, gates, channels, classes, outputs, inputs, symbols, plan.first_symbol,
-            plan.read_padded, *forward.out_start.shape, forward.out_target.shape[1], weights.forward.shape[1],
+            plan.read_padded, plan.every_step, *forward.out_start.shape, forward.out_target.shape[1], weights.forward.shape[1],
             recurrent.out_start.shape[1], recurrent.out_target.shape[1], weights.recurrent.shape[1],
             tied.embedding.shape[1], *(array.ctypes.data for array in arrays),
         )  # fmt: skip

@@ -2,17 +2,21 @@
 #include <algorithm>
 #include <new>
 
-#include "passes.h"
-#include "updates.h"
+#include "goals.h"
 
 namespace {
 
-struct Data {
-    const int32_t *tokens, *lengths, *targets;  // [n, width], [n], [n]
-    int64_t width;
-    const int64_t *batches, *starts;  // positions of all batches, and where each begins
-    int64_t count;
-};
+void load_series(Network& n, const Data& data, const int64_t* batch, int count, int steps) {
+    const int lanes = n.vectors * WIDTH;
+    float* hidden = (float*)n.hidden.vectors();
+    for (int channel = 0; channel < data.channels; ++channel)
+        for (int t = 0; t < steps; ++t) {
+            const Track track = n.track[channel];
+            float* row = hidden + (size_t)(track.row + (t + 1) * track.stride) * lanes;
+            for (int b = 0; b < lanes; ++b)
+                row[b] = b < count ? data.series[(batch[b] * data.width + t) * data.channels + channel] : 0.0f;
+        }
+}
 
 // Fills the lanes; returns the steps to run. Above 0, `padded` is where all sequences are read out.
 int load_batch(Network& n, const Data& data, const int64_t* batch, int count, int padded) {
@@ -23,6 +27,13 @@ int load_batch(Network& n, const Data& data, const int64_t* batch, int count, in
         n.lengths[b] = b < count ? (padded > 0 ? padded : data.lengths[batch[b]]) : 0;
         n.targets[b] = b < count ? data.targets[batch[b]] : 0;
         steps = std::max(steps, n.lengths[b]);
+    }
+    int32_t* asked = (int32_t*)n.asked.vectors();
+    for (int t = 0; data.goal == STEPS && t < steps; ++t)
+        for (int b = 0; b < lanes; ++b) asked[t * lanes + b] = b < count ? data.steps[batch[b] * data.width + t] : -1;
+    if (data.channels > 0) {  // the first units' states are the series
+        load_series(n, data, batch, count, steps);
+        return steps;
     }
     for (int t = 0; t < steps; ++t)
         for (int b = 0; b < lanes; ++b) symbols[t * lanes + b] = b < count ? data.tokens[batch[b] * data.width + t] : 0;
@@ -86,6 +97,9 @@ double run_epoch(Network& n, bool training, const Weights& weights, const Weight
         int padded = 0;
         if (w.read_padded)
             for (int64_t j = begin; j < end; ++j) padded = std::max(padded, data.lengths[data.batches[j]]);
+        double asked = 0;
+        for (int64_t j = begin; data.weights != nullptr && j < end; ++j) asked += data.weights[data.batches[j]];
+        const float scale = (float)(1.0 / asked);
         if (training) {
             n.clear_gradients();
             std::fill_n(gradient.readout, w.classes * w.outputs, 0.0f);
@@ -95,12 +109,25 @@ double run_epoch(Network& n, bool training, const Weights& weights, const Weight
             const int count = (int)std::min<int64_t>(lanes, end - part);
             const int steps = load_batch(n, data, data.batches + part, count, padded);
             forward_pass<C, V>(n, weights, steps);
-            total += loss_and_score_gradient(n.scores.data(), w.classes, lanes, n.lengths.data(), n.targets.data(), end - begin, hits);
-            if (training) backward_pass<C, V>(n, weights, gradient, steps);
+            if (data.goal == STEPS) {
+                total += read_steps<V>(n, weights, data, scale, training, steps, hits);
+            } else {
+                read_last<V>(n, weights);
+                if (data.goal == PLAIN)
+                    total += loss_and_score_gradient(n.scores.data(), w.classes, lanes, n.lengths.data(),
+                                                     n.targets.data(), end - begin, hits);
+                else if (data.goal == CLASSES)
+                    total += last_classes<V>(n, data, scale, training, hits);
+                else
+                    total += squared_errors(n, data, data.batches + part, count, lanes, end - begin, training);
+                if (training) pull_readout<V>(n, weights, gradient, steps);
+            }
+            if (training) backward_pass<C, V>(n, steps);
         }
         if (!training) continue;
         if (!std::isfinite(total)) return total;
         n.give_gradients(gradient);
+        if (data.goal == STEPS) give_readout(n, gradient);
         collect_tied(w, weights, gradient);
         clipped_adam(flat, flat.learning_rate, ++steps_taken);
         refresh_tied(w, weights);

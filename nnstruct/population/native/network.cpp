@@ -67,7 +67,7 @@ void Network::find_blocks() {
     int depth = 0, rows = 0;
     for (int u = 0; u < w.units; ++u) {
         depth += held[u];
-        const bool sums = !computes[u] && depth == 0;
+        const bool sums = computes[u] != 1 && depth == 0;
         const bool joins = u > 0 && (depth > 0 || (sums && blocks.back().sums));
         if (!joins) blocks.push_back({u, u, sums, false, {}});
         blocks.back().end = u + 1;
@@ -180,7 +180,10 @@ bool Network::allocate() {
                         delta.allocate(2 * most * w.channels * v) && carry.allocate(most * v) &&
                         edge_sums.allocate(out.row.size()) && bias_sums.allocate((size_t)w.units * w.channels) &&
                         input_sums.allocate((size_t)w.inputs * w.gates * w.symbols) &&
-                        symbols.allocate((size_t)longest * v) && last.allocate((size_t)w.outputs * v);
+                        symbols.allocate((size_t)longest * v) && last.allocate((size_t)w.outputs * v) &&
+                        asked.allocate(w.every_step ? (size_t)longest * v : 0) &&
+                        step_scores.allocate((size_t)w.classes * v) &&
+                        readout_sums.allocate(w.every_step ? (size_t)w.classes * (w.outputs + 1) : 0);
     if (!enough) return false;
     for (const Track& t : track) {
         std::memset((void*)(hidden.vectors() + t.row * v), 0, v * sizeof(Vec));
@@ -213,6 +216,8 @@ void Network::clear_gradients() {
     std::memset((void*)edge_sums.vectors(), 0, out.row.size() * sizeof(Vec));
     std::memset((void*)bias_sums.vectors(), 0, (size_t)w.units * w.channels * sizeof(Vec));
     std::memset((void*)input_sums.vectors(), 0, (size_t)w.inputs * w.gates * w.symbols * sizeof(Vec));
+    if (w.every_step)
+        std::memset((void*)readout_sums.vectors(), 0, (size_t)w.classes * (w.outputs + 1) * sizeof(Vec));
 }
 
 void Network::give_gradients(const Weights& gradient) const {

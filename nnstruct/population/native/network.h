@@ -10,10 +10,12 @@ enum Cell { TANH, RELU, GRU, LSTM };
 
 // Most vectors in a row of lanes: more would leave the registers.
 constexpr int MOST_VECTORS = 4, PREFETCHED_STEPS = 2;
+// In Wiring::computes: a channel of a series, whose values are data.
+constexpr int GIVEN = 2;
 
 // As nnstruct.population.native.bridge lays them out; arrays are C-contiguous.
 struct Wiring {
-    int32_t cell, units, gates, channels, classes, outputs, inputs, symbols, first_symbol, read_padded;
+    int32_t cell, units, gates, channels, classes, outputs, inputs, symbols, first_symbol, read_padded, every_step;
     int32_t forward_rows, forward_starts, forward_targets, forward_edges;
     int32_t recurrent_starts, recurrent_targets, recurrent_edges;
     int32_t tied_inputs;  // size of the embedding; 0 in the clean protocol
@@ -82,6 +84,8 @@ struct Network {
     std::vector<int32_t> handed_start, handed_row;  // gradient rows of a unit's summands, shared ones left out
 
     Buffer hidden, memory, gates, gradients, delta, carry, edge_sums, bias_sums, input_sums, symbols, last;
+    Buffer asked;                      // int32 [step][lanes]: classes, where every step is read out
+    Buffer step_scores, readout_sums;  // [classes], and what the gradient of the read-out sums up from
     std::vector<int32_t> lengths, targets;
     std::vector<float> scores;
 

@@ -96,7 +96,8 @@ INLINE void add_states(Network& n, int u, int t) {
 template <int V>
 void add_block(Network& n, const Block& block, int steps) {
     for (int t = 1; t <= steps; ++t)
-        for (int u = block.begin; u < block.end; ++u) add_states<V>(n, u, t);
+        for (int u = block.begin; u < block.end; ++u)
+            if (n.computes[u] != GIVEN) add_states<V>(n, u, t);
 }
 
 template <Cell C, int V, bool MIXED>
@@ -139,11 +140,9 @@ void step_block(Network& n, const Block& block, const float* bias, int steps) {
                 step_unit<C, V, MIXED>(n, bias, u, t);
 }
 
-// States and class scores of the loaded batch.
+// States of the loaded batch.
 template <Cell C, int V>
 void forward_pass(Network& n, const Weights& weights, int steps) {
-    const Wiring& w = n.wiring;
-    constexpr int lanes = V * WIDTH;
     for (const Block& block : n.blocks)
         if (block.sums)
             add_block<V>(n, block, steps);
@@ -151,6 +150,13 @@ void forward_pass(Network& n, const Weights& weights, int steps) {
             step_block<C, V, true>(n, block, weights.bias, steps);
         else
             step_block<C, V, false>(n, block, weights.bias, steps);
+}
+
+// Scores at each sequence's last step.
+template <int V>
+void read_last(Network& n, const Weights& weights) {
+    const Wiring& w = n.wiring;
+    constexpr int lanes = V * WIDTH;
     const float* hidden = (const float*)n.hidden.vectors();
     float* last = (float*)n.last.vectors();
     for (int o = 0; o < w.outputs; ++o) {
@@ -166,6 +172,14 @@ void forward_pass(Network& n, const Weights& weights, int steps) {
         }
 }
 
+template <int V>
+void clear_state_gradients(Network& n, int steps) {
+    constexpr int lanes = V * WIDTH;
+    float* gradients = (float*)n.gradients.vectors();
+    for (int row = 0; row < n.gradient_rows; ++row)
+        std::memset(gradients + (size_t)row * (n.longest + 1) * lanes, 0, sizeof(float) * lanes * (steps + 1));
+}
+
 // Gradients of the read-out, and of the states that it saw; n.scores holds the scores' gradient.
 template <int V>
 void pull_readout(Network& n, const Weights& weights, const Weights& gradient, int steps) {
@@ -173,8 +187,7 @@ void pull_readout(Network& n, const Weights& weights, const Weights& gradient, i
     constexpr int lanes = V * WIDTH;
     const float* last = (const float*)n.last.vectors();
     float* gradients = (float*)n.gradients.vectors();
-    for (int row = 0; row < n.gradient_rows; ++row)
-        std::memset(gradients + (size_t)row * (n.longest + 1) * lanes, 0, sizeof(float) * lanes * (steps + 1));
+    clear_state_gradients<V>(n, steps);
     for (int k = 0; k < w.classes; ++k) {
         const float* score = n.scores.data() + k * lanes;
         for (int b = 0; b < lanes; ++b) gradient.readout_bias[k] += score[b];
@@ -349,10 +362,9 @@ void pull_block(Network& n, const Block& block, int steps) {
     }
 }
 
-// Adds to the gradients of all weights; expects the scores' gradient in n.scores.
+// From the gradients of the states that were read out, adds to those of all weights but the read-out's.
 template <Cell C, int V>
-void backward_pass(Network& n, const Weights& weights, const Weights& gradient, int steps) {
-    pull_readout<V>(n, weights, gradient, steps);
+void backward_pass(Network& n, int steps) {
     for (size_t b = n.blocks.size(); b-- > 0;)
         if (n.blocks[b].sums)
             pull_sums<V>(n, n.blocks[b], steps);
