@@ -84,10 +84,9 @@ def split_data(split: Split, task: Task, symbols: np.ndarray) -> Data:
     Data
     """
     assert split.lengths is not None
-    n, longest = split.inputs.shape[:2]
     lengths = split.lengths.astype(np.int32)
     if task.is_series:
-        tokens = np.zeros((n, 0), dtype=np.int32)
+        tokens = np.zeros((len(split), 0), dtype=np.int32)
         return goal_data(split, task, tokens, lengths)._replace(series=read_only(split.inputs))
     place = np.zeros(int(symbols[-1]) + 1, dtype=np.int32)
     place[symbols] = np.arange(len(symbols))
