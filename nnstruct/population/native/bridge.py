@@ -139,6 +139,7 @@ class NativeEpochs:
         return _Wiring(
             plan.cell, units, gates, channels, classes, outputs, inputs, symbols, plan.first_symbol,
             plan.read_padded, plan.every_step, *forward.out_start.shape, forward.out_target.shape[1],
-            weights.forward.shape[1], recurrent.out_start.shape[1], recurrent.out_target.shape[1], weights.recurrent.shape[1],
+            weights.forward.shape[1], recurrent.out_start.shape[1], recurrent.out_target.shape[1],
+            weights.recurrent.shape[1],
             tied.embedding.shape[1], *(array.ctypes.data for array in arrays),
         )  # fmt: skip
