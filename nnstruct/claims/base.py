@@ -11,7 +11,7 @@ from nnstruct.registry import Registry
 # are options of a claim's ``[study]``, with defaults.
 Study = Callable[..., Mapping[str, float]]
 STUDIES: Registry[Study] = Registry("study")
-_FILES = ("capacity", "depth", "flows", "learning", "pruning", "scaling")
+_FILES = ("capacity", "depth", "flows", "learning", "pruning", "rewiring", "scaling")
 
 
 def load_studies() -> Registry[Study]:

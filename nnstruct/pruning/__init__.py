@@ -3,6 +3,11 @@
 from nnstruct.pruning.base import PRUNERS, Pruner, ScoringPruner
 from nnstruct.pruning.divergence import mask_divergence
 from nnstruct.pruning.masks import made_permanent, masks_of, with_masks
+from nnstruct.pruning.methods.cannistraci_hebb import (
+    CannistraciHebb,
+    CannistraciHebbSigmoid,
+    CannistraciHebbSoft,
+)
 from nnstruct.pruning.methods.channels import Channels
 from nnstruct.pruning.methods.grasp import Grasp
 from nnstruct.pruning.methods.gumbel import GumbelSoftmax
@@ -38,6 +43,9 @@ from nnstruct.pruning.workpiece import Workpiece
 __all__ = [
     "PRUNERS",
     "SCHEDULES",
+    "CannistraciHebb",
+    "CannistraciHebbSigmoid",
+    "CannistraciHebbSoft",
     "Channels",
     "ClassBlind",
     "ClassDistributed",

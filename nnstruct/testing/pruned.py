@@ -87,9 +87,10 @@ def units(module: Any, name: str) -> tuple[dict[str, int], dict[str, int]]:
     kept, total : dict of str to int
     """
     if name == "own cnn":
-        networks: list[Any] = [module, network(name)]
-        weights = [int((net.to_network().weight != 0).any(1).sum()) for net in networks]
-        return {"weight": weights[0]}, {"weight": weights[1]}
+        # Of masks, not of values: a kernel that has come from zero may have had no gradient yet.
+        edges = sum(int(mask.flatten(2).any(2).sum()) for mask in masks_of(module).values())
+        dense: Any = network(name)
+        return {"weight": edges}, {"weight": int((dense.to_network().weight != 0).any(1).sum())}
     kept: dict[str, int] = {}
     total: dict[str, int] = {}
     seen: list[Tensor] = []

@@ -21,7 +21,7 @@ from nnstruct.structure.families import RNN_FAMILIES
 
 CONFIG = TrainConfig(epochs=4, batch_size=48, learning_rate=3e-3)
 # Weights that have just come differ by rounding alone, so that RigL shall give them some updates' time.
-REWIRING = {"set": {}, "rigl": {"moves": 4}}
+REWIRING = {"set": {}, "rigl": {"moves": 4}, "chts": {}}
 
 needs_kernel = pytest.mark.skipif(not native.available(), reason=f"no kernel: {native.unavailable_reason()}")
 

@@ -34,6 +34,9 @@ class DynamicPruner(Pruner):
     distribution : {"erdos-renyi", "uniform"}
         How the weights are spread over the tensors; ``erdos-renyi`` in proportion to inputs plus outputs
         (Mocanu et al., 2018; for kernels plus their axes: Evci et al., 2020).
+    rescale : bool
+        Whether the weights that are there in the beginning are divided by the root of their share of the
+        tensor, so that sums over them vary as much as before.
     """
 
     needs_task = True
@@ -42,6 +45,7 @@ class DynamicPruner(Pruner):
 
     fraction: float = 0.3
     distribution: str = "erdos-renyi"
+    rescale: bool = False
 
     def check(self) -> None:
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
@@ -65,16 +69,19 @@ class DynamicPruner(Pruner):
         """
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Begin with the units of :meth:`start`, and train while :meth:`rewiring` moves some of them."""
+        """Begin with :meth:`first_units`, and train while :meth:`rewiring` moves some of them."""
         allowed = work.alive
-        work.keep(self.start(work, density))
-        hook = self.rewiring(work, allowed)
+        first, hook = self.first_units(work, density), self.rewiring(work, allowed)
+        hook.aim(work, density)
+        work.keep(first)
+        if self.rescale:
+            _rescale(work, allowed)
         rows = train_in_place(work.module, work.data(), work.config, seed=work.seed, hooks=[hook])
         work.keep(work.alive)
         return rows
 
-    def start(self, work: Workpiece, density: float) -> list[Tensor]:
-        """Random units of each slot, ``round(density * E)`` in all.
+    def first_units(self, work: Workpiece, density: float) -> list[Tensor]:
+        """Units of each slot to begin with, ``round(density * E)`` in all; by default random ones.
 
         Parameters
         ----------
@@ -86,12 +93,33 @@ class DynamicPruner(Pruner):
         list of bool Tensor [*unit_shape]
             One for each slot.
         """
-        count, alive = count_of(work, density), work.alive
-        room = [int(mask.sum()) for mask in alive]
+        return largest_in_each(random_scores(work, "start"), work.alive, self.counts(work, density))
+
+    def counts(self, work: Workpiece, density: float) -> list[int]:
+        """How the units of a density are spread over the slots.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+
+        Returns
+        -------
+        list of int
+            ``round(density * E)`` in all.
+        """
+        count, room = count_of(work, density), [int(mask.sum()) for mask in work.alive]
         shares: Sequence[float] = room
         if self.distribution == "erdos-renyi":
             shares = erdos_renyi_shares([slot.domain.shape for slot in work.slots], work.totals)
-        return largest_in_each(random_scores(work, "start"), alive, apportion(shares, room, count))
+        return apportion(shares, room, count)
+
+
+def _rescale(work: Workpiece, allowed: list[Tensor]) -> None:
+    for slot, before in zip(work.slots, allowed, strict=True):
+        left = int(slot.alive.sum())
+        if left:
+            slot.value.mul_(math.sqrt(int(before.sum()) / left))
 
 
 class Rewiring(Hook):
@@ -111,6 +139,16 @@ class Rewiring(Hook):
         self.needs_pytorch = any(slot.splits_edges for slot in work.slots)
         self.moves = 0
         self.last = self._masks()
+
+    def aim(self, work: Workpiece, density: float) -> None:
+        """Called once before the training, with the workpiece as it was given.
+
+        Parameters
+        ----------
+        work : Workpiece
+        density : float
+            Asked for.
+        """
 
     def move(self, dropped: list[Tensor], gains: list[Tensor], memory: Memory) -> None:
         """Drop some units and gain as many, those with the largest gain; they start from zero.
