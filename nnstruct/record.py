@@ -144,7 +144,8 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:
-        return plain(value)
+        # A list, as TOML and JSON have it, is a tuple.
+        return tuple(map(plain, value)) if isinstance(value, list) else plain(value)
 
     @field_validator("resolutions")
     @classmethod

@@ -29,7 +29,7 @@ REGISTRIES = {
     "properties": ("nnstruct.properties", "PROPERTY_FAMILIES"),
     "probes": ("nnstruct.probes", "PROBE_FAMILIES"),
 }
-RECIPES = ("DatasetRecipe", "PredictorRecipe", "PruningRecipe")
+RECIPES = ("DatasetRecipe", "PredictorRecipe", "PruningRecipe", "SearchRecipe")
 
 
 def write(folder: Path) -> None:

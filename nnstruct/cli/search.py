@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnstruct.cli.options import Config, Data, Debug, Executor, Quiet, Workers, keeps
+from nnstruct.cli.search_recipe import run_recipe, show_found
 from nnstruct.errors import InvalidInputError, RecipeError
 
 if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.recipes.sections import SpaceSection
     from nnstruct.record import TrainConfig
-    from nnstruct.search import Final, Search
+    from nnstruct.search import Search
     from nnstruct.tasks import Task
 
 STUDY = "search.db"
@@ -27,6 +27,10 @@ _FROM = "as known, else "
 
 def search(
     ctx: typer.Context,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(help="A search recipe, which says all; or options.", show_default=False),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Name of the task.", show_default=f"{_FROM}reber")] = None,
     family: Annotated[
         str | None, typer.Option(help="Family of the networks.", show_default=f"{_FROM}rnn_tanh")
@@ -90,6 +94,9 @@ def search(
     data: Data = None,
     workers: Workers = None,
     executor: Executor = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a score is not as the recipe expects.")
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -98,9 +105,12 @@ def search(
     Settings that are not given are those known from the benchmark, or else from a saved guide.
     Interrupted, the search goes on when the same command is run again.
     """
+    if recipe is not None:
+        run_recipe(ctx, recipe, workers, executor, quiet=quiet, strict=strict)
+        return
     from nnstruct.cli.tables import console
     from nnstruct.predictors import PREDICTORS, load_predictor
-    from nnstruct.recipes import finish_search, run_search
+    from nnstruct.recipes import finish_search, run_search, save_search
     from nnstruct.search import Search
     from nnstruct.structure.space import Space
 
@@ -161,7 +171,8 @@ def search(
             run, loaded, out=out / "finalists", top=finalists, seeds=final_seeds, config=settings,
             target=target or VALIDATION, workers=workers, executor=executor or "local",
         )  # fmt: skip
-    _report(run, found, final, out, quiet=quiet)
+    save_search(run, final, out)
+    show_found(run, found, final, out, quiet=quiet)
 
 
 @dataclass(frozen=True)
@@ -259,55 +270,3 @@ def _trained_with(known: dict[str, Any] | None, changed: dict[str, Any]) -> Trai
         problem = error.errors()[0]
         rule = problem["msg"].removeprefix("Input should ")
         raise InvalidInputError(str(problem["loc"][0]), rule, problem["input"]) from error
-
-
-def _report(search: Search, found: Benchmark, final: Final | None, out: Path, *, quiet: bool) -> None:
-    import networkx as nx
-
-    from nnstruct.cli.tables import Cell, console, facts, table
-    from nnstruct.files import write_atomically
-
-    history = search.history
-    write_atomically(out / "history.csv", history.to_csv(index=False).encode())
-    best = search.best if final is None else final.winner
-    graph = nx.node_link_data(best.to_networkx(), edges="edges")
-    write_atomically(out / "best.json", (json.dumps(graph) + "\n").encode())
-    screen = console()
-    if quiet:
-        score = search.best_score if final is None else final.score
-        screen.print(f"{score:.4f} {best.fingerprint}")
-        return
-    top = history[history["operator"] != "told"].sort_values("score", ascending=False, kind="stable").head(5)
-    columns = ("fingerprint", "score", "believed", "units", "edges", "operator")
-    rows: list[list[Cell]] = [
-        [row["fingerprint"][:12], *(row[name] for name in columns[1:])] for row in top.to_dict("records")
-    ]
-    screen.print(table(("best found", "claimed", "believed", "units", "edges", "by"), rows))
-    if len(history.attrs["objectives"]) > 1:
-        front = search.pareto
-        write_atomically(out / "pareto.csv", front.to_csv(index=False).encode())
-        shown: list[list[Cell]] = [
-            [row["fingerprint"][:12], *(row[name] for name in front.columns[1:-1])]
-            for row in front.to_dict("records")
-        ]
-        screen.print(table(("front", *front.columns[1:-1]), shown))
-    outcome = [("claimed best of all", f"{search.best_claim:.4f}")]
-    if final is None:
-        outcome += [("believed best", f"{best!r}, which claims {search.best_score:.4f}")]
-    else:
-        low, high = final.interval
-        write_atomically(out / "finalists.csv", final.table.to_csv(index=False).encode())
-        outcome += [
-            ("winner, trained again", f"{best!r}"),
-            ("its test score", f"{final.score:.4f}, 95% interval of the mean {low:.4f} to {high:.4f}"),
-        ]
-    screen.print(
-        facts(
-            [
-                *outcome,
-                ("best structure", f"{out / 'best.json'} (networkx node-link)"),
-                ("history", str(out / "history.csv")),
-                ("trainings", f"{out / 'benchmark'} ({len(found.table)} records)"),
-            ]
-        )
-    )

@@ -131,6 +131,43 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
     [expected]                         # by label and density, of means over seeds
     "magnitude-class-blind@0.2" = { after = [0.98, 1.0], above_dense = true }
     "random@0.05" = { significantly_below = ["magnitude-class-blind"] }
+
+A search recipe, ``train/search-<task>.toml``; the last five tables may be left out:
+
+.. code-block:: toml
+
+    [task]
+    name = "fashion-mnist"
+    options = { train = 10000 }
+
+    [space]                            # as in a dataset recipe, with one family
+    families = ["cnn"]
+    units = [4, 12]
+
+    [guide]
+    name = "grouped-gp"                # or none; params = { ... }; or saved = "../runs/predictor"
+
+    [known]                            # told before the search: a [benchmark] of a predictor recipe
+    path = "../datasets/fashion-cnn"
+
+    [search]
+    generations = 10
+    per_generation = 16
+    seeds = 1                          # trainings of each structure
+    target = "val_last"
+    params = { objectives = ["val", "parameters"], max_parameters = 200000, seed = 0 }  # of Search
+
+    [train]                            # fields of TrainConfig
+    epochs = 3
+
+    [finish]                           # the finalists, trained again by new seeds
+    top = 5
+    seeds = 3
+    train = { epochs = 20 }            # fields of [train] changed for them
+    task = { train = 50000 }           # options of the task changed for them
+
+    [expected]
+    winner = [0.88, 1.0]               # mean test score; also claimed and believed
 """
 
 from nnstruct.recipes.dataset import DatasetRecipe, build_dataset, run_dataset_recipe
@@ -140,6 +177,7 @@ from nnstruct.recipes.pruned import PrunedSection
 from nnstruct.recipes.pruning import PruningRecipe
 from nnstruct.recipes.pruning_run import Claim, PruningRun, run_pruning_recipe
 from nnstruct.recipes.reading import read_recipe
+from nnstruct.recipes.search_recipe import SearchRecipe, SearchRun, run_search_recipe, save_search
 from nnstruct.recipes.searching import finish_search, run_search
 from nnstruct.recipes.stored import load_evaluation, save_evaluation
 
@@ -152,6 +190,8 @@ __all__ = [
     "PrunedSection",
     "PruningRecipe",
     "PruningRun",
+    "SearchRecipe",
+    "SearchRun",
     "build_dataset",
     "finish_search",
     "load_evaluation",
@@ -160,5 +200,7 @@ __all__ = [
     "run_predictor_recipe",
     "run_pruning_recipe",
     "run_search",
+    "run_search_recipe",
     "save_evaluation",
+    "save_search",
 ]

@@ -61,7 +61,7 @@ def read_recipe(path: str | Path, model: type[Model]) -> Model:
     path : path
         A TOML file, or a folder with a ``recipe.toml``.
     model : type
-        :class:`DatasetRecipe`, :class:`PredictorRecipe` or :class:`PruningRecipe`.
+        :class:`DatasetRecipe`, :class:`PredictorRecipe`, :class:`PruningRecipe` or :class:`SearchRecipe`.
 
     Returns
     -------
