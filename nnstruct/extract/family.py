@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.errors import InvalidInputError, StructureError
+from nnstruct.extract.family_cells import is_stepped, stepped_network
 from nnstruct.extract.family_state import Made
 from nnstruct.extract.family_sums import divided
 from nnstruct.extract.family_walk import FamilyWalk
@@ -69,10 +70,17 @@ def family_network(
     InvalidInputError
         If it is not of the family that it has to be; the message says why.
     """
+    pruned = program.pruned()
     try:
-        walk = FamilyWalk(program.pruned(), by_cell=resolution == "layer")
-        walk.run()
-        return _Assembly(walk, family, resolution, threshold, origin).network()
+        try:
+            walk = FamilyWalk(pruned, by_cell=resolution == "layer")
+            walk.run()
+            return _Assembly(walk, family, resolution, threshold, origin).network()
+        except NoFamilyError:
+            if resolution == "layer" or not is_stepped(pruned):
+                raise
+            known = {"kind": "extract", "resolution": resolution, **origin}
+            return stepped_network(pruned, family, threshold, known)
     except (NoFamilyError, StructureError) as error:
         if family == AUTO:
             return None
