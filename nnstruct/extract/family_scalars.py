@@ -227,7 +227,8 @@ class _Reader:
             one, other = np.broadcast_arrays(value, amount)
             found = np.empty(one.shape, dtype=object)
             for at in np.ndindex(*one.shape):
-                now, number = one[at], float(other[at])
+                now: Any = one[at]
+                number = float(other[at])
                 found[at] = now.times(number) if role == "scale" else now.plus(Scalar({}, number))
             value = found
         return value
@@ -237,7 +238,7 @@ class _Reader:
         found = np.empty(value.shape, dtype=object)
         other = self._constant(step, "other")
         for at in np.ndindex(*value.shape):
-            one = value[at]
+            one: Any = value[at]
             if function == "eq" and other is not None and other.size == 1:
                 length = one.alone()
                 if length is None or self.found.atoms[length][0] != LENGTH:
@@ -253,7 +254,7 @@ class _Reader:
 
     def _do_join(self, step: Step) -> np.ndarray:
         function, o = step.options["function"], step.options
-        parts = np.broadcast_arrays(*(self.whole(value) for value in step.inputs))
+        parts: list[Any] = list(np.broadcast_arrays(*(self.whole(value) for value in step.inputs)))
         if function not in ("add", "sub", "mul", "where") or len(parts) != 2 + (function == "where"):
             raise NoFamilyError(f"no family has {function} of every time step")
         factor = o.get("alpha", 1.0) * (-1.0 if function == "sub" else 1.0)

@@ -250,10 +250,9 @@ class MapSums(WalkState):
         form, outputs = held.form, self.program.constants[step.tensors["weight"]].shape[0]
         if form.rows != outputs or not (self.by_cell or outputs == 1) or step.options["groups"] != 1:
             return False
-        if is_maps(form, self.num_inputs):
-            return any(
-                np.array_equal(form.atom, made.first + np.arange(made.form.rows)) for made in self.made
-            )
+        if form.atom is not None and is_maps(form, self.num_inputs):
+            places = [made.first + np.arange(made.form.rows) for made in self.made]
+            return any(np.array_equal(form.atom, own) for own in places)
         return is_open(form, held.roles) and len(self.read_by[step.inputs[0]]) == 1
 
     def _flow(self, flow: Flow) -> Held:

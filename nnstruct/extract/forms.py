@@ -215,7 +215,8 @@ def added(left: Form, right: Form, sign: float = 1.0) -> Form:
             if other is right and sign != 1.0:
                 other = scaled(other, np.full(other.rows, sign))
             return replace(other, shift=a + b)
-    _without_own(left), _without_own(right)
+    _without_own(left)
+    _without_own(right)
     if left.norm is not None or right.norm is not None:
         raise NoFamilyError("a normalised layer is added to another")
     if left.atom is not None or right.atom is not None:
