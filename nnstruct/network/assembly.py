@@ -23,6 +23,8 @@ MAX_EDGES = 50_000_000
 # Edge ends, the recurrent flag, a place in the edges and what the last block needs while they are put
 # together, measured; the edge's values come on top, 4 bytes each.
 BYTES_PER_EDGE = 32
+# Where edges are made in the order that they have in the end, as those of a chain of layers.
+BYTES_IN_ORDER = 24
 # Integers up to this many go into the structure's origin as part of the program.
 _MAX_INTEGERS = 100_000
 EDGE_ROLES = frozenset({"weight", "weight_ih", "weight_hh", "weight_hr"})
@@ -71,7 +73,7 @@ def wire(
             "resolution",
             f"give at most max_edges={max_edges:,} edges",
             f"{resolution!r} with up to {estimate:,} edges ({peak_bytes(wiring.blocks) / 2**30:.2f} GiB)",
-            'Take resolution="unit", or raise max_edges.',
+            f'Take resolution="{"layer" if resolution == "unit" else "unit"}", or raise max_edges.',
         )
     blocks, edges, delayed = _filled(wiring)
     outputs = np.zeros(wiring.num_units, dtype=bool)
@@ -108,11 +110,26 @@ def peak_bytes(blocks: Sequence[Block]) -> int:
     int
         Within 30% of what is measured, where nearly all edges are there.
     """
-    total = 0
+    total, each = 0, BYTES_IN_ORDER if _made_in_order(blocks) else BYTES_PER_EDGE
     for block in blocks:
         width = block.values.shape[-1] if isinstance(block, DenseBlock) else 1
-        total += block.upper_bound * (BYTES_PER_EDGE + 4 * width)
+        total += block.upper_bound * (each + 4 * width)
     return total
+
+
+def _made_in_order(blocks: Sequence[Block]) -> bool:
+    """Whether the sources of all blocks, one after the other, rise."""
+    last = -1
+    for block in blocks:
+        if not isinstance(block, DenseBlock) or block.recurrent:
+            return False
+        source = block.source.ravel()
+        if not len(source):
+            continue
+        if source[0] <= last or (np.diff(source) <= 0).any():
+            return False
+        last = int(source[-1])
+    return True
 
 
 def _stored(program: Program) -> dict[str, Any] | None:

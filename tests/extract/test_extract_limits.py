@@ -146,10 +146,13 @@ class Residual(nn.Module):
         return self.kernels(x[:, :, None].expand(-1, -1, 6))
 
 
-@pytest.mark.parametrize("case", ["residual", "unrolled"])
+@pytest.mark.parametrize("case", ["residual", "chain", "unrolled"])
 def test_memory_is_as_estimated_and_within_40_bytes_an_edge(case: str) -> None:
     if case == "residual":
         module, x, resolution = Residual(), torch.zeros(1, 300), "unit"
+    elif case == "chain":
+        layers = (nn.Linear(300, 500), nn.ReLU(), nn.Linear(500, 500), nn.ReLU(), nn.Linear(500, 200))
+        module, x, resolution = nn.Sequential(*layers), torch.zeros(1, 300), "unit"
     else:
         module, x, resolution = nn.Conv2d(8, 16, 3), torch.zeros(1, 8, 28, 28), "weight"
     program = read_module(module, x).pruned()
