@@ -57,7 +57,11 @@ class VerifiedParquet:
             raise CorruptFileError(f"{self.path} changed while it was read. Read it again.")
         self._file.seek(0)
         with self._reading():
-            there = set(pq.read_schema(self._file).names)
+            names = pq.read_schema(self._file).names
+            there = set(names)
+            if len(there) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise CorruptFileError(f"{self.path} has more than one column {twice!r}. {remedy}")
             self._parquet = pq.ParquetFile(
                 self._file,
                 page_checksum_verification=True,

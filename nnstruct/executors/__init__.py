@@ -8,12 +8,14 @@ gives an item up where several workers died over it. What is computed does not d
 from nnstruct.executors.base import Executor, Lost
 from nnstruct.executors.choice import LOCAL, THREADS, check_executor, open_executor
 from nnstruct.executors.local import LocalExecutor
+from nnstruct.executors.on_dask import DaskExecutor
 from nnstruct.executors.shared_memory import sweep
 from nnstruct.executors.threads import ThreadExecutor
 
 __all__ = [
     "LOCAL",
     "THREADS",
+    "DaskExecutor",
     "Executor",
     "LocalExecutor",
     "Lost",

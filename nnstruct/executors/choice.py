@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors.base import Executor
 from nnstruct.executors.local import LocalExecutor
+from nnstruct.executors.on_dask import DaskExecutor
 from nnstruct.executors.threads import ThreadExecutor
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def open_executor(executor: str | Client | Executor = LOCAL, workers: int | None
         return LocalExecutor(workers)
     if named == THREADS:
         return ThreadExecutor(workers)
-    from nnstruct.executors.on_dask import DaskExecutor
-
     return DaskExecutor(named)
 
 

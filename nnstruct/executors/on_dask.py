@@ -6,12 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nnstruct import __version__
 from nnstruct.errors import InvalidInputError, LostClusterError, NnstructError
 from nnstruct.executors.base import LOGGER, Executor, Lost, Task, tell_of_death
+from nnstruct.executors.messages import packed, unpacked
+from nnstruct.executors.shard_files import ShardFiles, check_storage
 from nnstruct.executors.shards import ShardQueue, WorkShard
 
 if TYPE_CHECKING:
@@ -28,8 +31,9 @@ class DaskExecutor(Executor):
     """Workers of a Dask cluster; the extra ``dask`` brings it.
 
     Each thread of a worker gets one shard at a time, so that it is known over which one a worker died.
-    Results come back to this process, which alone writes files: a shared folder is not needed. Workers that
-    come late get their share.
+    Results come back to this process, which alone writes files: a shared folder is not needed. With
+    ``storage`` workers write them there instead, and what they finish while nobody listens is read by the
+    next call. Workers that come late get their share.
 
     Parameters
     ----------
@@ -37,11 +41,14 @@ class DaskExecutor(Executor):
         A client, or the address of a scheduler, such as ``tcp://scheduler:8786``.
     tries : int
         How many workers an item may cost before it is given up.
+    storage : str or path, optional
+        A folder, or a URL that fsspec knows (such as ``s3://bucket/shards``), which this process and all
+        workers see; whoever may write there is trusted as the workers are. By default results stream back.
 
     Raises
     ------
     InvalidInputError
-        If the cluster is neither, or no scheduler answers at the address.
+        If the cluster is neither, no scheduler answers at the address, or nobody knows the URL.
 
     Examples
     --------
@@ -51,8 +58,9 @@ class DaskExecutor(Executor):
         nnstruct.build(task, structures, executor=client)
     """
 
-    def __init__(self, cluster: Client | str, *, tries: int = 3) -> None:
+    def __init__(self, cluster: Client | str, *, tries: int = 3, storage: str | Path | None = None) -> None:
         super().__init__(tries=tries)
+        self.storage = None if storage is None else check_storage(storage)
         self._owns = isinstance(cluster, str)
         self.client = _connect(cluster) if isinstance(cluster, str) else cluster
         self.address = str(self.client.scheduler.address) if self.client.scheduler else "the cluster"
@@ -94,13 +102,34 @@ class DaskExecutor(Executor):
         LostClusterError
             If the scheduler is gone.
         """
-        if not len(items):
+        if self.storage is None:
+            yield from self._run(task, shared, list(items), costs, None)
+            return
+        files = ShardFiles.of(self.storage, (task, shared), items)
+        there = dict(files.finished())
+        yield from there.items()
+        left = [place for place in range(len(items)) if place not in there]
+        prices = None if costs is None else [costs[place] for place in left]
+        chosen = [items[place] for place in left]
+        for place, result in self._run(task, shared, chosen, prices, files.of_items(left)):
+            yield left[place], result
+        files.remove()
+
+    def _run(
+        self,
+        task: Task,
+        shared: Any,
+        items: list[Any],
+        costs: Sequence[float] | None,
+        files: ShardFiles | None,
+    ) -> Iterator[tuple[int, Any]]:  # fmt: skip
+        if not items:
             return
         queue = ShardQueue(
             costs or [1.0] * len(items),
             seconds=_SECONDS, most=_MOST, tries=self.tries, a_worker=_SECONDS_A_WORKER,
         )  # fmt: skip
-        crew = _Crew(self, (task, shared), items, queue)
+        crew = _Crew(self, (task, shared), items, queue, files)
         try:
             yield from crew.results()
         finally:
@@ -129,9 +158,12 @@ class DaskExecutor(Executor):
 class _Crew:
     """A cluster's workers at one list of items."""
 
-    def __init__(self, executor: DaskExecutor, sent: Any, items: Sequence[Any], queue: ShardQueue) -> None:
+    def __init__(
+        self, executor: DaskExecutor, sent: Any, items: Sequence[Any], queue: ShardQueue,
+        files: ShardFiles | None,
+    ) -> None:  # fmt: skip
         self.executor, self.client, self.sent = executor, executor.client, sent
-        self.items, self.queue = items, queue
+        self.items, self.queue, self.files = items, queue, files
         self.threads: dict[str, int] = {}
         self.running: dict[Future, tuple[str, WorkShard]] = {}
         self.ended: SimpleQueue[Future] = SimpleQueue()
@@ -220,12 +252,14 @@ class _Crew:
     def _submit(self, shard: WorkShard, address: str) -> None:
         if self.common is None or self.common.status in ("lost", "cancelled", "error"):
             self.common = self._scatter()
-        items = [self.items[place] for place in shard.places]
+        # As bytes, which the scheduler passes on: it would import all that the items need.
+        items = [bytearray(part) for part in packed([self.items[place] for place in shard.places])]
         try:
             future = self.client.submit(
                 _work,
                 self.common,
                 items,
+                None if self.files is None else self.files.of_items(shard.places),
                 __version__,
                 workers=[address],
                 allow_other_workers=False,
@@ -258,6 +292,8 @@ class _Crew:
                 seconds, results = future.result(timeout=_CONNECT)
             except (OSError, TimeoutError, RuntimeError, KeyError):
                 results = None  # it died with its results in hand
+            if results is not None and self.files is not None:
+                results = self.files.read(results)
         elif future.status == "error":
             error = future.exception()
             if isinstance(error, KilledWorker):
@@ -277,16 +313,19 @@ class _Crew:
         yield from zip(shard.places, results, strict=True)
 
 
-def _work(common: tuple[Task, Any], items: list[Any], version: str) -> tuple[float, list[Any]]:
-    """What a Dask worker does with a shard: seconds and results."""
+def _work(
+    common: tuple[Task, Any], items: list[bytearray], files: ShardFiles | None, version: str
+) -> tuple[float, Any]:
+    """What a Dask worker does with a shard: seconds, and results or the name of a file that holds them."""
     if version != __version__:
         raise NnstructError(
             f"A Dask worker has nnstruct {__version__}, this process {version}: give both one release."
         )
     task, shared = common
     started = time.perf_counter()
-    results = task(shared, items)
-    return time.perf_counter() - started, results
+    results = task(shared, unpacked(items))
+    seconds = time.perf_counter() - started
+    return seconds, results if files is None else files.write(results)
 
 
 def _connect(address: str) -> Client:

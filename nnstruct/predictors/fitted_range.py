@@ -12,6 +12,7 @@ from nnstruct.structure import Structure
 
 # A structure may lie beyond either end by this share of the span before it counts as outside.
 SLACK = 0.1
+_SIZES = ("units", "edges", "layers")
 _NAMED = ("operator", "activation", "join")
 _inside: ContextVar[bool] = ContextVar("inside a predictor", default=False)
 
@@ -114,10 +115,18 @@ class FittedRange:
         Returns
         -------
         FittedRange
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If they are not whole.
         """
+        sizes = {name: (int(values["sizes"][name][0]), int(values["sizes"][name][1])) for name in _SIZES}
+        if not all(0 <= low <= high < 2**63 for low, high in sizes.values()):
+            raise ValueError(f"no structures have the sizes {sizes}")
         return cls(
             tuple(map(str, values["families"])),
-            {name: (int(low), int(high)) for name, (low, high) in values["sizes"].items()},
+            sizes,
             {name: tuple(map(str, known)) for name, known in values["names"].items()},
         )
 

@@ -171,7 +171,9 @@ class Evaluation:
         beside = (Path(path) if Path(path).is_dir() else Path(path).parent) / PREDICTIONS
         predictions = read_frame(beside) if beside.is_file() else pd.DataFrame()
         with reading(path, "an evaluation"):
-            return cls.from_results(results, predictions)
+            found = cls.from_results(results, predictions)
+            _ = found.scores  # every metric that it shows is there
+            return found
 
     def save(self, path: str | Path, *, predictions: bool = True) -> Path:
         """Write ``results.parquet`` and ``predictions.parquet`` into a folder.

@@ -351,7 +351,8 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
 def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
     attributes = trial.user_attrs
     try:
-        structure = _structure_of(attributes)
+        structure, operator = _structure_of(attributes), str(attributes["operator"])
+        operator.encode()  # half a pair of surrogates is no text
     except ValueError as error:
         raise CorruptFileError(f"trial {trial.number}: {one_line(error)}.") from error
     numbers = {name: attributes.get(name) for name in ("prediction", "std")}
@@ -363,7 +364,7 @@ def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
     return Entry(
         trial.number,
         structure,
-        str(attributes["operator"]),
+        operator,
         tuple(map(str, attributes["parents"])),
         count_of(attributes["generation"]),
         state,

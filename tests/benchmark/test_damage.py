@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from benchmark_fakes import CONFIG, data_bytes, make_record, make_structures, make_task
 
+from nnstruct import files
 from nnstruct.benchmark import Benchmark, FolderBusyError, build, generate, repair
 from nnstruct.benchmark.contents import BASE, RECORDS, STRUCTURES
+from nnstruct.benchmark.manifest import read_manifest, write_manifest
 from nnstruct.benchmark.store import Store
 from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError, NnstructError
 
@@ -67,8 +69,6 @@ def test_truncated_shard(unfinished, keep, listed):
 
 
 def forget(folder, shard):
-    from nnstruct.benchmark.manifest import read_manifest, write_manifest
-
     manifest = read_manifest(folder)
     del manifest.files[f"shards/{shard.name}"]
     write_manifest(folder, manifest)
@@ -262,3 +262,17 @@ def test_what_is_damaged_does_not_come_into_a_manifest_that_is_written_anew(fini
     (finished / RECORDS).unlink()
     with pytest.raises(CorruptFileError, match=r"its records tell of no task"):
         repair(finished)
+
+
+def test_a_column_that_is_there_twice(finished):
+    """Its manifest was made right again, as by someone who means it."""
+    table = pq.read_table(finished / RECORDS)
+    twice = table.append_column("val", table.column("val"))
+    pq.write_table(twice, finished / RECORDS)
+    manifest = read_manifest(finished)
+    size = (finished / RECORDS).stat().st_size
+    manifest.files[RECORDS] = manifest.files[RECORDS].model_copy(
+        update={"sha256": files.sha256((finished / RECORDS).read_bytes()), "bytes": size}
+    )
+    write_manifest(finished, manifest)
+    both_refuse(finished, "has more than one column 'val'")

@@ -3,10 +3,11 @@
 Run (Linux): python tests/executors/kill_rounds.py MODE [--rounds 100] [--seed 0]
 
 MODE is what is killed: ``local`` (a build with all its processes), ``worker`` (one of its two worker
-processes, from outside), ``dask-worker``, ``dask-scheduler`` (it is started again at its address with new
-workers), ``search`` or ``prune`` (a whole process). After each kill the folder has to load; when a build is
-through its bytes are compared, and the next one begins. It prints kills, builds, and what was lost or
-left behind in shared memory.
+processes, from outside), ``dask-worker``, ``dask-scheduler`` (it is started again at its address with a new
+worker), ``dask-client`` (the process that called), ``search`` or ``prune`` (a whole process). After each kill
+the folder has to load; when a build is through its bytes are compared, and the next one begins. Where three
+workers were killed over one training it failed, as it should, and the call is made once more before bytes are
+compared. It prints kills, builds, and what was lost or left behind in shared memory.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import nnstruct as ns
@@ -33,6 +36,7 @@ CONFIG = ns.TrainConfig(epochs=2)
 STRUCTURES = [ns.Structure.from_layers([n, n], family="rnn_tanh") for n in range(8, 32)]
 SEEDS = 5
 PORT = 18786
+MODES = ["local", "worker", "dask-worker", "dask-scheduler", "dask-client", "search", "prune"]
 
 
 def build(folder: Path, executor: object = "local", workers: int = 1) -> None:
@@ -91,7 +95,8 @@ class Rounds:
 
     def __init__(self, mode: str, rounds: int, seed: int) -> None:
         self.mode, self.rounds, self.rng = mode, rounds, random.Random(seed)
-        self.kills = self.builds = self.losses = self.different = 0
+        self.kills = self.builds = self.losses = self.different = self.failed = self.clients = 0
+        self.port = PORT + self.rng.randrange(1000)  # one that was just in use is not free at once
         self.room = Path(tempfile.mkdtemp())
         self.work = {"search": search, "prune": prune}.get(mode, build)
         self.reference: dict[str, object] = {}
@@ -122,6 +127,7 @@ class Rounds:
     def told(self) -> str:
         return (
             f"{self.mode}: {self.kills} kills in {self.builds} builds; records lost {self.losses}, "
+            f"trainings over which three workers died {self.failed}, clients started again {self.clients}, "
             f"builds that differ {self.different}"
         )
 
@@ -135,16 +141,18 @@ class Rounds:
 
     def _whole(self, folder: Path, workers: int = 1) -> None:
         """Kill the process with all that it has started."""
-        context, before = multiprocessing.get_context("fork"), 0
+        before = 0
         while True:
-            child = context.Process(target=_leader, args=(self.work, folder, "local", workers))
-            child.start()
+            child = _forked(_leader, self.work, folder, "local", workers)
             limit = None if self.kills >= self.rounds else self.rng.uniform(0.0, self.seconds / 2)
             child.join(limit)
             if child.exitcode is not None:
                 assert child.exitcode == 0, child.exitcode
                 return
-            os.killpg(child.pid, signal.SIGKILL)
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has no group of its own yet, and no children
+                child.kill()
             child.join()
             self.kills += 1
             before = self._checked(folder, before)
@@ -155,78 +163,129 @@ class Rounds:
     _search = _prune = _local
 
     def _worker(self, folder: Path) -> None:
-        """Kill one worker process at a time."""
-        context = multiprocessing.get_context("fork")
-        child = context.Process(target=_leader, args=(self.work, folder, "local", 2))
-        child.start()
-        most = self.kills + 6  # so that hardly ever three meet the same training
+        """Kill one worker process at a time, in most cases after some record came."""
+        child, before = _forked(_leader, self.work, folder, "local", 2), 0
         while child.is_alive():
-            child.join(self.rng.uniform(0.5, 3.0))
+            child.join(self.rng.uniform(0.0, 0.5))
+            now = records_of(folder)
+            if now <= before and self.rng.random() < 0.95:  # workers that never begin end a build
+                continue
+            before = now
             workers = grandchildren(child.pid)
-            if child.is_alive() and workers and self.kills < min(self.rounds, most):
+            if child.is_alive() and workers and self.kills < self.rounds:
                 os.kill(self.rng.choice(workers), signal.SIGKILL)
                 self.kills += 1
         assert child.exitcode == 0, child.exitcode
+        self._again(folder, "local")
+
+    def _again(self, folder: Path, executor: str) -> None:
+        """Trainings over which three workers were killed failed, as they should; another call trains them."""
+        failed = int((Benchmark.load(folder).table["status"] == "failed").sum())
+        if failed:
+            self.failed += failed
+            child = _forked(_leader, self.work, folder, executor, 1)
+            child.join()
+            assert child.exitcode == 0, child.exitcode
 
     def _dask_worker(self, folder: Path) -> None:
-        import distributed
-
-        with (
-            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-            distributed.Client(cluster, set_as_default=False) as client,
-        ):
-            context = multiprocessing.get_context("spawn")
-            child = context.Process(target=_leader, args=(self.work, folder, client.scheduler.address, 1))
-            child.start()
+        """Kill one worker at a time; another one comes in its place."""
+        scheduler, workers = scheduler_of(self.port), [worker_of(self.port), worker_of(self.port)]
+        child = _forked(_leader, self.work, folder, address_of(self.port), 1)
+        try:
             while child.is_alive():
-                child.join(self.rng.uniform(1.0, 6.0))
-                pids = list(client.run(os.getpid).values())
-                if child.is_alive() and pids and self.kills < self.rounds:
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
+                child.join(self.rng.uniform(0.5, 2.0))
+                if child.is_alive() and self.kills < self.rounds:
+                    unlucky = self.rng.randrange(2)
+                    workers[unlucky].kill()
+                    workers[unlucky].join()
+                    workers[unlucky] = worker_of(self.port)
                     self.kills += 1
             assert child.exitcode == 0, child.exitcode
+            self._again(folder, address_of(self.port))
+        finally:
+            end([scheduler, *workers])
+        self.port += 1
 
     def _dask_scheduler(self, folder: Path) -> None:
         """Kill the scheduler and its workers; new ones come, and the client finds them again."""
-        context, address = multiprocessing.get_context("spawn"), f"tcp://127.0.0.1:{PORT}"
-        processes = _cluster()
-        child = context.Process(target=_leader, args=(self.work, folder, address, 1))
-        child.start()
+        address = address_of(self.port)
+        processes = [scheduler_of(self.port), worker_of(self.port)]
+        child = _forked(_leader, self.work, folder, address, 1)
         before = 0
         try:
             while child.is_alive():
+                child.join(0.1)
                 now = records_of(folder)
-                child.join(0.2)
                 if not child.is_alive() or now <= before or self.kills >= self.rounds:
                     continue
-                for process in processes:
-                    process.kill()
-                    process.wait()
+                end(processes)
                 self.kills += 1
                 before = self._checked(folder, before)
-                processes = _cluster()
+                processes = [scheduler_of(self.port), worker_of(self.port)]
             if child.exitcode != 0:  # it waited too long for a scheduler: the client is started again
-                build(folder, address)
+                self.clients += 1
+                child = _forked(_leader, self.work, folder, address, 1)
+                child.join()
+                assert child.exitcode == 0, child.exitcode
+            self._again(folder, address)
         finally:
-            for process in processes:
-                process.kill()
+            end([*processes, child])
+        self.port += 1
+
+    def _dask_client(self, folder: Path) -> None:
+        """Kill the process that called; the same call goes on where it stopped."""
+        processes, before = [scheduler_of(self.port), worker_of(self.port)], 0
+        try:
+            while True:
+                child = _forked(_leader, self.work, folder, address_of(self.port), 1)
+                while child.is_alive() and (self.kills >= self.rounds or records_of(folder) <= before):
+                    child.join(0.1)
+                if not child.is_alive():
+                    assert child.exitcode == 0, child.exitcode
+                    return
+                end([child])
+                self.kills += 1
+                before = self._checked(folder, before)
+        finally:
+            end([*processes, child])
+            self.port += 1
 
 
-_QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+def _forked(function: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A process that has imported what this one has."""
+    process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+    process.start()
+    return process
 
 
-def _cluster(workers: int = 2) -> list[subprocess.Popen]:
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    scheduler = subprocess.Popen([*command, "--port", str(PORT), "--no-dashboard"], **_QUIET)
-    return [scheduler, *_workers(workers)]
+def end(processes: Sequence[BaseProcess]) -> None:
+    """Kill some processes."""
+    for process in processes:
+        process.kill()
+        process.join()
 
 
-def _workers(count: int) -> list[subprocess.Popen]:
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://127.0.0.1:{PORT}"]
-    return [
-        subprocess.Popen([*command, "--nthreads", "1", "--no-nanny", "--no-dashboard"], **_QUIET)
-        for _ in range(count)
-    ]
+def address_of(port: int) -> str:
+    return f"tcp://127.0.0.1:{port}"
+
+
+def scheduler_of(port: int) -> BaseProcess:
+    """What ``dask scheduler`` starts."""
+    return _forked(_dask, "scheduler", ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"])
+
+
+def worker_of(port: int) -> BaseProcess:
+    """What ``dask worker`` starts."""
+    return _forked(_dask, "worker", [address_of(port), "--nthreads", "1", "--no-nanny", "--no-dashboard"])
+
+
+def _dask(name: str, arguments: list[str]) -> None:
+    from distributed.cli import dask_scheduler, dask_worker
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    {"scheduler": dask_scheduler, "worker": dask_worker}[name].main(arguments)
 
 
 def _leader(work, folder: Path, executor: object, workers: int) -> None:
@@ -243,8 +302,7 @@ def _leader(work, folder: Path, executor: object, workers: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    modes = ["local", "worker", "dask-worker", "dask-scheduler", "search", "prune"]
-    parser.add_argument("mode", choices=modes)
+    parser.add_argument("mode", choices=MODES)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
-from executor_tasks import DEADLY, begins, given, refuse, squares
+from executor_tasks import DEADLY, Noted, begins, given, refuse, squares, who
 
 import nnstruct as ns
-from nnstruct.errors import InvalidInputError
-from nnstruct.executors import Lost, check_executor, open_executor
-from nnstruct.executors.on_dask import DaskExecutor
+from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.executors import DaskExecutor, Lost, check_executor, open_executor, shard_files
 
 pytest.importorskip("distributed")
 ITEMS = list(range(12))
@@ -72,3 +71,51 @@ def test_an_address_where_nobody_answers_is_one_sentence(monkeypatch):
     monkeypatch.setattr(on_dask, "_CONNECT", 0.5)
     with pytest.raises(InvalidInputError, match="must be the address of a Dask scheduler that answers"):
         open_executor("tcp://127.0.0.1:9")
+
+
+# ---- results by way of a storage
+
+
+def test_results_by_way_of_a_storage_are_the_same_and_nothing_stays(client, tmp_path):
+    crew = DaskExecutor(client, storage=tmp_path)
+    found = list(crew.run(squares, ITEMS, shared=given()))
+    assert sorted(found) == [(place, item**2 + 3.0) for place, item in enumerate(ITEMS)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_workers_finished_while_nobody_listened_is_not_done_again(client, tmp_path):
+    """A call is given up after its first result; a torn file lies beside what is there."""
+    notes, storage = tmp_path / "notes", tmp_path / "storage"
+    notes.mkdir()
+    crew = DaskExecutor(client, storage=storage.as_uri())
+    shared = given(notes=notes)
+    run = crew.run(squares, ITEMS, shared=shared)
+    first = next(run)
+    run.close()
+    (folder,) = storage.iterdir()
+    kept = next(folder.iterdir())
+    (folder / f"{'0' * 64}.shard").write_bytes(kept.read_bytes()[:-1])
+    found = list(crew.run(squares, [*ITEMS, 99], shared=shared))
+    assert first in found
+    assert sorted(found) == [(place, item**2 + 3.0) for place, item in enumerate([*ITEMS, 99])]
+    assert begins(notes, ITEMS[first[0]]) == 1
+    assert list(storage.iterdir()) == []
+
+
+@pytest.mark.parametrize("storage", ["", 3, "nobody-knows://bucket/shards"])
+def test_other_storages_are_refused(client, storage):
+    with pytest.raises(InvalidInputError, match=r"^storage must be a folder, or a URL that fsspec knows"):
+        DaskExecutor(client, storage=storage)
+
+
+def test_a_storage_that_the_workers_alone_see_is_one_sentence(client, tmp_path, monkeypatch):
+    crew = DaskExecutor(client, storage=tmp_path)
+    monkeypatch.setattr(shard_files.ShardFiles, "_content", lambda *_: (tmp_path / "elsewhere").read_bytes())
+    with pytest.raises(NnstructError, match=r"cannot read the results .* `storage` must be seen by both"):
+        list(crew.run(squares, [1], shared=given()))
+
+
+def test_work_is_unpacked_by_workers_only(client, tmp_path):
+    """The scheduler of this cluster lives in this process."""
+    (worker,) = DaskExecutor(client).run(who, [Noted(tmp_path)])
+    assert [path.name for path in tmp_path.iterdir()] == [str(worker[1])]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import numpy as np
 import pytest
+from resealing import reseal
 
 from nnstruct import Structure
-from nnstruct.errors import InvalidInputError, OutsideRangeWarning
+from nnstruct.errors import CorruptFileError, InvalidInputError, OutsideRangeWarning
 from nnstruct.predictors import BayesianRidge, Conformal, Ensemble, evaluate, load_predictor
+from nnstruct.predictors.persistence import DESCRIPTION
 
 NETS = [Structure.from_layers([2, width, 2]) for width in range(1, 21)]
 Y = np.linspace(0.5, 0.9, len(NETS))
@@ -74,3 +77,15 @@ def test_an_option_that_is_none_is_named() -> None:
         InvalidInputError, match=r"option of Ensemble must be one of .*Did you mean 'members'"
     ):
         Ensemble(member="gnn")
+
+
+@pytest.mark.parametrize("sizes", [{}, {"units": [3, 1]}, {"units": [1, 10**400]}, {"units": [1]}])
+def test_a_range_that_no_structures_have_is_a_damaged_file(line, tmp_path, sizes) -> None:
+    folder = line.save(tmp_path / "line")
+    told = json.loads((folder / DESCRIPTION).read_text())
+    known = told["fitted"]["range"]["sizes"]
+    told["fitted"]["range"]["sizes"] = known | sizes if sizes else {"layers": [1, 2]}
+    (folder / DESCRIPTION).write_text(json.dumps(told))
+    reseal(folder)
+    with pytest.raises(CorruptFileError, match="line"):
+        load_predictor(folder)

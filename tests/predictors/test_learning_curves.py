@@ -359,6 +359,9 @@ def test_what_holds_no_results_is_refused(curve, tmp_path):
     curve.table.reset_index().to_parquet(tmp_path / "results.parquet")
     with pytest.raises(CorruptFileError, match="does not hold the results of an evaluation"):
         Evaluation.load(tmp_path)
+    curve.results[curve.results["metric"] != "kendall"].to_parquet(tmp_path / "results.parquet")
+    with pytest.raises(CorruptFileError, match="is not an evaluation: KeyError: 'kendall'"):
+        Evaluation.load(tmp_path)
 
 
 def test_lower_is_better_turns_the_top_round():

@@ -152,3 +152,12 @@ def test_an_altered_structure_is_found(storage: str) -> None:
     optuna.trial.Trial(search.study, trial._trial_id).set_user_attr("structure", row)
     with pytest.raises(CorruptFileError, match=r"trial 0: the fingerprint .* does not fit"):
         build(storage).ask(1)
+
+
+def test_an_operator_that_is_no_text_is_found(storage: str) -> None:
+    search = build(storage)
+    search.ask(1)
+    trial = search.study.trials[0]
+    optuna.trial.Trial(search.study, trial._trial_id).set_user_attr("operator", "\ud800")
+    with pytest.raises(CorruptFileError, match="trial 0: 'utf-8' codec can't encode"):
+        _ = build(storage).history
