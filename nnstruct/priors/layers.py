@@ -191,8 +191,10 @@ def reach_every_unit(block: np.ndarray, rng: np.random.Generator) -> None:
     rng : numpy.random.Generator
     """
     for side in (block, block.T):
-        empty = np.flatnonzero(~side.any(axis=1))
-        side[empty, rng.integers(side.shape[1], size=len(empty))] = True
+        full = side.any(axis=1)
+        if not full.all():
+            empty = np.flatnonzero(~full)
+            side[empty, rng.integers(side.shape[1], size=len(empty))] = True
 
 
 def join_components(joined: np.ndarray, layer: np.ndarray, rng: np.random.Generator) -> None:

@@ -169,13 +169,20 @@ class _Seen:
 
     def __init__(self) -> None:
         self._by_degrees: dict[bytes, list[Structure]] = {}
+        self._last: tuple[Structure | None, bytes] = (None, b"")
 
     def __contains__(self, structure: Structure) -> bool:
-        alike = self._by_degrees.get(_degrees(structure), ())
+        alike = self._by_degrees.get(self._key(structure), ())
         return any(structure.fingerprint == other.fingerprint for other in alike)
 
     def add(self, structure: Structure) -> None:
-        self._by_degrees.setdefault(_degrees(structure), []).append(structure)
+        self._by_degrees.setdefault(self._key(structure), []).append(structure)
+
+    def _key(self, structure: Structure) -> bytes:
+        """Its degrees; those of the structure that was asked of last are remembered."""
+        if self._last[0] is not structure:
+            self._last = (structure, _degrees(structure))
+        return self._last[1]
 
 
 def _degrees(structure: Structure) -> bytes:

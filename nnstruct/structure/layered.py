@@ -66,7 +66,7 @@ class LayeredGraph:
     @cached_property
     def reachability(self) -> Reachability:
         """Which units lie on a path from an input or to an output (both kinds of edges count)."""
-        return Reachability.of(self.edge_index, self.inputs, self.outputs)
+        return Reachability.in_dag(self.forward_edges, self.edge_index, self.inputs, self.outputs)
 
     @property
     def dead_units(self) -> np.ndarray:

@@ -36,6 +36,10 @@ def _none(forward: np.ndarray, layer: np.ndarray, rng: np.random.Generator, dens
     return np.zeros((2, 0), dtype=np.int64)
 
 
+_CERTAIN = (_layer, _self, _reverse, _none)  # draw nothing, so that no generator is made for them
+_UNUSED = generator(0, "recurrence")
+
+
 def recurrent_edges(
     recurrence: str, forward: np.ndarray, layer: np.ndarray, *, seed: int = 0, density: float = 0.1
 ) -> np.ndarray:
@@ -73,5 +77,6 @@ def recurrent_edges(
     [[1, 2], [0, 1]]
     """
     density = check_number(density, "density", low=0, high=1)
-    rng = generator(check_seed(seed), "recurrence")
-    return RECURRENCES[recurrence](forward, layer, rng, density).astype(np.int64)
+    seed, rule = check_seed(seed), RECURRENCES[recurrence]
+    rng = _UNUSED if rule in _CERTAIN else generator(seed, "recurrence")
+    return rule(forward, layer, rng, density).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -199,13 +199,21 @@ class Structure(GraphDoors, LayeredGraph):
 
         if FAMILIES[self.family].undirected:
             raise StructureError("family", "have directions to be given recurrent edges", self.family)
-        delayed = recurrent_edges(recurrence, self.forward_edges, self.layer, seed=seed, density=density)
-        return replace(
-            self,
-            edge_index=np.concatenate([self.forward_edges, delayed], axis=1),
-            recurrent=np.repeat([False, True], [self.forward_edges.shape[1], delayed.shape[1]]),
-            residual=np.pad(self.residual[~self.recurrent], (0, delayed.shape[1])),
-        )
+        forward = self.forward_edges
+        delayed = recurrent_edges(recurrence, forward, self.layer, seed=seed, density=density)
+        edges = np.concatenate([forward, delayed], axis=1)
+        flags = np.repeat([False, True], [forward.shape[1], delayed.shape[1]])
+        residual = np.concatenate([self.residual[: forward.shape[1]], np.zeros(delayed.shape[1], dtype=bool)])
+        if not self.reachability.all_by_forward_edges or not FAMILIES[self.family].recurrent:
+            return replace(self, edge_index=edges, recurrent=flags, residual=residual)
+        # The forward edges have been checked, and each unit is reached by them: the delayed ones are new.
+        edges = as_edges(edges, self.num_units)
+        edges, flags, residual = in_canonical_order(edges, flags, residual, self.num_units)
+        made = object.__new__(type(self))
+        made.__dict__.update({item.name: getattr(self, item.name) for item in fields(self)})
+        new = {"edge_index": edges, "recurrent": flags, "residual": residual}
+        made.__dict__.update({name: frozen(value) for name, value in new.items()})
+        return made
 
     def trim(self) -> Structure:
         """The units that an output can feel; see :func:`nnstruct.structure.reduction.trim`.

@@ -100,19 +100,26 @@ def _following(edges: np.ndarray, num_units: int) -> list[list[int]]:
 
 
 def _longest_path_layers_small(edges: np.ndarray, num_units: int) -> np.ndarray:
+    source, target = edges
+    if (source < target).all() and (source[1:] >= source[:-1]).all():
+        depth = [0] * num_units  # final at a unit's first outgoing edge
+        for unit, other in zip(source.tolist(), target.tolist(), strict=True):
+            if depth[other] <= depth[unit]:
+                depth[other] = depth[unit] + 1
+        return np.array(depth, dtype=np.int64)
     following = _following(edges, num_units)
     waiting = np.bincount(edges[1], minlength=num_units).tolist()
     layer = [-1] * num_units
-    frontier, depth = [unit for unit in range(num_units) if not waiting[unit]], 0
+    frontier, level = [unit for unit in range(num_units) if not waiting[unit]], 0
     while frontier:
         freed = []
         for unit in frontier:
-            layer[unit] = depth
+            layer[unit] = level
             for target in following[unit]:
                 waiting[target] -= 1
                 if not waiting[target]:
                     freed.append(target)
-        frontier, depth = freed, depth + 1
+        frontier, level = freed, level + 1
     return np.array(layer, dtype=np.int64)
 
 
@@ -157,10 +164,41 @@ class Reachability:
     Attributes
     ----------
     from_input, to_output : bool [N]
+    all_by_forward_edges : bool
+        Whether it is known that forward edges alone lead from inputs to all units, and from all to outputs.
     """
 
     from_input: np.ndarray
     to_output: np.ndarray
+    all_by_forward_edges: bool = False
+
+    @classmethod
+    def in_dag(
+        cls, forward: np.ndarray, edges: np.ndarray, inputs: np.ndarray, outputs: np.ndarray
+    ) -> Reachability:
+        """As :meth:`of`, for edges of which some form a graph without cycles.
+
+        In such a graph each unit lies on a path from one without incoming edges: where all of these are
+        inputs, nothing is walked.
+
+        Parameters
+        ----------
+        forward : int64 [2, F]
+            Without a cycle.
+        edges : int64 [2, E]
+            All of them.
+        inputs, outputs : bool [N]
+
+        Returns
+        -------
+        Reachability
+        """
+        fed, read = inputs.copy(), outputs.copy()
+        fed[forward[1]], read[forward[0]] = True, True
+        if not (fed.all() and read.all()):
+            return cls.of(edges, inputs, outputs)
+        fed.setflags(write=False)
+        return cls(fed, fed, True)
 
     @classmethod
     def of(cls, edges: np.ndarray, inputs: np.ndarray, outputs: np.ndarray) -> Reachability:
