@@ -145,6 +145,7 @@ class Benchmark(Views):
         seeds: Any = None,
         costs: Mapping[str, Any] | None = None,
         twins: str | None = None,
+        bounds: Any = None,
     ) -> Benchmark:
         """A benchmark of structures and scores that nobody here trained.
 
@@ -165,6 +166,9 @@ class Benchmark(Views):
         twins : {"merge", "keep"}, optional
             Copies of one structure (equal fingerprints) become one label, their mean, whose spread and
             count tell of its noise; or each keeps its own. By default they are merged, with a warning.
+        bounds : (float, float), or mapping of str to them, optional
+            The lowest and the highest score that can be, None for one without end; predictions keep to them.
+            By default 0 and 1 where the target is an accuracy and all scores lie there.
 
         Returns
         -------
@@ -186,8 +190,9 @@ class Benchmark(Views):
         from nnstruct.benchmark.scored import from_scores
 
         return from_scores(
-            structures, y, y_std, task=task, name=name, target=target, seeds=seeds, costs=costs, twins=twins
-        )
+            structures, y, y_std, task=task, name=name, target=target, seeds=seeds, costs=costs, twins=twins,
+            bounds=bounds,
+        )  # fmt: skip
 
     @classmethod
     def from_contents(cls, contents: Contents) -> Benchmark:

@@ -10,8 +10,9 @@ from typing import Any
 
 from nnstruct import templates
 from nnstruct.benchmark.facts import QUANTILES, SPLIT_SEED, SPLIT_TEST
-from nnstruct.benchmark.targets import DESCRIPTIONS
+from nnstruct.benchmark.targets import DESCRIPTIONS, described
 from nnstruct.structure.families import FAMILIES
+from nnstruct.tasks.metrics import metric_title
 
 _YAML_PLAIN = re.compile(r"[A-Za-z][\w .,()/-]*[\w.)]", re.ASCII)
 MARKER = "<!-- Text below this line is kept when the card is written again. -->"
@@ -30,8 +31,8 @@ _COLUMNS = {
         ("status", "string", "`ok`, or `diverged` where the training loss was no longer finite"),
         ("train_loss", "list of float64", "mean training loss, one value an epoch"),
         ("val_loss", "list of float64", "validation loss, one value an epoch"),
-        ("val", "list of float64", "validation accuracy, one value an epoch"),
-        ("test", "float64", "test accuracy after the last epoch"),
+        ("val", "list of float64", "validation {score}, one value an epoch"),
+        ("test", "float64", "test {score} after the last epoch"),
         ("test_loss", "float64", "test loss after the last epoch"),
         ("parameters", "int64", "trainable scalars; a masked weight is none"),
     ),
@@ -67,6 +68,7 @@ def render(counted: dict[str, Any], *, has_recipe: bool) -> str:
     str
     """
     families = {row["family"] for config in counted["configs"].values() for row in config["groups"]}
+    score = metric_title(counted["metric"])
     return templates.render(
         "nnstruct.benchmark",
         "card.md",
@@ -74,8 +76,9 @@ def render(counted: dict[str, Any], *, has_recipe: bool) -> str:
         has_recipe=has_recipe,
         tags=[family.replace("_", "-") for family in sorted(families)],
         size_category=_size_category(counted["records"]),
-        tables=_COLUMNS,
-        descriptions=DESCRIPTIONS,
+        score=score,
+        tables=_columns(score),
+        descriptions={target: described(target, counted["metric"]) for target in DESCRIPTIONS},
         quantiles=QUANTILES,
         split_test=SPLIT_TEST,
         split_seed=SPLIT_SEED,
@@ -85,6 +88,14 @@ def render(counted: dict[str, Any], *, has_recipe: bool) -> str:
         **{function.__name__.strip("_"): function for function in _SPELLED},
         repr=repr,
     )
+
+
+def _columns(score: str) -> dict[str, list[tuple[str, str, str]]]:
+    """Columns of each table, with the name of the metric in what they mean."""
+    return {
+        table: [(name, kind, meaning.replace("{score}", score)) for name, kind, meaning in columns]
+        for table, columns in _COLUMNS.items()
+    }
 
 
 def _size_category(records: int) -> str:

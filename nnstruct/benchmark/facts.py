@@ -51,6 +51,7 @@ def facts(bench: Benchmark, *, by_family: bool = True) -> dict[str, Any]:
     return {
         "task": str(table["task"].iloc[0]),
         "task_fingerprint": str(table["task_fingerprint"].iloc[0]),
+        "metric": bench.metric,
         "structures": len(sizes.units),
         "records": len(table),
         "diverged": int((table["status"] == STATUS_DIVERGED).sum()),

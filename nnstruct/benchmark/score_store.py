@@ -7,7 +7,8 @@ list are deleted. A process killed at any moment leaves the old benchmark or the
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class _Manifest(BaseModel):
     task: str
     target: str
     files: dict[str, FileEntry]
+    bounds: list[tuple[str, str, float | None, float | None]] = []  # task, target, lowest, highest
     libraries: list[dict[str, str]] = []
 
 
@@ -129,7 +131,15 @@ def write_scores(folder: Path, stored: StoredScores) -> None:
             files.write_atomically(folder / name, data)
             entries[name] = FileEntry(sha256=digest, bytes=len(data), rows=table.num_rows)
         settings = {name: getattr(stored, name) for name in ("name", "twins", "task", "target")}
-        content = _Manifest(files=entries, libraries=versions, **settings).model_dump()
+        ends = [
+            (*label, *(end if math.isfinite(end) else None for end in pair))
+            for label, pair in sorted(rows.bounds.items())
+        ]
+        content = _Manifest(files=entries, libraries=versions, bounds=ends, **settings).model_dump(
+            mode="json"
+        )
+        if not ends:  # as older versions read it
+            del content["bounds"]
         content["checksum"] = _checksum(content)
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         files.write_atomically(folder / NAME, text.encode())
@@ -166,7 +176,7 @@ def read_scores(folder: Path) -> StoredScores:
         except FileNotFoundError as error:
             raise CorruptFileError(f"{folder / name} is missing though {NAME} lists it. {_REMEDY}") from error
     try:
-        rows = _rows(tables)
+        rows = replace(_rows(tables), bounds=_bounds(manifest))
     except KeyError as error:
         raise CorruptFileError(
             f"{folder / NAME} lists no {error} or its columns are others. {_REMEDY}"
@@ -187,6 +197,13 @@ def _rows(tables: dict[str, Any]) -> Rows:
         known["index"].tolist(),
         known["group"].tolist() if "group" in known else None,
     )
+
+
+def _bounds(manifest: _Manifest) -> dict[tuple[str, str], tuple[float, float]]:
+    return {
+        (task, target): (-math.inf if low is None else low, math.inf if high is None else high)
+        for task, target, low, high in manifest.bounds
+    }
 
 
 def _read_manifest(folder: Path) -> _Manifest:

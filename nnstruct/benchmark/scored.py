@@ -347,6 +347,7 @@ def from_scores(
     seeds: Any = None,
     costs: Mapping[str, Any] | None = None,
     twins: str | None = None,
+    bounds: Any = None,
 ) -> ScoredBenchmark:
     """What :meth:`Benchmark.from_scores` gives; see there."""
     given = check_structures(structures)
@@ -354,6 +355,7 @@ def from_scores(
     std = y_std if isinstance(y_std, Mapping) else dict.fromkeys(by_task, y_std)
     counts = seeds if isinstance(seeds, Mapping) else dict.fromkeys(by_task, seeds)
     rows = Rows.of(given, by_task, std, counts, costs=costs, source=name, target=target)
+    rows = rows if bounds is None else rows.within(bounds)
     chosen = check_choice("merge" if twins is None else twins, "twins", TWINS)
     copies = len(given) - len(set(rows.groups)) if chosen == "merge" else 0
     if copies and twins is None:

@@ -11,6 +11,7 @@ import numpy as np
 from nnstruct.benchmark.noise import NoiseCeiling
 from nnstruct.benchmark.pooled import Pooled, ceiling_of_labels, pooled
 from nnstruct.benchmark.scores import Rows
+from nnstruct.benchmark.targets import target_bounds
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.structure import Structure
@@ -122,6 +123,20 @@ class ScoredLabels:
         """Trainings of which each label is the mean, int [m]."""
         self._check_one_label()
         return self._labels.count.copy()
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and the highest score that can be, as ``from_scores(bounds=...)`` was told.
+
+        Where it was not, those of the target, if all scores keep them; None where there are none.
+        """
+        low, high = self._rows.bounds.get((self.task, self.target)) or self._usual_bounds()
+        return (low, high) if np.isfinite([low, high]).any() else None
+
+    def _usual_bounds(self) -> tuple[float, float]:
+        low, high = target_bounds(self.target)
+        y = self.y
+        return (-np.inf, np.inf) if (y < low).any() or (y > high).any() else (low, high)
 
     @property
     def config_ids(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ class Rows:
         Its place there.
     given_groups : list of str, length n, optional
         Which rows are twins; by default those of one fingerprint.
+    bounds : mapping of (str, str) to (float, float)
+        By task and target: the lowest and the highest score that can be, infinite where there is no such end.
     """
 
     structures: list[Structure]
@@ -45,6 +48,7 @@ class Rows:
     source: list[str]
     index: list[int]
     given_groups: list[str] | None = None
+    bounds: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     _cache: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -179,7 +183,40 @@ class Rows:
             [self.source[i] for i in chosen],
             [self.index[i] for i in chosen],
             None if self.given_groups is None else [self.given_groups[i] for i in chosen],
+            self.bounds,
         )
+
+    def within(self, bounds: Any) -> Rows:
+        """The same rows, with what is known of how low and how high a score can be.
+
+        Parameters
+        ----------
+        bounds : (float, float), or mapping of str to them
+            The lowest and the highest score, None or infinite where there is no such end; of several tasks a
+            mapping from their names.
+
+        Returns
+        -------
+        Rows
+
+        Raises
+        ------
+        InvalidInputError
+            If they are no such pair, or a score lies outside.
+        """
+        labels = self.scores[["task", "target"]].drop_duplicates().itertuples(index=False, name=None)
+        known = {
+            (task, target): _ends(bounds.get(task, (None, None)) if isinstance(bounds, Mapping) else bounds)
+            for task, target in labels
+        }
+        unknown = set(bounds) - {task for task, _ in known} if isinstance(bounds, Mapping) else set()
+        if unknown:
+            raise InvalidInputError("bounds", "name tasks that have scores", min(map(str, unknown)))
+        for (task, target), (low, high) in known.items():
+            values = self.scores["value"][(self.scores["task"] == task) & (self.scores["target"] == target)]
+            for value in values[(values < low) | (values > high)].tolist():
+                raise InvalidInputError("bounds", f"hold every score of {task!r}", [low, high, value])
+        return replace(self, bounds={**self.bounds, **known}, _cache={})
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
@@ -216,6 +253,7 @@ class Rows:
             [name for part in kept for name in part.source],
             [place for part in kept for place in part.index],
             _joined_groups(kept) if named else None,
+            _joined_bounds(parts),
         )
 
     def without_groups(self) -> Rows:
@@ -255,6 +293,34 @@ def _joined_groups(parts: Sequence[Rows]) -> list[str]:
         for part in parts
         for name in part.groups
     ]
+
+
+def _joined_bounds(parts: Sequence[Rows]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Of each label that has bounds in all parts that score it, the widest."""
+    found: dict[tuple[str, str], list[tuple[float, float] | None]] = {}
+    for part in parts:
+        for label in {*part.scores[["task", "target"]].itertuples(index=False, name=None), *part.bounds}:
+            found.setdefault(label, []).append(part.bounds.get(label))
+    whole = {label: [pair for pair in pairs if pair] for label, pairs in found.items() if None not in pairs}
+    return {
+        label: (min(low for low, _ in pairs), max(high for _, high in pairs))
+        for label, pairs in whole.items()
+    }
+
+
+def _ends(pair: Any) -> tuple[float, float]:
+    """Two ends, infinite where there is none."""
+    try:
+        low, high = pair
+        low = -math.inf if low is None else float(low)
+        high = math.inf if high is None else float(high)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "bounds", "be the lowest and the highest score, or None for one", pair
+        ) from error
+    if not low < high:
+        raise InvalidInputError("bounds", "be the lowest and the highest score, in this order", pair)
+    return low, high
 
 
 def _numbers(values: Any, n: int, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnstruct.registry import Registry
-from nnstruct.tasks.metrics import metric_bounds
+from nnstruct.tasks.metrics import metric_bounds, metric_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +111,28 @@ def target_columns(name: str) -> tuple[str, ...] | None:
     (('val',), None)
     """
     return _READS.get(name)
+
+
+def described(target: str, metric: str = "accuracy") -> str:
+    """What a label is, in words.
+
+    Parameters
+    ----------
+    target : str
+    metric : str
+        Name of the metric that scores the task: a benchmark's ``metric``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from nnstruct.benchmark.targets import described
+    >>> described("val_best"), described("test", "r2")
+    ('best validation accuracy of any epoch', 'test R2 after the last epoch')
+    """
+    return DESCRIPTIONS.get(target, target).replace("accuracy", metric_title(metric))
 
 
 def target_bounds(name: str, metric: str = "accuracy") -> tuple[float, float]:

@@ -21,6 +21,41 @@ BLUE, ORANGE, GREEN, INK, GREY, PALE = "#3a6ea5", "#d1661e", "#2a8f80", "#22303c
 Z90 = 1.6449
 
 
+def score_words(bench: Benchmark) -> str:
+    """What the networks of a benchmark were scored by.
+
+    Parameters
+    ----------
+    bench : Benchmark
+
+    Returns
+    -------
+    str
+        The metric's title; ``score`` of scores from elsewhere, which do not tell.
+    """
+    from nnstruct.tasks.metrics import metric_title
+
+    return metric_title(bench.metric) if "status" in bench.table else "score"
+
+
+def label_words(bench: Benchmark) -> str:
+    """What a benchmark's label is, in words.
+
+    Parameters
+    ----------
+    bench : Benchmark
+
+    Returns
+    -------
+    str
+    """
+    from nnstruct.benchmark.targets import described
+
+    if "status" not in bench.table:
+        return f"{bench.target} score, as it was given"
+    return described(bench.target, bench.metric)
+
+
 def label_histogram(ax: Axes, bench: Benchmark, *, bins: int = 24) -> Axes:
     """How the labels of a benchmark are spread, and how far the seeds move one.
 
@@ -35,8 +70,6 @@ def label_histogram(ax: Axes, bench: Benchmark, *, bins: int = 24) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    from nnstruct.benchmark.targets import DESCRIPTIONS
-
     y = bench.y
     counts, _, _ = ax.hist(y, bins=bins, color=BLUE, edgecolor="white", linewidth=0.6)
     ax.axvline(float(np.median(y)), color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
@@ -56,7 +89,7 @@ def label_histogram(ax: Axes, bench: Benchmark, *, bins: int = 24) -> Axes:
             "seeds alone: ± 1 sd", (left, top), xytext=(0, -9), textcoords="offset points", va="top",
             fontsize=8.5, color=ORANGE,
         )  # fmt: skip
-    ax.set_xlabel(_capital(DESCRIPTIONS.get(bench.target, bench.target)))
+    ax.set_xlabel(_capital(label_words(bench)))
     ax.set_ylabel("Structures")
     return tidy(ax)
 

@@ -69,10 +69,8 @@ def done(steps: Sequence[tuple[str, float]]) -> str:
 
 def labels(bench: Benchmark) -> str:
     """How the labels are spread and what the seeds allow."""
-    from nnstruct.benchmark.targets import DESCRIPTIONS
-
     seeds = bench.y_count
-    what = DESCRIPTIONS.get(bench.target, bench.target)
+    what = plots.label_words(bench)
     return _section(
         "labels",
         what=what,
@@ -211,7 +209,7 @@ def label_name(bench: Benchmark) -> str:
         "neg_test_loss": "negative test loss", "neg_val_loss": "negative validation loss",
         "neg_log_test_loss": "negative log test loss", "neg_log_val_loss": "negative log validation loss",
     }  # fmt: skip
-    return short.get(bench.target, bench.target)
+    return short.get(bench.target, bench.target).replace("accuracy", plots.score_words(bench))
 
 
 def origin_of(structure: Structure) -> str:

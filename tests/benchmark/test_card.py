@@ -231,3 +231,15 @@ def test_a_card_of_several_families_states_each_ones_spread_and_ceiling(tmp_path
     ceilings = [bench.select_family(family).noise_ceiling.value for family in families]
     assert [float(cell) for cell in cells.groups()] == pytest.approx(ceilings, abs=1e-4)
     assert check_card(folder) == []
+
+
+def test_a_card_names_the_metric_of_its_task(tmp_path):
+    nets = make_structures(3)
+    records = [make_record(net, seed, make_task()) for net in nets for seed in range(2)]
+    folder = Benchmark.from_records(nets, records, [CONFIG], metric="r2").save(tmp_path / "b")
+    card = (folder / "README.md").read_text()
+    assert "accuracy" not in card.split("## Columns")[0].replace("readout", "")
+    for words in ("mean test R2", "Test R2, mean over the seeds", "| validation R2, one value an epoch |",
+                  "test R2 after the last epoch"):  # fmt: skip
+        assert words in card, words
+    assert check_card(folder) == []

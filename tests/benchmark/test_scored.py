@@ -352,3 +352,34 @@ def test_evaluate_takes_it_with_copies_and_without():
         assert found.noise_ceiling[0] == bench.noise_ceiling.value
         folds = found.predictions.groupby("fingerprint")["fold"].nunique()
         assert (folds == 1).all()
+
+
+def test_the_bounds_of_scores_are_part_of_the_benchmark(tmp_path):
+    bench = Benchmark.from_scores(NETS[:4], [-3.0, 1.0, 2.0, 9.0], task="toy", bounds=(-4, 10))
+    assert bench.bounds == (-4.0, 10.0)
+    assert bench.select(bench.fingerprints[:2]).bounds == (-4.0, 10.0)
+    bench.save(tmp_path / "bench")
+    assert Benchmark.load(tmp_path / "bench").bounds == (-4.0, 10.0)
+    model = ns.predictors.BayesianRidge()
+    evaluated = ns.evaluate({"line": model}, bench, folds=2, repeats=1, resamples=5)
+    assert evaluated.predictions["y_pred"].between(-4, 10).all()
+    wider = Benchmark.from_scores(NETS[4:6], [-8.0, 0.0], task="toy", bounds=(None, 10))
+    assert bench.merge(wider).bounds == (-np.inf, 10.0)
+    assert bench.merge(Benchmark.from_scores(NETS[6:7], [50.0], task="toy")).bounds is None
+
+
+def test_without_a_word_an_accuracy_has_the_usual_bounds(tmp_path):
+    assert Benchmark.from_scores(NETS[:2], [0.1, 0.9]).bounds == (0.0, 1.0)
+    assert Benchmark.from_scores(NETS[:2], [0.1, 90.0]).bounds is None
+    assert Benchmark.from_scores(NETS[:2], [0.1, 0.9], bounds=(None, None)).bounds is None
+    bench = Benchmark.from_scores(NETS[:2], [0.1, 0.9])
+    assert "bounds" not in (bench.save(tmp_path / "b") / "scores.json").read_text()
+
+
+def test_bounds_by_task_and_what_is_wrong_with_them():
+    both = Benchmark.from_scores(NETS[:2], {"a": [1, 2], "b": [3, 4]}, bounds={"a": (0, 5)})
+    assert both.select_task("a").bounds == (0.0, 5.0)
+    assert both.select_task("b").bounds is None
+    for wrong in ((3, 1), (1,), "ab", (0, float("nan")), (0, 1.5), {"c": (0, 5)}):
+        with pytest.raises(InvalidInputError, match="bounds"):
+            Benchmark.from_scores(NETS[:2], [1.0, 2.0], task="a", bounds=wrong)

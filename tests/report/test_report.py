@@ -319,3 +319,16 @@ def test_scores_from_elsewhere_have_their_sections():
     text = sections.labels(bench)
     assert "The noise ceiling is unknown" in text
     assert "diverged" not in text
+
+
+def test_a_report_calls_the_label_what_it_is() -> None:
+    from nnstruct import Benchmark, Structure, load_benchmark
+    from nnstruct.report.plots import label_words
+    from nnstruct.report.sections import label_name
+
+    bench = load_benchmark("reber-mini")
+    assert (label_words(bench), label_name(bench)) == ("test accuracy after the last epoch", "test accuracy")
+    bench.metric = "r2"
+    assert (label_words(bench), label_name(bench)) == ("test R2 after the last epoch", "test R2")
+    given = Benchmark.from_scores([Structure.from_layers([n, 2]) for n in (2, 3)], [3.0, 4.0])
+    assert (label_words(given), label_name(given)) == ("test score, as it was given", "test score")
