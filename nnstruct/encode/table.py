@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from nnstruct.structure.checks import check_structures
 SIGNIFICANT_DIGITS = 10
 ABSOLUTE_DECIMALS = 12
 CONSTANT = 1e-9
+MANY_ALIKE = 0.1  # the share of rows that must differ from the median for a column to have ends
 
 
 def to_table(
@@ -122,6 +125,19 @@ def means_and_scales(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return means, scales
 
 
+# What a table was last asked of, so that a prediction and the question whether it is to be trusted cost one
+# table; not an attribute, since estimators are copied and saved.
+_beyond: WeakKeyDictionary[FeatureTable, tuple[list[Any], np.ndarray]] = WeakKeyDictionary()
+
+
+def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What lies far below and above the values of each column, float64 [c] each."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    span = high - low
+    varied = (values != np.median(values, axis=0)).mean(axis=0) > MANY_ALIKE
+    return np.where(varied, low - span, -np.inf), np.where(varied, high + span, np.inf)
+
+
 class FeatureTable(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer from structures to a matrix of features without gaps.
 
@@ -148,6 +164,8 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         Which columns belong to each group: to each family, where families were chosen.
     learned_ : dict
         What there is to count, for ``families="auto"``.
+    low_, high_ : float64 [c]
+        What lies beyond counts as far from all that was seen; see :meth:`beyond`.
 
     Examples
     --------
@@ -167,6 +185,8 @@ class FeatureTable(TransformerMixin, BaseEstimator):
     # Tables that were saved before there was a choice have none of it.
     blind = "error"
     learned_: dict[str, Any] | None = None
+    low_: np.ndarray | None = None
+    high_: np.ndarray | None = None
 
     def __init__(self, families: str | Sequence[str] = AUTO, blind: str = "error") -> None:
         self.families = families
@@ -202,6 +222,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         varies[0] |= not varies.any()
         self.columns_ = [name for name, kept in zip(names, varies, strict=True) if kept]
         self.median_ = median[varies]
+        self.low_, self.high_ = _ends(np.where(np.isfinite(values), values, median)[:, varies])
         of_kept = np.array(groups, dtype=object)[varies]
         self.groups_ = {
             str(group): np.flatnonzero(of_kept == group).astype(np.int64) for group in dict.fromkeys(of_kept)
@@ -239,7 +260,65 @@ class FeatureTable(TransformerMixin, BaseEstimator):
             )
         values = found[:, [place[name] for name in self.columns_]]  # [n, c]
         values = values if self.learned_ is None else rounded(values)
-        return np.where(np.isfinite(values), values, self.median_)
+        filled = np.where(np.isfinite(values), values, self.median_)
+        if self.low_ is not None and self.high_ is not None:
+            with np.errstate(invalid="ignore"):
+                _beyond[self] = (list(structures), (filled < self.low_) | (filled > self.high_))
+        return filled
+
+    def beyond(self, structures: Sequence[Structure | Network]) -> np.ndarray:
+        """Which structures have a column far from all that was seen in ``fit``.
+
+        Far is what lies beyond either end by more than the whole span. Columns in which nine of ten rows were
+        alike have no ends: any new value would be far.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+
+        Returns
+        -------
+        bool [n]
+            All False where the table was saved by a version that kept no ends.
+
+        Raises
+        ------
+        InvalidInputError
+            As :meth:`transform`.
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
+
+        Examples
+        --------
+        >>> from nnstruct import Structure
+        >>> from nnstruct.encode import FeatureTable
+        >>> table = FeatureTable().fit([Structure.from_layers([2, width, 2]) for width in range(1, 9)])
+        >>> table.beyond([Structure.from_layers([2, width, 2]) for width in (9, 40)]).tolist()
+        [False, True]
+        """
+        return self.columns_beyond(structures).any(axis=1)
+
+    def columns_beyond(self, structures: Sequence[Structure | Network]) -> np.ndarray:
+        """Which columns of each structure lie far from all that was seen in ``fit``; see :meth:`beyond`.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length n
+
+        Returns
+        -------
+        bool [n, c]
+        """
+        check_is_fitted(self)
+        given = list(structures)
+        if self.low_ is None or not given:
+            return np.zeros((len(given), len(self.columns_)), dtype=bool)
+        last = _beyond.get(self)
+        same = last is not None and len(last[0]) == len(given)
+        if last is None or not same or any(map(operator.is_not, last[0], given)):
+            self.transform(given)
+            last = _beyond[self]
+        return last[1]
 
     def _is_auto(self) -> bool:
         return isinstance(self.families, str) and self.families == AUTO

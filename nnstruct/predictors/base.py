@@ -21,7 +21,7 @@ from nnstruct.checks import check_share, is_number
 from nnstruct.errors import InvalidInputError, NotFittedError, OutsideRangeWarning
 from nnstruct.network import Network
 from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
-from nnstruct.predictors.fitted_range import FittedRange, no_range_warnings
+from nnstruct.predictors.fitted_range import FittedRange, no_range_warnings, with_features
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
@@ -240,8 +240,9 @@ class Predictor(RegressorMixin, BaseEstimator):
         Returns
         -------
         list of str, length n
-            As :meth:`nnstruct.predictors.fitted_range.FittedRange.outside`: empty where it lies inside, and
-            where the predictor does not know its range.
+            As :meth:`nnstruct.predictors.fitted_range.FittedRange.outside`, and ``features`` where a column
+            lies beyond all that was seen by more than their span; empty where the structure lies inside,
+            and where the predictor does not know its range.
 
         Raises
         ------
@@ -252,13 +253,17 @@ class Predictor(RegressorMixin, BaseEstimator):
         """
         self._check_fitted()
         given = check_structures(structures)
-        return [""] * len(given) if self.range_ is None else self.range_.outside(given)
+        if self.range_ is None:
+            return [""] * len(given)
+        found, table = self.range_.outside(given), self._own_table()
+        return found if table is None or not given else with_features(found, table.beyond(given))
+
+    def _own_table(self) -> Any:
+        """The feature table that was learned from, if there is one."""
 
     def _warn_outside(self, structures: list[Any]) -> None:
-        if self.range_ is None:
-            return
-        found = self.range_.outside(check_structures(structures))
-        if any(found):
+        found = self.outside(structures)
+        if self.range_ is not None and any(found):
             message = self.range_.sentence(found, type(self).__name__)
             warnings.warn(message, OutsideRangeWarning, stacklevel=3)
 

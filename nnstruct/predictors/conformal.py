@@ -191,6 +191,9 @@ class Conformal(Predictor):
         mean, low, high = self._ends(structures, share, finite=True)
         return mean, (high - low) / (2 * NormalDist().inv_cdf(0.5 + share / 2))
 
+    def _own_table(self) -> Any:
+        return self.parts_[0]._own_table()
+
     def _interval(self, structures: list[Structure], coverage: float) -> tuple[np.ndarray, np.ndarray]:
         _, low, high = self._ends(structures, coverage, finite=False)
         return low, high

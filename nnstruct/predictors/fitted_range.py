@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from nnstruct.structure import Structure
 
 # A structure may lie beyond either end by this share of the span before it counts as outside.
@@ -82,19 +84,13 @@ class FittedRange:
         >>> known.outside([Structure.from_layers([2, 9]), Structure.from_layers([2, 30], family="gru")])
         ['', 'family, units, edges']
         """
-        return [", ".join(self._beyond(structure)) for structure in structures]
-
-    def _beyond(self, structure: Structure) -> Iterator[str]:
-        if structure.family not in self.families:
-            yield "family"
-        for name, size in _sizes(structure).items():
-            low, high = self.sizes[name]
-            room = SLACK * (high - low)
-            if not low - room <= size <= high + room:
-                yield name
-        for name in _NAMED:
-            if not set(map(str, structure.attributes.get(name, ()))) <= set(self.names.get(name, ())):
-                yield name
+        ends = {
+            name: (low - SLACK * (high - low), high + SLACK * (high - low))
+            for name, (low, high) in self.sizes.items()
+        }
+        known = {name: frozenset(self.names.get(name, ())) for name in _NAMED}
+        families = frozenset(self.families)
+        return [", ".join(_beyond(structure, families, ends, known)) for structure in structures]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, from which :meth:`from_dict` makes it again."""
@@ -156,9 +152,53 @@ class FittedRange:
     def _said(self, kind: str) -> str:
         if kind == "family":
             return f"family: {', '.join(self.families)}"
+        if kind == "features":
+            return "features: far from all that was seen"
         if kind in self.sizes:
             return f"{kind}: {self.sizes[kind][0]} to {self.sizes[kind][1]}"
         return f"{kind}: {', '.join(self.names.get(kind, ())) or 'none'}"
+
+
+def _beyond(
+    structure: Structure,
+    families: frozenset[str],
+    ends: Mapping[str, tuple[float, float]],
+    known: Mapping[str, frozenset[str]],
+) -> Iterator[str]:
+    if structure.family not in families:
+        yield "family"
+    for name, size in _sizes(structure).items():
+        low, high = ends[name]
+        if not low <= size <= high:
+            yield name
+    if structure.attributes:
+        for name, values in known.items():
+            if not values.issuperset(map(str, structure.attributes.get(name, ()))):
+                yield name
+
+
+def with_features(outside: Sequence[str], far: Sequence[bool] | np.ndarray) -> list[str]:
+    """The marks of :meth:`FittedRange.outside`, with ``features`` where a column lies far from all seen.
+
+    Parameters
+    ----------
+    outside : sequence of str, length n
+    far : bool [n]
+        Of :meth:`nnstruct.encode.FeatureTable.beyond`.
+
+    Returns
+    -------
+    list of str, length n
+
+    Examples
+    --------
+    >>> with_features(["", "units"], [True, True])
+    ['features', 'units, features']
+    """
+    return [
+        f"{mark}, features".removeprefix(", ") if marked else mark
+        for mark, marked in zip(outside, far, strict=True)
+    ]
 
 
 def _sizes(structure: Structure) -> dict[str, int]:

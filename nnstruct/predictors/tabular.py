@@ -65,6 +65,10 @@ class TabularPredictor(Predictor):
             return mean, std
         return self.pipeline_.predict(structures), None
 
+    def _own_table(self) -> Any:
+        table = self.pipeline_[0]
+        return table if isinstance(table, FeatureTable) else None
+
     def _get_state(self) -> FittedState:
         return FittedState(estimator=self.pipeline_)
 

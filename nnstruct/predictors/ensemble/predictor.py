@@ -252,6 +252,9 @@ class Ensemble(Predictor):
             process = np.where(np.isfinite(process), process, self.level_.predict(mean) ** 2)
             return mean, self.calibration_.std(process, spread)
 
+    def _own_table(self) -> Any:
+        return getattr(self, "table_", None)
+
     def without_labels(self, models: SourceModels) -> Self:
         """Predict by earlier benchmarks alone, as :func:`nnstruct.predictors.load_pretrained` says.
 
