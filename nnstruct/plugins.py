@@ -99,14 +99,13 @@ def load_plugin(path: str | Path) -> ModuleType:
     ('my_acquisitions', True)
     """
     file = Path(path)
-    if not file.exists():
-        raise MissingDataError(f"There is no {file}.")
+    _check_there(file)
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise InvalidInputError("the plugin", "be a Python file with a module's name, NAME.py", str(path))
     folder = str(file.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    return module_of_file(file, replace=True)
+    return _run(file, replace=True)
 
 
 def module_of_file(path: Path, *, replace: bool = False) -> ModuleType:
@@ -129,8 +128,16 @@ def module_of_file(path: Path, *, replace: bool = False) -> ModuleType:
     InvalidInputError
         If it is no Python file, or its name is that of another module that is in use.
     """
+    _check_there(path)
+    return _run(path, replace=replace)
+
+
+def _check_there(path: Path) -> None:
     if not path.exists():
         raise MissingDataError(f"There is no {path}.")
+
+
+def _run(path: Path, *, replace: bool) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
     if spec is None or spec.loader is None:
         raise InvalidInputError(str(path), "be a Python file", str(path))

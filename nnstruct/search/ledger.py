@@ -30,7 +30,7 @@ PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
 TOLD = "told"
 _FORMAT = 1
 _SETTINGS, _BATCH, _RETRAINED = "nnstruct_settings", "nnstruct_batch", "nnstruct_retrained"
-_TRAITS = "nnstruct_traits"
+_TRAITS, TOLD_NAME = "nnstruct_traits", "nnstruct_told"
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,7 @@ class Ledger:
             self.study.set_user_attr(_TRAITS, traits().to_json())
             with quiet():
                 self.study.set_metric_names(list(self.objectives.names))
+            self.study.set_user_attr(TOLD_NAME, self.objectives.names[self.objectives.told])
             self.study.set_user_attr(_SETTINGS, settings)
             return
         stored = mapping(stored, "its settings")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.search.history import history_table
-from nnstruct.search.ledger import entry_of
+from nnstruct.search.ledger import TOLD_NAME, entry_of
 from nnstruct.search.objectives import OF_TASK, SIMPLE, Objectives
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
 STUDY = "search.db"
@@ -63,6 +64,17 @@ def read_history(storage: str | Path, study_name: str | None = None) -> pd.DataF
             "the storage", "hold one study, or one that is named", ", ".join(names) or "none"
         )
     study = optuna.load_study(study_name=study_name or names[0], storage=address)
-    told = [name not in (*SIMPLE, *OF_TASK) for name in study.metric_names or ["score"]].index(True)
+    told = _told(study)
     trials = [trial for trial in study.get_trials(deepcopy=False) if "structure" in trial.user_attrs]
     return history_table([entry_of(trial, told) for trial in trials], {}, {}, Objectives())
+
+
+def _told(study: optuna.Study) -> int:
+    """The place of the objective that is told among those of a study."""
+    names = study.metric_names or ["score"]
+    name = study.user_attrs.get(TOLD_NAME)
+    if name in names:
+        return names.index(name)
+    # A study of an earlier release does not say: it is the first that no structure has by itself.
+    known = [place for place, name in enumerate(names) if name not in (*SIMPLE, *OF_TASK)]
+    return known[0] if known else 0

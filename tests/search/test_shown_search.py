@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nnstruct import Search, Space
+from nnstruct.search import read_history
 
 SPACE = Space("mlp", units=(4, 12))
 
@@ -51,3 +52,15 @@ def test_several_objectives_are_named():
     search = Search(SPACE, seed=0, population=4, objectives=["val", "edges"])
     search.tell(search.ask(2), [0.1, 0.2])
     assert "val, edges" in search._repr_html_()
+
+
+def test_a_stored_history_tells_the_objective_that_was_told(tmp_path):
+    """Also where an own measure stands before it, which a name alone does not give away."""
+
+    def width(structure):
+        return max(structure.layer_sizes)
+
+    storage = f"sqlite:///{tmp_path}/search.db"
+    search = Search(SPACE, seed=0, population=4, storage=storage, objectives=[width, "val"])
+    search.tell(search.ask(2), [0.25, 0.75])
+    assert read_history(storage)["score"].tolist() == [0.25, 0.75]
