@@ -58,7 +58,7 @@ def test_batches_of_any_size_fill_the_lanes_and_are_clipped(family, batch_size):
     np.testing.assert_allclose(found.test_loss, plain.test_loss, rtol=1e-5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.sampled_from(RNN_FAMILIES),
     st.integers(0, 10_000),

@@ -13,10 +13,9 @@ from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.modules import build_module, initial_parameters, module_from_network
 from nnstruct.population import Job, stream, train, train_network
 from nnstruct.population.batches import epoch_batches
-from nnstruct.population.fused import backward, forward, kernel, tied
+from nnstruct.population.fused.engine import numba_epochs
 from nnstruct.population.fused.engine import train_one as train_by_fused
-from nnstruct.population.fused.workspace import make_workspace
-from nnstruct.population.loop.network import layout_of
+from nnstruct.population.loop.network import Preparation, layout_of
 from nnstruct.population.reference import train_one as train_by_reference
 from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
@@ -77,26 +76,19 @@ def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence, kin
     config = TrainConfig(protocol=protocol, batch_size=48)
     named = initial_parameters(structure, TASK, config, seed)
     layout = layout_of(structure, TASK, config)
-    parameters = layout.pack(named)
-    gradient = np.zeros_like(parameters)
-    (weights, tied_weights), (gradients, tied_gradients) = layout.views(parameters), layout.views(gradient)
-    tied.refresh_weights(layout.plan, tied_weights, weights)
-    split = TASK.train
-    batch = np.arange(37)
-    data = [a.astype(np.int32) for a in (split.inputs, split.lengths, split.targets)]
-    work = make_workspace(layout.plan, weights, 48, split.inputs.shape[1])
-    longest = int(split.lengths[batch].max()) if protocol == "faithful" else 0
-    lanes, steps = forward.load_batch(work, *data, batch, longest)
-    forward.forward_pass(layout.plan, weights, work, lanes, steps)
-    loss, _ = kernel.loss_and_score_gradient(work, TASK.num_classes, lanes, len(batch))
-    backward.backward_pass(layout.plan, weights, gradients, work, lanes, steps)
-    tied.collect_gradients(layout.plan, tied_weights, tied_gradients, gradients)
+    split, batch = TASK.train, np.arange(37)
+    prepared = Preparation.of(layout, layout.pack(named), config, split.inputs.shape[1])
+    prepared = prepared._replace(settings=(0.0, *prepared.settings[1:]))  # a step that leaves the weights
+    place = np.searchsorted(layout.symbols, split.inputs).astype(np.int32)
+    data = (place, split.lengths.astype(np.int32), split.targets.astype(np.int32))
+    loss, hits = numba_epochs(prepared)(True, data, batch, np.array([0, len(batch)]))
 
     module = build_module(structure, TASK, config, seed=seed).double()
     scores = module(torch.from_numpy(split.inputs[batch]), torch.from_numpy(split.lengths[batch]))
     expected = torch.nn.functional.cross_entropy(scores, torch.from_numpy(split.targets[batch]))
     expected.backward()
     assert loss / len(batch) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert hits == int((scores.argmax(1).numpy() == split.targets[batch]).sum())
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(parameter.grad)
@@ -104,7 +96,7 @@ def test_fused_gradients_equal_autograd_in_float64(family, seed, recurrence, kin
     if structure.residual.any():
         nothing["weight"][structure.residual] = 1.0  # as the module says of weights that are fixed
     for name, value in module.parameters_by_name().items():
-        found = layout.unpack(gradient, nothing)[name]
+        found = layout.unpack(prepared.flat[1], nothing)[name]
         np.testing.assert_allclose(found, value, rtol=2e-3, atol=2e-5, err_msg=name)
 
 
