@@ -9,6 +9,7 @@ from nnstruct.properties import (
     capacity,
     centrality,
     compressibility,
+    expansion,
     layered,
     motifs,
     operators,
@@ -16,15 +17,18 @@ from nnstruct.properties import (
     paths,
     spectra,
     statnn,
+    topometrics,
     units,
     weights,
 )
 from nnstruct.properties.base import PROPERTY_FAMILIES, MeasureFamily, PropertyFamily, feature_names
 from nnstruct.properties.network_table import NETWORK_FAMILIES, network_features
 from nnstruct.properties.table import features
+from nnstruct.properties.topology_distance import topology_distance
 
 __all__ = [
     "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "MeasureFamily", "PropertyFamily", "capacity", "centrality",
-    "compressibility", "feature_names", "features", "layered", "motifs", "network_features", "operators",
-    "paper", "paths", "spectra", "statnn", "units", "weights",
+    "compressibility", "expansion", "feature_names", "features", "layered", "motifs", "network_features",
+    "operators", "paper", "paths", "spectra", "statnn", "topology_distance", "topometrics", "units",
+    "weights",
 ]  # fmt: skip

@@ -96,7 +96,7 @@ def test_changing_a_table_leaves_the_cache_alone(population):
 
 def test_copies_in_one_call_get_equal_rows(population):
     table = features([population[0]] * 3, ALL)
-    assert (table.iloc[0] == table.iloc[2]).all()
+    pd.testing.assert_series_equal(table.iloc[0], table.iloc[2], check_names=False, check_exact=True)
 
 
 def test_key_tells_apart_what_a_family_may_measure():
