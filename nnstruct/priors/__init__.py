@@ -36,7 +36,9 @@ from nnstruct.priors.dense_layered import DenseLayered
 from nnstruct.priors.dense_net import DenseNet
 from nnstruct.priors.discretised_ode import DiscretisedODE
 from nnstruct.priors.erdos_renyi import ErdosRenyi
+from nnstruct.priors.expander import Expander
 from nnstruct.priors.ladder import Ladder
+from nnstruct.priors.lognormal_fan_in import LognormalFanIn
 from nnstruct.priors.newman_watts_strogatz import NewmanWattsStrogatz
 from nnstruct.priors.power_law_configuration import PowerLawConfiguration
 from nnstruct.priors.random_geometric import RandomGeometric
@@ -46,8 +48,10 @@ from nnstruct.priors.residual_chain import ResidualChain
 from nnstruct.priors.resnet import ResNet
 from nnstruct.priors.sampling import sample
 from nnstruct.priors.small_world_cells import SmallWorldCells
+from nnstruct.priors.small_world_flex import SmallWorldFlex
 from nnstruct.priors.stier_2021 import stier2021
 from nnstruct.priors.stochastic_block import StochasticBlock
+from nnstruct.priors.strong_community import StrongCommunity
 from nnstruct.priors.watts_strogatz import WattsStrogatz
 
 __all__ = [
@@ -58,7 +62,9 @@ __all__ = [
     "DenseNet",
     "DiscretisedODE",
     "ErdosRenyi",
+    "Expander",
     "Ladder",
+    "LognormalFanIn",
     "NewmanWattsStrogatz",
     "PowerLawConfiguration",
     "Prior",
@@ -68,7 +74,9 @@ __all__ = [
     "ResNet",
     "ResidualChain",
     "SmallWorldCells",
+    "SmallWorldFlex",
     "StochasticBlock",
+    "StrongCommunity",
     "WattsStrogatz",
     "draw_attributes",
     "load_prior",

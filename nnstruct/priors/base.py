@@ -65,6 +65,8 @@ class Prior(BaseModel, ABC):
     name: ClassVar[str]
     min_units: ClassVar[int] = 2
     deterministic: ClassVar[bool] = False
+    # Whether `sample` takes it where no priors are named; what such calls drew before stays as it was.
+    in_turn: ClassVar[bool] = True
 
     def __init__(self, **parameters: Any) -> None:
         try:

@@ -50,8 +50,9 @@ def sample(
     seed : int
         The first k structures of a longer list are those of a list of k.
     priors : sequence of str or Prior, optional
-        Names from ``PRIORS``, or priors with fixed parameters. By default every registered prior;
-        those without parameters for the space are left out.
+        Names from ``PRIORS``, or priors with fixed parameters. By default every registered prior but
+        those of which ``in_turn`` is False: ``expander``, ``lognormal-fan-in``, ``small-world-flex`` and
+        ``strong-community``. Those without parameters for the space are left out.
     edition : int, optional
         Of the priors that have several (:class:`nnstruct.priors.editions.EditedPrior`) and are given by name.
         By default the newest in the family ``cnn`` and the first in others, where tied weights train in
@@ -197,7 +198,7 @@ def _degrees(structure: Structure) -> bytes:
 
 def _sources(priors: Sequence[str | Prior] | None, edition: int | None) -> list[_Source]:
     if priors is None:
-        return [_Source(PRIORS[name], edition) for name in PRIORS]
+        return [_Source(PRIORS[name], edition) for name in PRIORS if PRIORS[name].in_turn]
     if isinstance(priors, str) or not isinstance(priors, Sequence) or not len(priors):
         raise InvalidInputError("priors", "be a sequence of names or priors, at least one", priors)
     sources = []

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -123,6 +124,7 @@ def _row(structure: Structure) -> list[float]:
     near = directed + directed @ directed
     blocks = [links for _, links in layer_blocks(structure)]
     gaps = _defined(ramanujan_gap(links) for links in blocks)
+    cores: Any = rx.core_number(graph)
     return [
         len(source) / sum(links.size for links in blocks) if blocks else np.nan,
         sources.sum(),
@@ -134,7 +136,7 @@ def _row(structure: Structure) -> list[float]:
         len(rx.bridges(graph)),
         len(rx.articulation_points(graph)),
         _connected_triples(directed),
-        float(np.mean(list(rx.core_number(graph).values()))),
+        float(np.mean(list(cores.values()))),
         len(source) / n,
         near.nnz / n,
         _mean(gaps),

@@ -9,6 +9,7 @@ from nnstruct.pruning.methods.cannistraci_hebb import (
     CannistraciHebbSoft,
 )
 from nnstruct.pruning.methods.channels import Channels
+from nnstruct.pruning.methods.edge_betweenness import EdgeBetweenness
 from nnstruct.pruning.methods.grasp import Grasp
 from nnstruct.pruning.methods.gumbel import GumbelSoftmax
 from nnstruct.pruning.methods.layerwise_obs import LayerwiseObs
@@ -50,6 +51,7 @@ __all__ = [
     "ClassBlind",
     "ClassDistributed",
     "ClassUniform",
+    "EdgeBetweenness",
     "Grasp",
     "GumbelSoftmax",
     "LayerwiseObs",
