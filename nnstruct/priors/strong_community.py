@@ -103,12 +103,13 @@ class StrongCommunity(RedrawnPrior):
         wanted = round(self.mixing * total) if self.communities > 1 else 0
         chosen = inside[: total - wanted]
         within = np.bincount(np.concatenate([rows[chosen], columns[chosen]]), minlength=self.units)
-        out, taken = np.zeros(self.units, dtype=np.int64), []
+        out = np.zeros(self.units, dtype=np.int64)
+        taken: list[int] = []
         for pair in across:
             ends = [rows[pair], columns[pair]]
             if len(taken) < wanted and (out[ends] + 1 < within[ends]).all():
                 out[ends] += 1
-                taken.append(pair)
+                taken.append(int(pair))
         whole = np.concatenate([inside[: total - len(taken)], np.array(taken, dtype=np.int64)])
         return reordered(np.stack([rows[whole], columns[whole]]), self.units, self.orientation, rng)
 
