@@ -132,8 +132,8 @@ def write_scores(folder: Path, stored: StoredScores) -> None:
             entries[name] = FileEntry(sha256=digest, bytes=len(data), rows=table.num_rows)
         settings = {name: getattr(stored, name) for name in ("name", "twins", "task", "target")}
         ends = [
-            (*label, *(end if math.isfinite(end) else None for end in pair))
-            for label, pair in sorted(rows.bounds.items())
+            (task, target, low if math.isfinite(low) else None, high if math.isfinite(high) else None)
+            for (task, target), (low, high) in sorted(rows.bounds.items())
         ]
         content = _Manifest(files=entries, libraries=versions, bounds=ends, **settings).model_dump(
             mode="json"

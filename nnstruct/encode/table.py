@@ -296,7 +296,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         >>> table.beyond([Structure.from_layers([2, width, 2]) for width in (9, 40)]).tolist()
         [False, True]
         """
-        return self.columns_beyond(structures).any(axis=1)
+        return np.asarray(self.columns_beyond(structures).any(axis=1))
 
     def columns_beyond(self, structures: Sequence[Structure | Network]) -> np.ndarray:
         """Which columns of each structure lie far from all that was seen in ``fit``; see :meth:`beyond`.
