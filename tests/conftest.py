@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # One thread a process, in notebooks too: tests run in as many processes as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Compiled sources are kept, by the many processes that tests start, too: torch alone takes seconds to compile.
+# Compiled sources are kept, by the processes that tests start, too: torch alone takes seconds to compile.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

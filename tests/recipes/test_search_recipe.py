@@ -84,7 +84,7 @@ def test_a_second_call_trains_nothing_and_finds_the_same(run):
         ("population = 8", "poplation = 8", r"\[search\] params must be one of .*population"),
         ("population = 8", "population = 1", r"\[search\] population must be an integer, at least 2"),
         ("train = { epochs = 2 }", "train = { epoch = 2 }", "each key of finish.train must be one of"),
-        ("task = { val = 0.2 }", "task = { vla = 0.2 }", r"\[finish\] option of task 'digits' must be .*'vla'"),
+        ("task = { val = 0.2 }", "task = { vla = 0.2 }", r"\[finish\] option of task .* must be .*'vla'"),
         ("top = 2", "top = -1", r"\[finish\] top must be"),
         ("[0.99, 1.0]", "[1.0, 0.9]", r"\[expected\] winner must be the lowest and the highest"),
         ('finish = {', 'finnish = {', "each key of the recipe must be one of .*Did you mean 'finish'"),
