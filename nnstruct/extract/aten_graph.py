@@ -18,6 +18,10 @@ class Ref:
     value: int
 
 
+class ComplexRef(Ref):
+    """A complex value: its real and imaginary parts stand along an axis behind the others."""
+
+
 def is_mutable(node: fx.Node) -> bool:
     """Whether a node writes into one of its arguments.
 

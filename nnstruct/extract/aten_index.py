@@ -94,6 +94,18 @@ def _index_add(low: Lowering, x: Any, axis: int, index: Any, source: Any, *, alp
     return add(low, x, total, alpha=alpha)
 
 
+@handles("aten.index_copy")
+def _index_copy(low: Lowering, x: Any, axis: int, index: Any, source: Any) -> Any:
+    if isinstance(index, Ref):
+        raise low.unsupported("copy to constant places")
+    axis %= len(low.shape(x))
+    size, places = low.shape(x)[axis], index.cpu().numpy()
+    order = np.arange(size)
+    order[places] = size + np.arange(len(places))
+    joined = low.builder.concat([low.ref(x), low.ref(source)], axis)
+    return Ref(take(low, joined, axis, order))
+
+
 def _summed(low: Lowering, value: int, axis: int, places: np.ndarray, size: int) -> Ref:
     """Slices of a value summed at the places that they are sent to.
 

@@ -133,6 +133,7 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
     """
     from nnstruct.extract import (  # noqa: F401  (they register handlers)
         aten_affine,
+        aten_fourier,
         aten_index,
         aten_logic,
         aten_math,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from nnstruct.extract.aten_graph import (
+    ComplexRef,
     Ref,
     is_mutable,
     leaves,
@@ -26,14 +27,21 @@ from nnstruct.program import Program, UnsupportedOperationError
 
 Handler = Callable[..., Any]
 HANDLERS: dict[str, Handler] = {}
+COMPLEX_HANDLERS: dict[str, Handler] = {}
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register the function that lowers some ATen operations (a name without overload takes all of them)."""
+def handles(*names: str, values: str = "real") -> Callable[[Handler], Handler]:
+    """Register the function that lowers some ATen operations (a name without overload takes all of them).
+
+    ``values`` says what it takes: ``real`` values, ``complex`` ones, or ``both``.
+    """
 
     def register(function: Handler) -> Handler:
         for name in names:
-            HANDLERS[name] = function
+            if values != "complex":
+                HANDLERS[name] = function
+            if values != "real":
+                COMPLEX_HANDLERS[name] = function
         return function
 
     return register
@@ -167,10 +175,13 @@ class Lowering:
         if in_place:
             head, base, *rest = name.split(".")
             plain = ".".join([head, base.removesuffix("_"), *rest])
-        handler = HANDLERS.get(plain) or HANDLERS.get(".".join(plain.split(".")[:2]))
+        is_complex = any(isinstance(leaf, ComplexRef) for leaf in leaves((args, kwargs)))
+        known = COMPLEX_HANDLERS if is_complex else HANDLERS
+        handler = known.get(plain) or known.get(".".join(plain.split(".")[:2]))
         try:
             if handler is None:
-                raise UnsupportedOperationError(name, self.builder.where)
+                reason = ("take real values",) if is_complex else ()
+                raise UnsupportedOperationError(name, self.builder.where, *reason)
             result = handler(self, *args, **kwargs)
         except UnsupportedOperationError:
             if self.on_unsupported != "opaque":

@@ -1,0 +1,136 @@
+"""Fourier transforms: a complex value is its real and imaginary parts along an axis behind the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnstruct.extract.aten_graph import ComplexRef, Ref
+from nnstruct.extract.aten_math import activation
+from nnstruct.extract.lowering import Lowering, handles
+
+
+def _axes(low: Lowering, x: Ref, sizes: Any, axes: Any, *, one_axis: bool) -> tuple[list[int], list[int]]:
+    shape = low.shape(x)[: -1 if isinstance(x, ComplexRef) else None]
+    if axes is None:
+        axes = range(len(shape)) if sizes is None else range(len(shape) - len(sizes), len(shape))
+    places = [int(axis) % len(shape) for axis in ([axes] if one_axis else axes)]
+    lengths = [shape[place] for place in places]
+    given = lengths if sizes is None else [int(n) for n in ([sizes] if one_axis else sizes)]
+    return places, [length if n < 0 else n for n, length in zip(given, lengths, strict=True)]
+
+
+def _step(
+    low: Lowering, value: int, axis: int, length: int, *, inverse: bool, onesided: bool, real: bool, norm: Any
+) -> int:
+    b = low.builder
+    shape = list(b.shape[value])
+    shape[axis], shape[-1] = (length // 2 + 1 if onesided else length), (1 if real else 2)
+    options = {
+        "function": "fourier", "axis": axis, "length": length, "inverse": inverse, "onesided": onesided,
+        "real": real, "kept": [[a, a] for a in range(len(shape) - 1) if a != axis], "fresh": [axis],
+    }  # fmt: skip
+    made = b.one("operation", [value], shape, options=options)
+    share = {"ortho": 0.5, "forward": 1.0}.get(norm or "backward", 0.0)
+    if not share:
+        return made
+    scale = float(length) ** (share if inverse else -share)
+    return b.one("affine", [made], shape, options={"operator": "scale", "scale": scale})
+
+
+def _transformed(
+    low: Lowering,
+    x: Any,
+    sizes: Any,
+    axes: Any,
+    norm: Any,
+    *,
+    inverse: bool,
+    real_input: bool,
+    one_axis: bool,
+) -> Ref:
+    """A transform along some axes; of real input, half of the last one, as the other half repeats it."""
+    places, lengths = _axes(low, x, sizes, axes, one_axis=one_axis)
+    value = low.ref(x)
+    if not isinstance(x, ComplexRef):
+        value = low.builder.reshape(value, (*low.builder.shape[value], 1))
+    for number in range(len(places) - 1, -1, -1):
+        half = real_input and number == len(places) - 1
+        value = _step(
+            low, value, places[number], lengths[number], inverse=inverse, onesided=half, real=False, norm=norm
+        )
+    return ComplexRef(value)
+
+
+def _to_real(low: Lowering, x: Any, sizes: Any, axes: Any, norm: Any, *, one_axis: bool) -> Ref:
+    """The inverse of a transform of real input."""
+    places, lengths = _axes(low, x, None, axes, one_axis=one_axis)
+    whole = None if sizes is None else ([sizes] if one_axis else list(sizes))
+    lengths[-1] = 2 * (lengths[-1] - 1) if whole is None or whole[-1] is None else int(whole[-1])
+    value = low.ref(x)
+    if not isinstance(x, ComplexRef):
+        value = low.builder.reshape(value, (*low.builder.shape[value], 1))
+    for number, (axis, length) in enumerate(zip(places, lengths, strict=True)):
+        last = number == len(places) - 1
+        value = _step(low, value, axis, length, inverse=True, onesided=False, real=last, norm=norm)
+    return Ref(low.builder.reshape(value, low.builder.shape[value][:-1]))
+
+
+@handles("aten.fft_fft", "aten.fft_ifft", "aten.fft_rfft", values="both")
+def _one_axis(low: Lowering, x: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Ref:
+    name = str(low.node.target)
+    return _transformed(
+        low, x, n, dim, norm, inverse="_ifft" in name, real_input="_rfft" in name, one_axis=True
+    )
+
+
+@handles(
+    "aten.fft_fft2", "aten.fft_ifft2", "aten.fft_rfft2", "aten.fft_fftn", "aten.fft_ifftn", "aten.fft_rfftn",
+    values="both",
+)  # fmt: skip
+def _many_axes(
+    low: Lowering, x: Any, s: Sequence[int] | None = None, dim: Any = None, norm: str | None = None
+) -> Ref:
+    name = str(low.node.target)
+    axes = (-2, -1) if dim is None and "2" in name else dim
+    return _transformed(
+        low, x, s, axes, norm, inverse="_ifft" in name, real_input="_rfft" in name, one_axis=False
+    )
+
+
+@handles("aten.fft_irfft", values="both")
+def _irfft(low: Lowering, x: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Ref:
+    return _to_real(low, x, n, dim, norm, one_axis=True)
+
+
+@handles("aten.fft_irfft2", "aten.fft_irfftn", values="both")
+def _irfftn(
+    low: Lowering, x: Any, s: Sequence[int] | None = None, dim: Any = None, norm: str | None = None
+) -> Ref:
+    axes = (-2, -1) if dim is None and "2" in str(low.node.target) else dim
+    return _to_real(low, x, s, axes, norm, one_axis=False)
+
+
+@handles("aten.real", "aten.imag", values="complex")
+def _part(low: Lowering, x: Ref) -> Ref:
+    imaginary = "imag" in str(low.node.target)
+    return Ref(low.builder.select(x.value, len(low.shape(x)) - 1, int(imaginary)))
+
+
+@handles("aten.view_as_real", values="complex")
+def _view_as_real(low: Lowering, x: Ref) -> Ref:
+    return Ref(x.value)
+
+
+@handles("aten.view_as_complex")
+def _view_as_complex(low: Lowering, x: Ref) -> Ref:
+    return ComplexRef(x.value)
+
+
+@handles("aten.abs", values="complex")
+def _magnitude(low: Lowering, x: Ref) -> Ref:
+    b, shape = low.builder, low.shape(x)[:-1]
+    parts = [b.select(x.value, len(shape), place) for place in (0, 1)]
+    squares = [b.one("join", [part, part], shape, options={"function": "mul"}) for part in parts]
+    total = b.one("join", squares, shape, options={"function": "add"})
+    return activation(low, Ref(total), "sqrt")
