@@ -7,7 +7,8 @@ from collections.abc import Collection
 import numpy as np
 
 from nnstruct.population.fused.workspace import make_workspace
-from nnstruct.population.loop.network import Data, Preparation, RunEpoch, train_with
+from nnstruct.population.loop.data import Data
+from nnstruct.population.loop.network import Preparation, RunEpoch, train_with
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -33,7 +34,7 @@ def numba_epochs(preparation: Preparation) -> RunEpoch:
     def run(training: bool, data: Data, batches: np.ndarray, starts: np.ndarray) -> tuple[float, int]:
         return run_epoch(
             training, layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work,
-            data, batches, starts, settings,
+            data[:3], batches, starts, settings,
         )  # fmt: skip
 
     return run

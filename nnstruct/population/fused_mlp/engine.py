@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from nnstruct.modules.parameters import initial_parameters
-from nnstruct.population.epochs import run_epochs
+from nnstruct.population.epochs import Sums, run_epochs
 from nnstruct.population.fused_mlp.layout import MLPLayout
 from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON, rate_at
 from nnstruct.population.outcome import Outcome
@@ -35,11 +35,12 @@ def train_one(
     steps_taken = np.zeros(1, dtype=np.int64)
     data = {name: as_arrays(getattr(task, name)) for name in SPLIT_NAMES}
 
-    def run(name: str, batches: np.ndarray, starts: np.ndarray, training: bool) -> tuple[float, float]:
-        return run_epoch(
+    def run(name: str, batches: np.ndarray, starts: np.ndarray, training: bool) -> Sums:
+        loss, hits = run_epoch(
             training, layout.plan, weights, gradients, flat, steps_taken, work, data[name],
             batches, starts, rates, settings,
         )  # fmt: skip
+        return {"loss": loss, "weight": len(data[name][1]), "asked": len(data[name][1]), "hits": hits}
 
     return run_epochs(run, task, config, seed, lambda: layout.unpack(parameters, initial), keep)
 
