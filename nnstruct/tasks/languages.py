@@ -88,8 +88,8 @@ def dyck2(
     Strings of two kinds of brackets that nest at most ``max_depth`` deep; half of them are valid (class 1).
     In the others two closing brackets of different kinds have changed places, so that counts of symbols, and
     the depth at every step, tell nothing: the kinds of all open brackets must be kept, in their order
-    (Chomsky and Schuetzenberger, 1963; with bounded depth Hewitt et al., 2020, arXiv:2010.07515). Difficulty
-    is depth and length.
+    (the Dyck language of Chomsky and Schuetzenberger, with bounded depth as in Hewitt et al., 2020,
+    arXiv:2010.07515). Difficulty is depth and length.
 
     Chance level: accuracy 0.5. An LSTM of 64 units reaches 0.997 in 25 epochs. Horizon: up to
     ``2 * max_pairs`` steps.

@@ -27,8 +27,9 @@ def copy(
 
     A string of random symbols, ``delay`` blanks, a sign to begin, and blanks while the string is to be said:
     at each of the last ``length`` steps the symbol of ``length + delay + 1`` steps before is asked
-    (Hochreiter and Schmidhuber, 1997; in this form Arjovsky, Shah and Bengio, 2016, arXiv:1511.06464, who
-    have ``length=10`` and delays of 100 to 500). Difficulty is ``delay`` and ``length``.
+    (after Hochreiter and Schmidhuber, 1997, Neural Computation 9; for tasks of this kind see Arjovsky, Shah
+    and Bengio, 2016, arXiv:1511.06464, and Henaff, Szlam and LeCun, 2016, arXiv:1602.06662).
+    Difficulty is ``delay`` and ``length``.
 
     Chance level: accuracy ``1 / symbols``. An LSTM of 64 units reaches 0.96 in 30 epochs. Horizon:
     ``length + delay + 1`` steps.
@@ -82,8 +83,8 @@ def adding(*, train: int = 4000, val: int = 500, test: int = 1000, length: int =
     """The task ``"adding"``: the sum of the two values of a series that are marked.
 
     The first channel holds values uniform from 0 to 1, the second a 1 at a place of the first half and at one
-    of the second half, and 0 elsewhere (Hochreiter and Schmidhuber, 1997; in this form Arjovsky, Shah and
-    Bengio, 2016, arXiv:1511.06464, with lengths of 100 to 750). Difficulty is ``length``.
+    of the second half, and 0 elsewhere (after Hochreiter and Schmidhuber, 1997, Neural Computation 9; see
+    Arjovsky, Shah and Bengio, 2016, arXiv:1511.06464). Difficulty is ``length``.
 
     Chance level: R2 0, a mean squared error of 1/6. An LSTM of 64 units reaches R2 0.9998 in 25 epochs.
     Horizon: up to ``length`` steps.
@@ -194,8 +195,8 @@ def parity(
 ) -> Task:
     """The task ``"parity"``: is the number of ones so far in a string of bits odd?
 
-    Every bit counts as much as any other, and no part of the string tells anything (Minsky and Papert, 1969;
-    for recurrent networks Hochreiter and Schmidhuber, 1997). Difficulty is the length, and ``every_step``:
+    Every bit counts as much as any other, and no part of the string tells anything; of two bits it is the XOR
+    of Minsky and Papert (Perceptrons, 1969). Difficulty is the length, and ``every_step``:
     asked at the end alone, a network must find the rule without any hint of its parts.
 
     Chance level: accuracy 0.5. An LSTM of 64 units reaches 1.0 in 25 epochs, and stays at chance where it is

@@ -26,8 +26,8 @@ def narma10(
     """The task ``"narma-10"``: the output of a nonlinear system with a memory of ten steps.
 
     ``y(t + 1) = 0.3 y(t) + 0.05 y(t) (y(t) + ... + y(t - 9)) + 1.5 u(t - 9) u(t) + 0.1`` from y = 0, with
-    inputs u uniform from 0 to 0.5 (Atiya and Parlos, 2000, IEEE Transactions on Neural Networks 11); asked is
-    y after the last input. Difficulty is ``order``, in the place of 10.
+    inputs u uniform from 0 to 0.5 (Atiya and Parlos, 2000, IEEE Transactions on Neural Networks 11, equation
+    86); asked is y after the last input. Difficulty is ``order``, in the place of 10.
 
     Chance level: R2 0. An LSTM of 64 units reaches 0.85 in 20 epochs. Horizon: ``order`` steps for the
     product, a few more for the sum.

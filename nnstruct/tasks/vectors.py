@@ -27,7 +27,8 @@ def two_spirals(
     """The task ``"two-spirals"``: on which of two spirals that wind into each other does a point lie?
 
     The radius of a spiral grows from 0 to 2 in proportion to its angle; the other is turned by half a turn
-    (Lang and Witbrock, 1988, with three turns and 97 points a spiral). Difficulty is ``turns`` and ``noise``.
+    (a benchmark of A. Wieland's, with three turns and 97 points a spiral; Lang and Witbrock, Learning to tell
+    two spirals apart, 1988). Difficulty is ``turns`` and ``noise``.
 
     Chance level: accuracy 0.5, which a linear map hardly exceeds.
 
