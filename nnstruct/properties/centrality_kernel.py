@@ -151,3 +151,18 @@ def centrality_rows(source, target, edge_start, unit_start, out):  # type: ignor
         heads = target[edge_start[s] : edge_start[s + 1]]
         _undirected(tails, heads, n, out[s])
         _directed(tails, heads, n, out[s][5 * _WIDTH :])
+
+
+@_entry
+def edge_betweenness(source, target, n):  # type: ignore[no-untyped-def]
+    """Betweenness of each directed edge, float64 [E]: over pairs of units the share of shortest paths on it.
+
+    Edges, int32 [E] each, come sorted by source; pairs are not divided by their number.
+    """
+    m = source.size
+    start = np.empty(n + 1, np.int32)
+    _outgoing(source, target, n, start)
+    measures = np.empty((8, n))
+    node_sum, edge_sum = np.zeros(n), np.zeros(m)
+    _traverse(start, target, n, m, measures, node_sum, edge_sum)
+    return edge_sum

@@ -10,7 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from nnstruct import load_task
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules import build_module
+from nnstruct.network import Network
+from nnstruct.priors import ErdosRenyi
 from nnstruct.pruning import load_pruner, prune
 from nnstruct.pruning.methods.edge_betweenness import path_shares
 
@@ -78,6 +82,19 @@ def test_equal_places_are_told_apart_by_magnitude():
     for place in (0, 2):
         weight, found = dense[place].weight.detach().abs(), sparse[place].weight.detach().abs()
         assert found[found > 0].min() > weight[found == 0].max()
+
+
+def test_edges_of_a_structure_go_by_their_betweenness():
+    structure = ErdosRenyi(units=14, p=0.4).sample(3, family="mlp")
+    network = build_module(structure, load_task("digits"), seed=0).to_network()
+    between = nx.edge_betweenness_centrality(structure.to_networkx(), normalized=False)
+    expected = np.array([between[int(a), int(b)] for a, b in structure.edge_index.T])
+    sparse = prune(network, 0.5, method="edge-betweenness")
+    assert isinstance(sparse, Network)
+    left = set(map(tuple, sparse.structure.edge_index.T.tolist()))
+    stays = np.array([tuple(edge) in left for edge in structure.edge_index.T.tolist()])
+    assert stays.sum() == round(0.5 * structure.num_edges)
+    assert expected[stays].min() >= expected[~stays].max() - 1e-9
 
 
 def test_an_option_that_breaks_its_rule_is_told():

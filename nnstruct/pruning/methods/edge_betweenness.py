@@ -17,6 +17,8 @@ from torch import Tensor
 from nnstruct.checks import check_choice
 from nnstruct.pruning.base import PRUNERS, ScoringPruner
 from nnstruct.pruning.methods.percolation import layers_in_a_row
+from nnstruct.pruning.nnstruct_modules import is_of_nnstruct
+from nnstruct.pruning.slots import Slot
 from nnstruct.pruning.workpiece import Workpiece
 
 KEPT = ("largest", "smallest")
@@ -27,11 +29,11 @@ KEPT = ("largest", "smallest")
 class EdgeBetweenness(ScoringPruner):
     """Keeps the weights that most shortest paths use, whatever their values.
 
-    The betweenness of a weight is the sum over pairs of an input and an output of the share of paths between
-    them that use it. In a :class:`torch.nn.Sequential` of linear layers, whose paths are all of one length,
-    these are the paths from the first layer to the last; of any other network each tensor is a layer of its
-    own, where the betweenness of all weights that are left is 1. Among weights of equal betweenness the
-    largest magnitudes stay.
+    The betweenness of a weight is a sum of shares of shortest paths that use it: in a
+    :class:`torch.nn.Sequential` of linear layers over pairs of an input and an output, whose paths are all of
+    one length; among the units of a Structure over all pairs of units, forward and recurrent edges apart. Of
+    any other network each tensor is a layer of its own, where the betweenness of all weights that are left is
+    1. Among weights of equal betweenness the largest magnitudes stay.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ class EdgeBetweenness(ScoringPruner):
 
     def scores(self, work: Workpiece) -> list[Tensor]:
         """The rank of each unit by its betweenness, then by its magnitude."""
-        found = [mask.double() for mask in work.alive]
+        found = [_among_units(slot) for slot in work.slots]
         row = layers_in_a_row(work.module, work.slots)
         if row:
             masks = [
@@ -76,6 +78,21 @@ class EdgeBetweenness(ScoringPruner):
         sign = 1.0 if self.kept == "largest" else -1.0
         magnitudes = [slot.magnitude(slot.weight.detach()).double() for slot in work.slots]
         return _ranked([sign * value for value in found], magnitudes)
+
+
+def _among_units(slot: Slot) -> Tensor:
+    """Of a tensor of all units by all units its edges' betweenness; of any other 1 where a weight is left."""
+    alive = slot.alive
+    owner, _ = slot.places[0]
+    if not is_of_nnstruct(owner) or slot.kernels or alive.dim() != 2 or len(set(alive.shape)) > 1:
+        return alive.double()
+    from nnstruct.properties.centrality_kernel import edge_betweenness
+
+    source, target = (ends.cpu().numpy().astype(np.int32) for ends in torch.nonzero(alive.T, as_tuple=True))
+    shares = torch.from_numpy(edge_betweenness(source, target, len(alive))).to(alive.device)
+    found = torch.zeros(alive.shape, dtype=torch.float64, device=alive.device)
+    found[target, source] = shares
+    return found
 
 
 def path_shares(layers: list[np.ndarray]) -> list[np.ndarray]:
