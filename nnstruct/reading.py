@@ -19,6 +19,7 @@ from nnstruct.errors import CorruptFileError, FileTooLargeError, InvalidInputErr
 VARIABLE = "NNSTRUCT_MAX_BYTES"
 DEFAULT_BYTES = 2**30
 MAX_DEPTH = 200
+_SIZE_OF = {"[": 64, "{": 184, ":": 100, ",": 48}  # bytes of memory for each such sign of JSON
 # Errors that a library raises about the content: without a number, or for a place that no file has.
 _CONTENT = (None, errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
 # What a fault of the program raises, not the file.
@@ -300,6 +301,8 @@ def parse_json(data: bytes | str) -> Any:
     ------
     ValueError
         If it is not JSON, or nested more than 200 deep.
+    FileTooLargeError
+        If its values would take more than the budget.
 
     Examples
     --------
@@ -309,12 +312,19 @@ def parse_json(data: bytes | str) -> Any:
     ...
     ValueError: it is nested more than 200 deep
     """
+    check_bytes("JSON", _json_size(data), "its values")
     try:
         value = json.loads(data)
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep") from None
     check_depth(value)
     return value
+
+
+def _json_size(data: bytes | str) -> int:
+    """Bytes of memory that JSON values take, about and at most, told by the signs of their text."""
+    text = data if isinstance(data, str) else data.decode("latin-1")
+    return len(text) + sum(size * text.count(sign) for sign, size in _SIZE_OF.items())
 
 
 def parse_toml(text: str) -> dict[str, Any]:

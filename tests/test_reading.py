@@ -224,3 +224,51 @@ def test_a_bomb_takes_no_memory(tmp_path):
     # Of a child of this process the peak is at least this process's own.
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert int(peak) < own + 2**28 // 1024
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 9000 + "[]]", "[" + '{"a":1},' * 2000 + "{}]"])
+def test_json_is_counted_before_its_values_are_made(text, tmp_path, monkeypatch):
+    """Short texts may stand for long lists: some twenty times as much memory."""
+    monkeypatch.setenv("NNSTRUCT_MAX_BYTES", str(2**18))
+    assert len(text) < 2**15
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FileTooLargeError, match=r"a\.json: .*its values would take"):
+        read_json(tmp_path / "a.json")
+
+
+def test_tables_and_images_and_programs_keep_to_the_budget(tmp_path, monkeypatch):
+    from nnstruct.extract import extract_pt2
+    from nnstruct.tables.files import read_csv, read_text
+    from nnstruct.tasks.image_files import read_idx_pair
+
+    monkeypatch.setenv("NNSTRUCT_MAX_BYTES", str(2**16))
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(2**20)))
+    (tmp_path / "cells.csv").write_text("a,b\n" + "1,2\n" * 1000)
+    header = bytes.fromhex("00000803 00000400 0000001c 0000001c")
+    (tmp_path / "images").write_bytes(gzip.compress(header + bytes(2**10 * 28 * 28)))
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/models/model.json", bytes(2**20))
+    os.mkfifo(tmp_path / "pipe")
+    readers = {
+        "bomb.gz": read_text, "cells.csv": lambda path: read_csv(path, ["a"]), "a.pt2": extract_pt2,
+        "images": lambda path: read_idx_pair(path, path, (28, 28)),
+    }  # fmt: skip
+    for name, read in readers.items():
+        with pytest.raises(FileTooLargeError, match=name):
+            read(tmp_path / name)
+    for read in (readers["a.pt2"], readers["images"]):
+        with pytest.raises(CorruptFileError, match="pipe is no regular file"):
+            read(tmp_path / "pipe")
+
+
+def test_tensors_that_lie_at_one_place_are_counted_as_if_each_had_its_own(tmp_path, monkeypatch):
+    import torch
+
+    from nnstruct.extract.exported import load_exported
+
+    wide = torch.nn.Linear(2, 2)
+    given = torch.zeros(1, 2).expand(2**20, 2)
+    torch.export.save(torch.export.export(wide, (given,)), tmp_path / "a.pt2")
+    monkeypatch.setenv("NNSTRUCT_MAX_BYTES", str(2**22))
+    with pytest.raises(FileTooLargeError, match="its tensors would take 8,388,6"):
+        load_exported(tmp_path / "a.pt2")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nnstruct.cli.options import Config, Debug, Quiet, Target
+from nnstruct.cli.options import Config, Debug, Executor, Quiet, Target
 from nnstruct.errors import InvalidInputError
 
 EVERY_ONE = "all"
+FitWorkers = Annotated[int, typer.Option("--workers", "-w", min=1, help="Processes that fit.")]
 
 
 def evaluate(
@@ -43,6 +44,8 @@ def evaluate(
         Path | None,
         typer.Option(help="Keep results.parquet and the predictions in this folder.", show_default=False),
     ] = None,
+    workers: FitWorkers = 1,
+    executor: Executor = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -60,6 +63,7 @@ def evaluate(
     found = run(
         names, bench, folds=folds, repeats=repeats, train_sizes=_sizes(train_sizes), draws=draws,
         protocol=_words(protocol), name=benchmark.resolve().name, seed=seed, progress=not quiet,
+        executor=executor or "local", workers=workers,
     )  # fmt: skip
     screen = console()
     screen.print(evaluation_table(found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 import warnings
@@ -12,10 +11,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.errors import CorruptFileError, FileTooLargeError, InvalidInputError, MissingDataError
 from nnstruct.extract.extract import check_choices, read_module, to_network
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES
+from nnstruct.reading import check_bytes, parse_json, read_bytes
+from nnstruct.unpacking import check_zip
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -59,7 +60,7 @@ def extract_pt2(
     MissingDataError
         If there is no such file.
     CorruptFileError
-        If it holds no exported module.
+        If it holds no exported module, or would take more memory than ``NNSTRUCT_MAX_BYTES`` allows.
     InvalidInputError
         If it holds more than tensors and their program, or an option is out of range.
     UnsupportedOperationError
@@ -110,7 +111,7 @@ def load_exported(path: str | PathLike[str]) -> ExportedProgram:
 
     file = Path(path)
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise MissingDataError(f"There is no file {file}.") from error
     if not holds_program(data):
@@ -122,7 +123,11 @@ def load_exported(path: str | PathLike[str]) -> ExportedProgram:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.export.load(io.BytesIO(data))
+            exported = torch.export.load(io.BytesIO(data))
+        _check_tensors(exported, file)
+        return exported
+    except FileTooLargeError:
+        raise
     except Exception as error:  # the loader raises whatever it stumbles over
         raise CorruptFileError(f"{file} cannot be read by torch.export: {error}") from error
     finally:
@@ -154,6 +159,7 @@ def _check(data: bytes, file: Path) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
+            check_zip(archive, file)
             if len(set(names)) < len(names):
                 raise CorruptFileError(f"{file} holds two entries of one name.")
             pickled = {name for name in names if name.endswith(".pt")}
@@ -162,10 +168,10 @@ def _check(data: bytes, file: Path) -> None:
                     raise InvalidInputError(str(file), rule, name, "It holds compiled code or own objects.")
                 if name.endswith("_config.json"):
                     folder = name.rpartition("/")[0]
-                    entries = json.loads(archive.read(name)).get("config", {}).values()
+                    entries = parse_json(archive.read(name)).get("config", {}).values()
                     pickled |= {f"{folder}/{e['path_name']}" for e in entries if e.get("use_pickle")}
                 elif _MODELS.fullmatch(name) or name == _OLD:
-                    _check_sizes(json.loads(archive.read(name)), file)
+                    _check_sizes(parse_json(archive.read(name)), file)
             for name in sorted(pickled):
                 _check_pickle(archive.read(name), name, file, rule)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -185,6 +191,16 @@ def _check_sizes(content: Any, file: Path) -> None:
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
+
+
+def _check_tensors(exported: ExportedProgram, file: Path) -> None:
+    """A few bytes may stand for a tensor of any size, whose elements lie at one place."""
+    import torch
+    from torch.utils import _pytree
+
+    held = [exported.state_dict, exported.constants, exported.example_inputs]
+    tensors = [leaf for leaf in _pytree.tree_leaves(held) if isinstance(leaf, torch.Tensor)]
+    check_bytes(file, sum(float(t.numel()) * t.element_size() for t in tensors), "its tensors")
 
 
 def _check_pickle(data: bytes, name: str, file: Path, rule: str) -> None:

@@ -177,6 +177,7 @@ def train(
     engine: str = "auto",
     device: str = "cpu",
     workers: int | None = 1,
+    executor: str | Client | Executor = "local",
 ) -> list[Record]:
     """Train every structure once for each seed; records in the order of structures, then seeds.
 
@@ -196,6 +197,8 @@ def train(
         ``cpu``, ``cuda``, ``cuda:1`` ...
     workers : int or None
         Processes; None for one a CPU core.
+    executor : str, distributed.Client or Executor
+        As for :func:`stream`.
 
     Returns
     -------
@@ -224,7 +227,9 @@ def train(
     distinct = [jobs[index] for index in sorted(position.values())]
     found = {
         (record.fingerprint, record.seed): record
-        for record in stream(distinct, task, config, engine=engine, device=device, workers=workers)
+        for record in stream(
+            distinct, task, config, engine=engine, device=device, workers=workers, executor=executor
+        )
     }
     return [found[job.structure.fingerprint, job.seed] for job in jobs]
 

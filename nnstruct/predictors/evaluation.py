@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from nnstruct.checks import check_integer, check_share
 from nnstruct.errors import InvalidInputError
+from nnstruct.executors import LOCAL, Executor
 from nnstruct.predictors.draws import (
     ALL_ROWS,
     NO_TWINS,
@@ -26,11 +27,14 @@ from nnstruct.predictors.given import GivenLabels, as_benchmark
 from nnstruct.predictors.metrics import TOP_K
 from nnstruct.predictors.report import Evaluation
 from nnstruct.predictors.results import long_table
-from nnstruct.predictors.runs import LabelledRows, all_predictions, named_predictors, with_training
+from nnstruct.predictors.runs import FitCrew, LabelledRows, all_predictions, named_predictors, with_training
 from nnstruct.predictors.scoring import ScoringRule, ceiling_rows, curve_rows, fold_rows
 from nnstruct.predictors.split_files import read_splits
 from nnstruct.random import check_seed
 from nnstruct.structure.twins import twin_families, twin_groups
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 OneOrSeveral: TypeAlias = str | BaseEstimator | Sequence[str | BaseEstimator] | Mapping[str, BaseEstimator]
 
@@ -55,6 +59,8 @@ def evaluate(
     confidence: float = 0.95,
     resamples: int = 500,
     progress: bool = False,
+    executor: str | Client | Executor = LOCAL,
+    workers: int | None = 1,
 ) -> Evaluation:
     """Compare predictors on structures they have not seen: by cross-validation, or by numbers of labels.
 
@@ -126,6 +132,12 @@ def evaluate(
         Of the bootstrap.
     progress : bool
         Whether to show a progress bar.
+    executor : str, distributed.Client or Executor
+        Who fits: ``local`` processes, ``threads`` of this one, or the workers of a Dask cluster; see
+        :func:`nnstruct.executors.open_executor`. A fit is one item of work, ensembles of networks included,
+        which learn in one pass. Results are the same to the last bit; seconds are those of each worker.
+    workers : int or None
+        Processes or threads of this machine; None for one a CPU. With one, this process fits.
 
     Returns
     -------
@@ -136,6 +148,8 @@ def evaluate(
     InvalidInputError
         If a label is not finite, a predictor is none, there are more folds than structures, or an option
         breaks its rule.
+    NnstructError
+        If workers died over a fit.
 
     Examples
     --------
@@ -167,6 +181,7 @@ def evaluate(
         check_integer(k, "k"), bool(higher_is_better), check_share(confidence, "confidence"), resamples, seed
     )
     protocols = check_protocols(protocol)
+    crew = FitCrew(executor, workers, progress)
     if groups is not None and NO_TWINS not in protocols:
         raise InvalidInputError("groups", f"be given with the protocol {NO_TWINS!r} only", protocol)
     if splits is not None and train_sizes is not None:
@@ -182,13 +197,13 @@ def evaluate(
     twins = twin_groups(given.structures, groups) if NO_TWINS in protocols else None
     if test is not None:
         split = held_out_split(_fold_classes(given, protocols, twins), learned)
-        predictions = all_predictions(named, given, [split], "Held out", progress)
+        predictions = all_predictions(named, given, [split], "Held out", crew)
         bench, given, folds, repeats = test, given.part(split.outside), 1, 1
         rows = fold_rows(named, predictions, given, protocols[0], scoring)
         predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
     elif train_sizes is None and splits is None:
         dealt = fold_splits(_fold_classes(given, protocols, twins), folds, repeats, seed)
-        predictions = all_predictions(named, given, dealt, "Cross-validation", progress)
+        predictions = all_predictions(named, given, dealt, "Cross-validation", crew)
         rows = fold_rows(named, predictions, given, protocols[0], scoring)
         predictions = predictions.rename(columns={"draw": "repeat", "part": "fold"})
     else:
@@ -199,7 +214,7 @@ def evaluate(
         else:
             dealt = read_splits(splits, given.fingerprints)
             sizes, draws = [dealt[0].part], len(dealt)
-        predictions = all_predictions(named, given, dealt, "Learning curve", progress)
+        predictions = all_predictions(named, given, dealt, "Learning curve", crew)
         predictions = with_training(predictions, dealt, twins)
         rows = curve_rows(named, predictions, sizes, protocols, scoring)
         predictions = predictions.rename(columns={"part": "train_size"})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, NnstructError
+from nnstruct.executors import LOCAL, Lost, check_executor, open_executor
 from nnstruct.predictors.base import PREDICTORS
 from nnstruct.predictors.checks import check_deviations, check_labels
 from nnstruct.predictors.draws import TrainTestSplit
 from nnstruct.predictors.fitting import fit_with_noise, predict_with_std
+from nnstruct.processes import check_workers
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.twins import have_twins
@@ -133,17 +136,75 @@ def named_predictors(predictors: Any, seed: int) -> dict[str, BaseEstimator]:
     return named
 
 
+@dataclass(frozen=True)
+class FitCrew:
+    """Who fits, and what is shown meanwhile.
+
+    Attributes
+    ----------
+    executor : str, distributed.Client or Executor
+    workers : int or None
+        Processes or threads of this machine.
+    progress : bool
+    """
+
+    executor: Any = LOCAL
+    workers: int | None = 1
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        check_executor(self.executor)
+        check_workers(self.workers)
+
+
 def all_predictions(
     named: Mapping[str, BaseEstimator],
     given: LabelledRows,
     splits: list[TrainTestSplit],
     what: str,
-    progress: bool,
+    crew: FitCrew,
 ) -> pd.DataFrame:
     """Every prediction of every fit, and the seconds that the fit took."""
     jobs = [(label, split) for label in named for split in splits]
-    parts = []
-    for label, split in _tracked(jobs, what, progress):
+    parts: dict[int, pd.DataFrame] = {}
+    with ExitStack() as stack:
+        workers = stack.enter_context(open_executor(crew.executor, crew.workers))
+        bar = None
+        if crew.progress:
+            from nnstruct.benchmark.progress import Progress
+
+            bar = stack.enter_context(Progress(len(jobs), 0, what=what, unit="fits"))
+            if workers.note:
+                bar.say(workers.note)
+        for place, found in workers.run(_fit_some, jobs, shared=(dict(named), given)):
+            label, split = jobs[place]
+            if isinstance(found, Lost):
+                raise NnstructError(f"The predictor {label!r} could not be fitted: {found.reason}.")
+            mean, std, seconds = found
+            columns = {
+                "fingerprint": [given.fingerprints[i] for i in split.outside],
+                "predictor": label,
+                "draw": split.draw,
+                "part": split.part,
+                "y": given.y[split.outside],
+                "y_pred": mean,
+                "y_std_pred": std,
+                "position": split.outside,
+                "seconds": seconds,
+            }
+            parts[place] = pd.DataFrame(columns)
+            if bar is not None:
+                bar.advance()
+    return pd.concat([parts[place] for place in range(len(jobs))], ignore_index=True)
+
+
+def _fit_some(
+    shared: tuple[Mapping[str, BaseEstimator], LabelledRows], jobs: list[tuple[str, TrainTestSplit]]
+) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Means and standard deviations that fits predict for what they have not seen, and seconds."""
+    named, given = shared
+    found = []
+    for label, split in jobs:
         predictor: Any = clone(named[label])
         rows = given.rows if getattr(predictor, "reads_weights", False) else given.structures
         noise = None if given.noise is None else given.noise[split.inside]
@@ -151,20 +212,8 @@ def all_predictions(
         learned = [rows[i] for i in split.inside]
         fit_with_noise(predictor, learned, given.y[split.inside], noise, given.bounds)
         seconds = time.perf_counter() - start
-        mean, std = predict_with_std(predictor, [rows[i] for i in split.outside])
-        columns = {
-            "fingerprint": [given.fingerprints[i] for i in split.outside],
-            "predictor": label,
-            "draw": split.draw,
-            "part": split.part,
-            "y": given.y[split.outside],
-            "y_pred": mean,
-            "y_std_pred": std,
-            "position": split.outside,
-            "seconds": seconds,
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+        found.append((*predict_with_std(predictor, [rows[i] for i in split.outside]), seconds))
+    return found
 
 
 def with_training(
@@ -181,17 +230,3 @@ def with_training(
     times = len(predictions) // sum(map(len, trained))
     found = predictions.assign(trained=np.tile(np.concatenate(trained), times))
     return found if twins is None else found.assign(twin=np.tile(np.concatenate(twin), times))
-
-
-def _tracked(
-    jobs: list[tuple[str, TrainTestSplit]], what: str, progress: bool
-) -> Iterator[tuple[str, TrainTestSplit]]:
-    if not progress:
-        yield from jobs
-        return
-    from nnstruct.benchmark.progress import Progress
-
-    with Progress(len(jobs), 0, what=what, unit="fits") as bar:
-        for job in jobs:
-            yield job
-            bar.advance()

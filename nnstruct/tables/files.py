@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct import reading
+from nnstruct.errors import CorruptFileError, FileTooLargeError, InvalidInputError, MissingDataError
+from nnstruct.unpacking import inflated
+
+_CELL = 64  # bytes of memory beside its text
 
 
 def read_bytes(path: Path) -> bytes:
@@ -32,15 +34,19 @@ def read_bytes(path: Path) -> bytes:
         If the path is a folder.
     InvalidInputError
         If it begins like a gzip file and is none.
+    FileTooLargeError
+        If it is larger than ``NNSTRUCT_MAX_BYTES`` allows, as it lies or unpacked.
     """
     if not path.is_file():
         raise MissingDataError(f"{path} is not a file.")
-    data = path.read_bytes()
+    data = reading.read_bytes(path)
     if data[:2] != b"\x1f\x8b":
         return data
     try:
-        return gzip.decompress(data)
-    except (OSError, EOFError) as error:
+        return inflated(data, path)
+    except FileTooLargeError:
+        raise
+    except CorruptFileError as error:
         raise InvalidInputError(str(path), "be a whole gzip file", str(error)) from error
 
 
@@ -88,7 +94,7 @@ def read_json(path: Path, hint: str = "") -> Any:
     """
     text = read_text(path, hint)
     try:
-        return json.loads(text)
+        return reading.parse_json(text)
     except ValueError as error:
         raise InvalidInputError(str(path), "be JSON", str(error), hint) from error
 
@@ -112,7 +118,11 @@ def read_csv(path: Path, wanted: Iterable[str], hint: str = "") -> dict[str, lis
     InvalidInputError
         If a column is missing, a line is too short or too long, or there is no line of values.
     """
-    lines = list(csv.reader(io.StringIO(read_text(path, hint))))
+    text = read_text(path, hint)
+    # A cell is a string of its own, a line a list.
+    count = text.count(",") + text.count("\n")
+    reading.check_bytes(path, 2 * len(text) + _CELL * count, f"its {count:,} cells")
+    lines = list(csv.reader(io.StringIO(text)))
     names, rows = (lines[0], [line for line in lines[1:] if line]) if lines else ([], [])
     for name in wanted:
         if name not in names:

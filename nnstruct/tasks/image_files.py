@@ -16,11 +16,13 @@ from typing import IO, Any, NoReturn, cast
 import numpy as np
 
 from nnstruct.errors import CorruptFileError
+from nnstruct.reading import check_bytes, open_file
 
 NUM_CLASSES = 10
 IDX_IMAGES, IDX_LABELS = 0x00000803, 0x00000801  # unsigned bytes in three axes, in one
 CIFAR_RECORDS = 10_000  # in a batch
 CIFAR_SHAPE = (3, 32, 32)
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def read_cifar_batches(batches: Sequence[Path]) -> LabelledImages:
 def _read_idx(path: Path, magic: int, what: str, size: tuple[int, ...]) -> np.ndarray:
     """uint8 [n, values an item]."""
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             if packed:
@@ -160,7 +162,10 @@ def _idx_items(path: Path, stream: IO[bytes], magic: int, what: str, size: tuple
     each = int(np.prod(size, dtype=np.int64))
     # To the end and not for the announced size: a broken header may announce terabytes, and gzip
     # compares its checksum at the end.
-    body = stream.read()
+    body = bytearray()
+    while block := stream.read(_BLOCK):
+        body += block
+        check_bytes(path, len(body), f"its {what}")
     if len(body) != count * each:
         rule = f"hold the {count * each:,} bytes of the {count:,} {what} that its header announces"
         _refuse(path, rule, len(body))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
@@ -14,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nnstruct.encode import FeatureTable
-from nnstruct.errors import InvalidInputError, UnknownNameError
-from nnstruct.predictors import Mean, evaluate
+from nnstruct.errors import InvalidInputError, NnstructError, UnknownNameError
+from nnstruct.executors import Lost, ThreadExecutor
+from nnstruct.predictors import PREDICTORS, Mean, evaluate
 
 METRICS = ("r2", "mae", "rmse", "kendall", "spearman")
 
@@ -198,3 +200,44 @@ def test_bad_labels_and_predictors_are_named(bench):
         evaluate([Mean], bench)
     with pytest.raises(InvalidInputError, match="at least one predictor"):
         evaluate([], bench)
+
+
+# ---- executors
+
+
+class NobodyLives(ThreadExecutor):
+    """Its workers die over the second fit."""
+
+    def run(self, task, items, **how):
+        for place, found in super().run(task, items, **how):
+            yield place, Lost("3 workers died over it") if place == 1 else found
+
+
+@pytest.mark.parametrize(
+    ("executor", "gnn"),
+    [("local", False), ("threads", False), pytest.param("local", True, marks=pytest.mark.study)],
+)
+def test_who_fits_changes_no_bit(executor, gnn, bench):
+    asked = {"trees": PREDICTORS["extra-trees"](n_estimators=5), "mean": Mean()}
+    if executor == "local":
+        asked["gp"] = PREDICTORS["gaussian-process"]()
+    if gnn:
+        asked["gnn"] = PREDICTORS["gnn"](hidden=8, layers=2, members=2, max_epochs=1)
+    how = {"train_sizes": [12, 20], "draws": 1}
+    alone = evaluate(asked, bench, **how)
+    spread = evaluate(asked, bench, executor=executor, workers=2, **how)
+    pd.testing.assert_frame_equal(spread.predictions, alone.predictions, check_exact=True)
+    told = [found.table.drop(columns=["fit_seconds"]) for found in (spread, alone)]
+    pd.testing.assert_frame_equal(*told, check_exact=True)
+
+
+def test_a_fit_over_which_workers_die_is_one_sentence(bench):
+    with pytest.raises(NnstructError, match="'mean' could not be fitted: 3 workers died over it"):
+        evaluate("mean", bench, folds=2, repeats=1, executor=NobodyLives(1))
+
+
+def test_who_fits_is_checked_first(bench):
+    with pytest.raises(InvalidInputError, match="executor must be 'local', 'threads', the address"):
+        evaluate("mean", bench, executor="cluster")
+    with pytest.raises(InvalidInputError, match="workers must be"):
+        evaluate("mean", bench, workers=0)
