@@ -18,6 +18,7 @@ from nnstruct.errors import InvalidInputError
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
 STATUS_FAILED = "failed"
+STATUS_STOPPED = "stopped"
 
 # A field added later leaves the identity of the configurations before it as it was.
 _ALWAYS_NAMED = ("protocol", "epochs", "batch_size", "learning_rate", "clip_norm")
@@ -223,7 +224,7 @@ class Record:
         :attr:`TrainConfig.id`.
     seed : int
         Decides the initial weights and the order of the batches.
-    status : {"ok", "diverged", "failed"}
+    status : {"ok", "diverged", "failed", "stopped"}
         ``diverged``: the training loss was no longer finite; curves are NaN from there on and the
         test metric is NaN. ``failed``: every worker that trained it died; all values are NaN.
     train_loss, val_loss, val : float64 [epochs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import NAME as CARD
 from nnstruct.benchmark.card import write_card_unless_foreign
 from nnstruct.benchmark.contents import Contents
+from nnstruct.benchmark.early import check_stop, watched_records
 from nnstruct.benchmark.portion import Portion, check_kept_epochs
 from nnstruct.benchmark.store import Store
 from nnstruct.benchmark.stored_structures import StoredStructures
@@ -30,6 +32,7 @@ from nnstruct.tasks.base import Task
 
 if TYPE_CHECKING:
     from distributed import Client
+    from optuna.pruners import BasePruner
 
     from nnstruct.benchmark.progress import Progress
     from nnstruct.population import Trained
@@ -46,7 +49,7 @@ def build(
     structures: Iterable[Structure | Network],
     *,
     seeds: int | Sequence[int] = 1,
-    config: TrainConfig | None = None,
+    config: TrainConfig | Sequence[TrainConfig] | None = None,
     protocol: str | None = None,
     out: str | Path | None = None,
     engine: str = "auto",
@@ -57,6 +60,7 @@ def build(
     on_record: Callable[[Record], None] | None = None,
     keep_weights: bool | Sequence[int] = False,
     executor: str | Client | Executor = "local",
+    stop: str | BasePruner | None = None,
 ) -> Benchmark:
     """Train every structure with every seed and return the benchmark.
 
@@ -75,8 +79,9 @@ def build(
         Relabelled copies count once; the first one is trained.
     seeds : int or sequence of int
         A number n means seeds 0 to n - 1.
-    config : TrainConfig, optional
-        ``TrainConfig()`` by default.
+    config : TrainConfig or sequence of TrainConfig, optional
+        ``TrainConfig()`` by default. With several, such as the budgets of a study of fidelities, every
+        structure is trained with each; :meth:`Benchmark.select_config` gives the labels of one.
     protocol : {"clean", "faithful", "corrected"}, optional
         Replaces ``config.protocol``.
     out : path, optional
@@ -100,11 +105,15 @@ def build(
         its scheduler, such as ``tcp://scheduler:8786``; see :mod:`nnstruct.executors`. The records are the
         same. A network over which three workers died has a record of the status ``failed`` that says why;
         the next call trains it again.
+    stop : {"median", "hyperband"} or optuna.pruners.BasePruner, optional
+        Ends hopeless trainings early, by their validation scores and those of the trainings before; see
+        :func:`nnstruct.population.check_rule`. Their records have the status ``stopped``, a reason, and no
+        test score. One process trains then, and a record depends on those before it.
 
     Returns
     -------
     Benchmark
-        Everything that ``out`` holds for this configuration, structures in the order in which
+        Everything that ``out`` holds for this configuration (or these), structures in the order in which
         they were first given.
 
     Raises
@@ -128,18 +137,40 @@ def build(
     >>> len(bench), len(bench.table), bench.y.shape
     (2, 4, (2,))
     """
+    if isinstance(config, Sequence):
+        if not config:
+            raise InvalidInputError("config", "hold one TrainConfig or more", config)
+        given, several = list(structures), list({_config(c, protocol).id: c for c in config}.values())
+        built = [
+            build(
+                task, given, seeds=seeds, config=one, protocol=protocol, out=out, engine=engine,
+                device=device, workers=workers, progress=progress, wait=wait, on_record=on_record,
+                keep_weights=keep_weights, executor=executor, stop=stop,
+            )
+            for one in several
+        ]  # fmt: skip
+        return built[0].merge(*built[1:])
     settings = _config(config, protocol)
+    watching = check_stop(stop, engine, device, executor)
     loaded = _task(task)
     wanted = _distinct(structures)
     chosen_seeds = seed_list(seeds)
-    most = check_workers(workers)
+    most = 1 if watching else check_workers(workers)
     keep = check_kept_epochs(keep_weights, settings)
     portion = Portion(keep)
 
     crew = check_executor(executor)
 
-    def start(pairs: list[Pair], stack: ExitStack) -> Iterator[Record]:
+    def start(pairs: list[Pair], stack: ExitStack, before: Contents | None = None) -> Iterator[Record]:
         """Have the engine check every structure; nothing is trained before the first record is taken."""
+        records = begin(pairs, stack)
+        if stop is None or not pairs:
+            return records
+        left, every = {(s.fingerprint, seed) for s, seed in pairs}, itertools.product(wanted, chosen_seeds)
+        done = [(wanted[name], seed) for name, seed in every if (name, seed) not in left]
+        return watched_records(stop, records, done, before, loaded, settings)
+
+    def begin(pairs: list[Pair], stack: ExitStack) -> Iterator[Record]:
         nonlocal crew
         if not pairs:
             return iter(())
@@ -184,7 +215,7 @@ def build(
         # A known structure is trained as it was first labelled, whoever asks for it.
         pairs = [(known[name] if name in known else wanted[name], seed) for name, seed in left]
         new = [name for name in wanted if name not in known]
-        records = start(pairs, stack)
+        records = start(pairs, stack, before)
         store.add_structures(wanted[name] for name in new)
 
         def emit(written: Sequence[Record]) -> None:

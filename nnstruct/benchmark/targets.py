@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,29 @@ def _about(target: Any) -> str:
     return known.get(id(target)) or (target.__doc__ or "").split("\n\n")[0]
 
 
-TARGETS: Registry[Callable[[pd.DataFrame], np.ndarray]] = Registry("target", about=_about)
-"""Name to function from a benchmark's table to float [rows]; NaN where a record has no such value."""
+Target = Callable[["pd.DataFrame"], np.ndarray]
+# ``val@5`` is the validation score after the fifth epoch.
+_AT = re.compile(r"(val|neg_val_loss|neg_log_val_loss)@([1-9][0-9]*)")
+
+
+class _Targets(Registry[Target]):
+    """The registered targets, and those at an epoch."""
+
+    def __getitem__(self, name: str) -> Target:
+        found = _AT.fullmatch(name) if isinstance(name, str) else None
+        return super().__getitem__(name) if found is None else _at(found[1], int(found[2]))
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and _AT.fullmatch(name) is not None)
+
+
+TARGETS: Registry[Target] = _Targets("target", about=_about)
+"""Name to function from a benchmark's table to float [rows]; NaN where a record has no such value.
+
+Beside the names that are listed there are those of one epoch: ``val@5``, ``neg_val_loss@5`` and
+``neg_log_val_loss@5`` are what learning curves say after the fifth. A training that ended before has no such
+label.
+"""
 
 _SMALLEST_LOSS = 1e-8
 
@@ -55,6 +77,15 @@ def _neg_test_loss(table: pd.DataFrame) -> np.ndarray:
 def _neg_log_test_loss(table: pd.DataFrame) -> np.ndarray:
     """The logarithm keeps a few exploding losses from hiding all other differences."""
     return -_log(table["test_loss"].to_numpy(dtype=np.float64))
+
+
+def _at(kind: str, epoch: int) -> Target:
+    def labels(table: pd.DataFrame) -> np.ndarray:
+        curves = table["val" if kind == "val" else "val_loss"]
+        found = np.array([c[epoch - 1] if len(c) >= epoch else np.nan for c in curves], dtype=np.float64)
+        return found if kind == "val" else -_log(found) if "log" in kind else -found
+
+    return labels
 
 
 def _log(loss: np.ndarray | float) -> np.ndarray:
@@ -110,7 +141,8 @@ def target_columns(name: str) -> tuple[str, ...] | None:
     >>> target_columns("val_best"), target_columns("my-score")
     (('val',), None)
     """
-    return _READS.get(name)
+    found = _AT.fullmatch(name)
+    return _READS.get(name) if found is None else ("val",) if found[1] == "val" else ("val_loss",)
 
 
 def described(target: str, metric: str = "accuracy") -> str:
@@ -157,5 +189,5 @@ def target_bounds(name: str, metric: str = "accuracy") -> tuple[float, float]:
     >>> target_bounds("test", "r2")
     (-inf, 1.0)
     """
-    unknown = (-math.inf, math.inf)
-    return metric_bounds(metric) if name in _SCORES else _BOUNDS.get(name, unknown)
+    kind, unknown = name.partition("@")[0], (-math.inf, math.inf)
+    return metric_bounds(metric) if kind in (*_SCORES, "val") else _BOUNDS.get(kind, unknown)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnstruct.population.batches import epoch_batches, evaluation_batches
 from nnstruct.population.outcome import Outcome
+from nnstruct.population.stopping import should_stop
 from nnstruct.record import TrainConfig
 from nnstruct.tasks import Task
 from nnstruct.tasks.goals import Tally
@@ -65,6 +66,9 @@ def run_epochs(
             break
         if epoch + 1 in keep:
             outcome.kept[epoch + 1] = parameters()
+        if should_stop(epoch + 1, val.score):
+            outcome.stopped = True
+            break
     else:
         test = tally("test", evaluation_batches(task.test, config))
         outcome.test_loss, outcome.test = test.loss, test.score

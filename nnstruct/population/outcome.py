@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nnstruct.modules.parameters import count_parameters
-from nnstruct.record import STATUS_DIVERGED, STATUS_FAILED, STATUS_OK, Record, TrainConfig
+from nnstruct.record import (
+    STATUS_DIVERGED,
+    STATUS_FAILED,
+    STATUS_OK,
+    STATUS_STOPPED,
+    Record,
+    TrainConfig,
+)
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
 
@@ -23,6 +30,8 @@ class Outcome:
     parameters : mapping of str to float32 array, by :func:`nnstruct.modules.parameter_shapes`
     kept : mapping of int to such a mapping
         Parameters after epochs that were to be kept, by the number of the epoch, from 1 on.
+    stopped : bool
+        Whether whoever watched the training ended it early.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -32,6 +41,7 @@ class Outcome:
     test_loss: float = float("nan")
     parameters: dict[str, np.ndarray] = field(default_factory=dict)
     kept: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    stopped: bool = False
 
     def add_epoch(self, train_loss: float, val_loss: float, val: float) -> bool:
         """Append the values of an epoch, unless a loss is not finite.
@@ -62,8 +72,8 @@ class Outcome:
     ) -> Record:
         """The Record of this training.
 
-        It counts as diverged unless it has a finite value for every epoch and for the test loss. The curves
-        of a diverged training are NaN from the epoch in which it diverged, and so are its test values.
+        It counts as diverged unless it has a finite value for every epoch and for the test loss, or was
+        stopped. Curves of a diverged or stopped training are NaN from there on, and so are its test values.
 
         Parameters
         ----------
@@ -88,7 +98,7 @@ class Outcome:
             task_fingerprint=task.fingerprint,
             config_id=config.id,
             seed=seed,
-            status=STATUS_OK if complete else STATUS_DIVERGED,
+            status=STATUS_OK if complete else STATUS_STOPPED if self.stopped else STATUS_DIVERGED,
             train_loss=_curve(self.train_loss, config.epochs),
             val_loss=_curve(self.val_loss, config.epochs),
             val=_curve(self.val, config.epochs),

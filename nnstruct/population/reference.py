@@ -9,6 +9,7 @@ from typing import Any, cast
 from nnstruct.population.augmentation import check_augmentation
 from nnstruct.population.module_training import ModuleTraining
 from nnstruct.population.outcome import Outcome
+from nnstruct.population.stopping import should_stop
 from nnstruct.processes import torch_threads
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -58,6 +59,9 @@ def _outcome(training: Training, task: Task, config: TrainConfig, keep: Collecti
             break
         if epoch + 1 in keep:
             outcome.kept[epoch + 1] = module.parameters_by_name()
+        if should_stop(epoch + 1, outcome.val[-1]):
+            outcome.stopped = True
+            break
     else:
         outcome.test_loss, outcome.test = training.evaluate("test")
     outcome.parameters = module.parameters_by_name()

@@ -155,7 +155,7 @@ def stream_kept(
     for job in jobs:
         check_trainable(job.structure, task, config)
         choose_engine(engine, job.structure, task, config, device)
-    ordered = sorted(jobs, key=lambda job: _cost(job.structure, task, config), reverse=True)
+    ordered = in_order(jobs, task, config)
     count = check_workers(workers)
     if device != "cpu" or (engine == "batched" and config.protocol == "clean"):
         if executor != "local":
@@ -288,6 +288,30 @@ def train_network(
     values = dict(outcome.parameters)
     weight, bias = values.pop("weight"), values.pop("bias")
     return Network(structure, weight, bias, values), record
+
+
+def in_order(jobs: Sequence[Job], task: Task, config: TrainConfig) -> list[Job]:
+    """Networks in the order in which they are trained: the largest first.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    task : Task
+    config : TrainConfig
+
+    Returns
+    -------
+    list of Job
+
+    Examples
+    --------
+    >>> from nnstruct import Structure, TrainConfig, load_task
+    >>> from nnstruct.population import Job
+    >>> jobs = [Job(Structure.from_layers([n, 3]), seed=0) for n in (2, 6)]
+    >>> [job.structure.num_units for job in in_order(jobs, load_task("digits"), TrainConfig())]
+    [9, 5]
+    """
+    return sorted(jobs, key=lambda job: _cost(job.structure, task, config), reverse=True)
 
 
 def _cost(structure: Structure, task: Task, config: TrainConfig) -> int:
