@@ -157,13 +157,15 @@ class DatasetRecipe(Section):
         list of Structure
         """
         from nnstruct.priors import stier2021
-        from nnstruct.recipes.drawing import narrowed_sample
+        from nnstruct.recipes.drawing import narrowed_sample, pruned_sample
 
         chosen = self.sample
         if chosen.study:
             drawn = stier2021(chosen.count, seed=chosen.seed, family=family)
         else:
             drawn = narrowed_sample(chosen, self.space.of(family))
+        if chosen.pruned is not None:
+            drawn = [*drawn, *pruned_sample(chosen.pruned, family)]
         if (chosen.inputs, chosen.outputs) == ("sources", "sinks"):
             return drawn
         return [with_ports(s, inputs=chosen.inputs, outputs=chosen.outputs) for s in drawn]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.priors import sample
-from nnstruct.recipes.sections import SampleSection
+from nnstruct.recipes.sections import PrunedSample, SampleSection
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
 
@@ -36,7 +36,7 @@ def narrowed_sample(section: SampleSection, space: Space) -> list[Structure]:
     Examples
     --------
     >>> from nnstruct import Space
-    >>> from nnstruct.recipes.sections import SampleSection
+    >>> from nnstruct.recipes.sections import PrunedSample, SampleSection
     >>> section = SampleSection(count=4, layers=[2, 3], shared=["activation"])
     >>> drawn = narrowed_sample(section, Space("mlp", units=(4, 9), activations=["relu", "tanh"]))
     >>> {s.num_layers for s in drawn}, max(len(set(s.attributes["activation"])) for s in drawn)
@@ -53,6 +53,36 @@ def narrowed_sample(section: SampleSection, space: Space) -> list[Structure]:
         if tried >= _MOST_DRAWS_FOR_ONE * section.count:
             raise InvalidInputError("count", f"be at most {len(kept)} with these layers", section.count)
         tried *= 2
+
+
+def pruned_sample(section: PrunedSample, family: str) -> list[Structure]:
+    """Pruned structures of a family, spread evenly over those that a benchmark holds.
+
+    Parameters
+    ----------
+    section : PrunedSample
+    family : str
+
+    Returns
+    -------
+    list of Structure
+        ``section.count`` of them, in the benchmark's order.
+
+    Raises
+    ------
+    InvalidInputError
+        If the benchmark holds fewer.
+    MissingDataError
+        If there is no such benchmark.
+    """
+    from nnstruct.benchmark import load_benchmark
+
+    of_family = [s for s in load_benchmark(section.benchmark).structures if s.family == family]
+    pruned = [s for s in of_family if s.origin.get("kind") == "pruning" and s.origin.get("step")]
+    if len(pruned) < section.count:
+        rule = f"be at most {len(pruned)}, as {section.benchmark} has of the family {family}"
+        raise InvalidInputError("[sample.pruned] count", rule, section.count)
+    return [pruned[place * len(pruned) // section.count] for place in range(section.count)]
 
 
 def _fits(structure: Structure, section: SampleSection) -> bool:

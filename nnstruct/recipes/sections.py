@@ -100,6 +100,13 @@ class SpaceSection(Section):
         }
 
 
+class PrunedSample(Section):
+    """``[sample.pruned]``: how many pruned structures of each family, from which benchmark of them."""
+
+    benchmark: str
+    count: Annotated[int, Field(ge=1)]
+
+
 class SampleSection(Section):
     """``[sample]``: how many structures of each family, from which priors.
 
@@ -108,7 +115,8 @@ class SampleSection(Section):
     greatest), and units have one value of each attribute in ``shared``, that of the first unit.
     ``edition`` is that of priors that have several; see :func:`nnstruct.priors.sample`. ``inputs`` and
     ``outputs`` are those of :func:`nnstruct.structure.ports.with_ports`: the units that see the input and
-    those that the read-out sees.
+    those that the read-out sees. ``[sample.pruned]`` adds structures that were pruned on another task, from
+    the benchmark of that name, see :func:`nnstruct.load_benchmark`.
     """
 
     count: Annotated[int, Field(ge=1)]
@@ -120,6 +128,7 @@ class SampleSection(Section):
     shared: list[Literal["operator", "activation", "channels", "join"]] = Field(default_factory=list)
     inputs: Literal["sources", "all"] = "sources"
     outputs: Literal["sinks", "all"] = "sinks"
+    pruned: PrunedSample | None = None
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
