@@ -1,6 +1,6 @@
 """CPU seconds for one epoch of one network: the compiled engines against the plain PyTorch module.
 
-Run: python tests/benchmarks/engine_speed.py [--protocol faithful] [--strings 1024] [--repeats 3]
+Run: python tests/benchmarks/engine_speed.py [--protocol faithful] [--strings 1024] [--repeats 3] [--kinds]
 
 All train the same networks in alternation: the compiled engines on the paper's 18,750 strings, the
 plain module on the first of them. The figures are medians of CPU seconds, scaled to the paper's
@@ -25,7 +25,7 @@ from nnstruct.population.fused.engine import train_one as train_fused
 from nnstruct.population.native.engine import train_one as train_native
 from nnstruct.population.outcome import Outcome
 from nnstruct.population.reference import train_one as train_plain
-from nnstruct.structure.families import RNN_FAMILIES
+from nnstruct.structure.families import FAMILIES, RNN_FAMILIES
 from nnstruct.tasks import Split, Task, load_task
 
 PAPER_STRINGS = 18_750
@@ -67,6 +67,48 @@ def epoch_seconds(
     return seconds / config.epochs * PAPER_STRINGS / len(task.train)
 
 
+def kinds(strings: int) -> dict[str, Task]:
+    """Random data of one length for each kind of task, so that all have the same number of steps."""
+    rng, length = np.random.default_rng(0), 30
+    symbols = rng.integers(1, 8, size=(strings + 20, length))
+    series = rng.normal(size=(strings + 20, length, 1))
+    classes, steps = rng.integers(2, size=strings + 20), rng.integers(7, size=(strings + 20, length))
+    cuts = [slice(0, strings), slice(strings, strings + 10), slice(strings + 10, None)]
+
+    def task(inputs: np.ndarray, targets: np.ndarray | None, **options: object) -> Task:
+        parts = [(inputs[cut], None if targets is None else targets[cut]) for cut in cuts]
+        sequences = inputs.ndim == 2
+        return Task.from_splits("random", *parts, sequences=sequences, series=not sequences, **options)
+
+    return {
+        "classification": task(symbols, classes),
+        "weighted classes": task(symbols, classes, class_weights=[1.0, 2.0]),
+        "series": task(series, classes),
+        "regression": task(series, rng.normal(size=(strings + 20, 2)), kind="regression"),
+        "labelling": task(symbols, steps, kind="sequence-labelling"),
+        "series labelling": task(series, steps, kind="sequence-labelling"),
+    }
+
+
+def compare_kinds(engines: dict[str, TrainOne], families: list[str], repeats: int) -> None:
+    """Nanoseconds for a multiply-add of an epoch, by kind, and the ratio to plain classification."""
+    config = TrainConfig(epochs=4, batch_size=128)
+    for family in families:
+        structure = Structure.from_networkx(paper_graph("WS", 30), family=family)
+        for name, train_one in engines.items():
+            plain = 0.0
+            for kind, task in kinds(2048).items():
+                train_one(structure, task, config.model_copy(update={"epochs": 1}), 0)
+                found = [cpu_seconds(train_one, structure, task, config, seed) for seed in range(repeats)]
+                gates, read = FAMILIES[family].gates, int(structure.outputs.sum()) * task.num_outputs
+                channels = task.input_shape[1] if task.is_series else 0
+                adds = gates * (structure.num_edges + channels * int(structure.inputs.sum()))
+                adds += read if task.goal.every_step else 0
+                spent = statistics.median(found) / (config.epochs * len(task.train) * 30 * adds) * 1e9
+                plain = plain or spent
+                print(f"{family:10}{name:8}{kind:18}{spent:8.4f} ns{spent / plain:8.2f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--protocol", default="faithful", choices=["clean", "faithful", "corrected"])
@@ -74,6 +116,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--units", type=int, nargs="*", default=[12, 30, 48])
     parser.add_argument("--families", nargs="*", default=list(RNN_FAMILIES))
+    parser.add_argument("--kinds", action="store_true", help="compare the kinds of tasks, and nothing else")
     options = parser.parse_args()
     torch.set_num_threads(1)
     full = shortened(load_task("reber", train=PAPER_STRINGS, val=100, test=100), PAPER_STRINGS)
@@ -84,6 +127,9 @@ def main() -> None:
         engines["native"] = train_native
     else:
         print(f"no native engine: {native.unavailable_reason()}")
+    if options.kinds:
+        compare_kinds(engines, options.families, options.repeats)
+        return
     print(f"{options.protocol} protocol, CPU seconds a network-epoch of {PAPER_STRINGS} strings")
     header = "".join(f"{name:>10}{'ratio':>8}" for name in engines)
     print(f"{'cell':10}{'graph':8}{'units':>6}{'plain':>10}{header}")
