@@ -102,8 +102,8 @@ class MLPLayout:
             (1, len(self._edge)),
             (structure.num_units,),
             (-(-int(inputs.sum()) // BLOCK) * BLOCK, math.prod(task.input_shape)),
-            (task.num_classes, int(outputs.sum())),
-            (task.num_classes,),
+            (task.num_outputs, int(outputs.sum())),
+            (task.num_outputs,),
             (normalized,),
             (normalized,),
         ]

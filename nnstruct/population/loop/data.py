@@ -33,6 +33,23 @@ def goal_code(task: Task) -> int:
     return PLAIN if task.score_name == "accuracy" and task.class_weights is None else CLASSES
 
 
+def read_only(inputs: np.ndarray) -> np.ndarray:
+    """An array that is marked as those are that a worker maps from memory: loops are compiled once for both.
+
+    Parameters
+    ----------
+    inputs : float32 array
+
+    Returns
+    -------
+    float32 array
+        A view, contiguous.
+    """
+    view = np.ascontiguousarray(inputs).view()
+    view.setflags(write=False)
+    return np.asarray(view)
+
+
 class Data(NamedTuple):
     """A split of n examples for a compiled loop; arrays that a goal has no use for are empty.
 
@@ -61,7 +78,7 @@ class Data(NamedTuple):
     lengths: np.ndarray
     targets: np.ndarray
     goal: int = PLAIN
-    series: np.ndarray = np.zeros((0, 0, 0), dtype=np.float32)
+    series: np.ndarray = read_only(np.zeros((0, 0, 0), dtype=np.float32))
     steps: np.ndarray = np.zeros((0, 0), dtype=np.int32)
     real: np.ndarray = np.zeros((0, 0), dtype=np.float32)
     weights: np.ndarray = np.zeros(0)
@@ -124,23 +141,6 @@ def goal_data(split: Split, task: Task, tokens: np.ndarray, lengths: np.ndarray)
     if code == STEPS:
         return data._replace(steps=split.targets.astype(np.int32))
     return data._replace(targets=split.targets.astype(np.int32))
-
-
-def read_only(inputs: np.ndarray) -> np.ndarray:
-    """An array that is marked as those are that a worker maps from memory: loops are compiled once for both.
-
-    Parameters
-    ----------
-    inputs : float32 array
-
-    Returns
-    -------
-    float32 array
-        A view, contiguous.
-    """
-    view = np.ascontiguousarray(inputs).view()
-    view.setflags(write=False)
-    return np.asarray(view)
 
 
 def counted(goal: Goal, split: Split, data: Data, loss: float, hits: float) -> dict[str, Any]:
