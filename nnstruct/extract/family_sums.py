@@ -167,20 +167,38 @@ def divided(made: Sequence[Made]) -> list[Made]:
         for terms in ((reader.form.terms if reader.join == "sum" else ()), reader.shortcuts)
         if len(atoms := sorted({int(atom) for term in terms for atom in term.atoms}))
     ]
-    found = []
+    cuts_of: list[list[int]] = []
     for one in made:
         first, stop = one.first, one.first + one.form.rows
         inner = [[atom for atom in part if first <= atom < stop] for part in parts]
         cuts = {first, stop, *(cut for part in inner if part for cut in (part[0], part[-1] + 1))}
-        ends = sorted(cuts)
-        if len(ends) == 2 or one.join == "sum" or one.form.atom is not None:
-            found.append(one)
-            continue
-        beside = replace(one.form, atom=None, terms=one.shortcuts)
-        for start, end in pairwise(ends):
-            rows = np.arange(start, end) - first
-            own = replace(one, first=start, form=taken(one.form, rows))
-            found.append(replace(own, shortcuts=taken(beside, rows).terms))
+        cuts_of.append([first, stop] if one.join == "sum" or one.form.atom is not None else sorted(cuts))
+    # Where all cells that show their width have the same, the others that it divides have it too.
+    shown = {
+        stop - start
+        for one, cuts in zip(made, cuts_of, strict=True)
+        for start, stop in pairwise(cuts)
+        if len(cuts) > 2 or one.join == "sum"
+    }
+    if any(len(cuts) > 2 for cuts in cuts_of) and len(shown) == 1:
+        (width,) = shown
+        cuts_of = [
+            list(range(cuts[0], cuts[1] + 1, width))
+            if len(cuts) == 2 and one.form.atom is None and (cuts[1] - cuts[0]) % width == 0
+            else cuts
+            for one, cuts in zip(made, cuts_of, strict=True)
+        ]
+    return [part for one, cuts in zip(made, cuts_of, strict=True) for part in _parts(one, cuts)]
+
+
+def _parts(one: Made, ends: Sequence[int]) -> list[Made]:
+    if len(ends) == 2:
+        return [one]
+    beside, found = replace(one.form, atom=None, terms=one.shortcuts), []
+    for start, end in pairwise(ends):
+        rows = np.arange(start, end) - one.first
+        own = replace(one, first=start, form=taken(one.form, rows))
+        found.append(replace(own, shortcuts=taken(beside, rows).terms))
     return found
 
 

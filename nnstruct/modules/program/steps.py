@@ -85,7 +85,7 @@ def _pad(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
 
 
 def _take(step: Step, values: list[Tensor], tensors: Tensors) -> Tensor:
-    index = torch.tensor(step.options["indices"], device=values[0].device)
+    index = torch.tensor(step.options["indices"], dtype=torch.long, device=values[0].device)
     return values[0].index_select(step.options["axis"], index)
 
 
