@@ -8,10 +8,10 @@ Maps that are added behind an activation are residual edges where they come from
 reads what they are added to; other sums are units of the operator ``identity``, whose edges are residual
 where no factor is on them. Two structures may compute the same: a unit that passes on one map is not seen.
 
-Where a convolution of one reader brings the image to a unit's channels, units act on sums with kernels of
-their own (``join`` ``sum``). A step of an equation is a flow block if it takes the block's length of step; flows
-of one kernel and bias are tied. A loop over time that is written by hand is a recurrent network if each of its
-numbers is one of a cell's equation: see :mod:`nnstruct.extract.family_cells`.
+Where a convolution of one reader brings the image to a unit's channels, units act on sums with kernels
+of their own (``join`` ``sum``). A step of an equation is a flow block if it is as long as the block's; flows
+of one kernel and bias are tied. A loop over time that is written by hand is a recurrent network if each of
+its numbers is one of a cell's equation: see :mod:`nnstruct.extract.family_cells`.
 """
 
 from __future__ import annotations
