@@ -13,7 +13,15 @@ from nnstruct.structure import Structure
 
 @dataclass(frozen=True)
 class Sums:
-    """What all units sum up at one time step: [N, sources, gates], biases [N, b]."""
+    """What all units sum up at one time step.
+
+    Attributes
+    ----------
+    forward, recurrent : float64 [N, N, g]
+        Weights of targets and sources.
+    entering : float64 [N, D, g]
+    bias : float64 [N, b]
+    """
 
     forward: np.ndarray
     recurrent: np.ndarray
@@ -21,7 +29,20 @@ class Sums:
     bias: np.ndarray
 
     def same(self, other: Sums, *, first: bool = False, hidden: tuple[int, ...] = ()) -> bool:
-        """Whether both sum up the same; of a first step without states and hidden gates."""
+        """Whether both sum up the same.
+
+        Parameters
+        ----------
+        other : Sums
+        first : bool
+            Whether one is of the first step, which has no state before it.
+        hidden : tuple of int
+            Gates that do not show there.
+
+        Returns
+        -------
+        bool
+        """
         for name in ("forward", "entering", "bias", *(() if first else ("recurrent",))):
             one, two = getattr(self, name), getattr(other, name)
             if one.shape != two.shape:
@@ -34,18 +55,48 @@ class Sums:
 
 @dataclass(frozen=True)
 class Row:
-    """A whole network, as one example shows it."""
+    """A whole network, as one example shows it.
+
+    Attributes
+    ----------
+    sums : Sums
+    readout : float64 [C, N]
+    readout_bias : float64 [C]
+    """
 
     sums: Sums
-    readout: np.ndarray  # [C, N]
+    readout: np.ndarray
     readout_bias: np.ndarray
 
     def same(self, other: Row) -> bool:
+        """Whether two examples show the same network.
+
+        Parameters
+        ----------
+        other : Row
+
+        Returns
+        -------
+        bool
+        """
         ends = (self.readout, other.readout), (self.readout_bias, other.readout_bias)
         return self.sums.same(other.sums) and all(np.allclose(*pair) for pair in ends)
 
     def network(self, family: str, threshold: float, origin: dict[str, Any]) -> Network:
-        """Edges from the sums, with their weights."""
+        """Edges from the sums, with their weights.
+
+        Parameters
+        ----------
+        family : str
+        threshold : float
+            Weights up to this magnitude are no edges.
+        origin : dict
+            Of the structure.
+
+        Returns
+        -------
+        Network
+        """
         edges, values = [], []
         for part in (self.sums.forward, self.sums.recurrent):
             kept = np.where(np.abs(part) > threshold, part, 0.0)
