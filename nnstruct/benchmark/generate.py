@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from distributed import Client
     from optuna.pruners import BasePruner
 
-    from nnstruct.benchmark.progress import Progress
     from nnstruct.population import Trained
+    from nnstruct.progress import Progress
 
 FLUSH_RECORDS = 256
 FLUSH_SECONDS = 5.0
@@ -355,6 +355,6 @@ def _distinct(structures: Iterable[Structure | Network]) -> dict[str, Structure]
 def _progress(show: bool, total: int, done: int) -> AbstractContextManager[Progress | None]:
     if not show:
         return nullcontext(None)
-    from nnstruct.benchmark.progress import Progress
+    from nnstruct.progress import Progress
 
     return Progress(total, done)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnstruct.checks import check_integer
+from nnstruct.processes import check_workers
 
 # Without a handler of the user's, a message is one line on the standard error.
 LOGGER = logging.getLogger("nnstruct.executors")
@@ -85,6 +86,27 @@ class Executor(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class LocalCrew(Executor):
+    """Workers of this machine, whose number is chosen.
+
+    Parameters
+    ----------
+    workers : int or None
+        None for one a CPU.
+    tries : int
+        As for :class:`Executor`.
+    """
+
+    def __init__(self, workers: int | None = None, *, tries: int = 3) -> None:
+        super().__init__(tries=tries)
+        self._workers = check_workers(workers)
+
+    @property
+    def workers(self) -> int:
+        """As chosen."""
+        return self._workers
 
 
 def tell_of_death(how: str, count: int, fate: str) -> None:

@@ -7,13 +7,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from nnstruct.errors import NnstructError
-from nnstruct.executors.base import Executor, Lost, Task, tell_of_death
+from nnstruct.executors.base import LocalCrew, Lost, Task, tell_of_death
 from nnstruct.executors.messages import packed, unpacked
 from nnstruct.executors.pool import IDLE, Answer, WorkerProcess
 from nnstruct.executors.shards import ShardQueue, WorkShard
 from nnstruct.executors.shared_memory import shared_file, sweep
 from nnstruct.executors.worker import BEGIN, FAILED, READY, SHARD
-from nnstruct.processes import check_workers
 
 # So that a death costs a second's work a worker, and a bar moves.
 _SECONDS, _MOST = 1.0, 64
@@ -21,7 +20,7 @@ _STILLBORN = 20  # workers that may end, one after the other, before they are re
 _NOTHING = [*packed((BEGIN, None, [])), *packed((None, None))]
 
 
-class LocalExecutor(Executor):
+class LocalExecutor(LocalCrew):
     """Worker processes of this machine, each with one thread; with one worker, this process.
 
     Parameters
@@ -39,15 +38,6 @@ class LocalExecutor(Executor):
     >>> list(LocalExecutor(1).run(squares, [3, 4], shared=10))
     [(0, 90), (1, 160)]
     """
-
-    def __init__(self, workers: int | None = None, *, tries: int = 3) -> None:
-        super().__init__(tries=tries)
-        self._workers = check_workers(workers)
-
-    @property
-    def workers(self) -> int:
-        """Processes."""
-        return self._workers
 
     def run(
         self, task: Task, items: Sequence[Any], *, shared: Any = None, costs: Sequence[float] | None = None

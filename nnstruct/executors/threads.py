@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from nnstruct.executors.base import Executor, Task
-from nnstruct.processes import check_workers
+from nnstruct.executors.base import LocalCrew, Task
 
 
-class ThreadExecutor(Executor):
+class ThreadExecutor(LocalCrew):
     """Threads of this process, an item each.
 
     Parameters
     ----------
     workers : int or None
         None for one a CPU.
+    tries : int
+        Without a meaning here: a thread does not die alone.
 
     Examples
     --------
@@ -24,15 +25,6 @@ class ThreadExecutor(Executor):
     >>> sorted(ThreadExecutor(2).run(lambda shared, items: [len(item) for item in items], ["a", "bc"]))
     [(0, 1), (1, 2)]
     """
-
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__()
-        self._workers = check_workers(workers)
-
-    @property
-    def workers(self) -> int:
-        """Threads."""
-        return self._workers
 
     def run(
         self, task: Task, items: Sequence[Any], *, shared: Any = None, costs: Sequence[float] | None = None

@@ -171,7 +171,7 @@ def all_predictions(
         workers = stack.enter_context(open_executor(crew.executor, crew.workers))
         bar = None
         if crew.progress:
-            from nnstruct.benchmark.progress import Progress
+            from nnstruct.progress import Progress
 
             bar = stack.enter_context(Progress(len(jobs), 0, what=what, unit="fits"))
             if workers.note:

@@ -132,14 +132,10 @@ def _bar(total: int, *, shown: bool) -> Iterator[Advance]:
     if not shown:
         yield lambda done: None
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    from nnstruct.progress import Progress
 
-    console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    with Progress(console=console, transient=True, disable=not seen) as bar:
-        task = bar.add_task("features", total=total)
-        yield lambda done: bar.advance(task, done)
+    with Progress(total, 0, what="features", unit="rows") as bar:
+        yield lambda done: bar.advance(by=done)
 
 
 def _computed(

@@ -92,7 +92,7 @@ def run_search(
     (4, True)
     """
     from nnstruct.benchmark import Benchmark, build
-    from nnstruct.benchmark.progress import Progress
+    from nnstruct.progress import Progress
 
     generations = check_integer(generations, "generations")
     per_generation, seeds = check_integer(per_generation, "per_generation"), check_integer(seeds, "seeds")

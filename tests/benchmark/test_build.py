@@ -215,7 +215,7 @@ def test_tables_are_plain_pandas(tmp_path, engine):
 
 
 def test_progress_goes_to_the_standard_error(engine, capsys, monkeypatch):
-    monkeypatch.setattr("nnstruct.benchmark.progress.MINUTE", 0.0)
+    monkeypatch.setattr("nnstruct.progress.MINUTE", 0.0)
     build(make_task(), make_structures(4), seeds=5, config=CONFIG, progress=True)
     shown = capsys.readouterr()
     assert "20 of 20" in shown.err

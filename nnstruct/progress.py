@@ -81,19 +81,20 @@ class Progress:
         """
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def advance(self, record: Record | None = None) -> None:
-        """Count one.
+    def advance(self, record: Record | None = None, *, by: int = 1) -> None:
+        """Count one, or several.
 
         Parameters
         ----------
         record : Record, optional
             One that diverged or failed is counted beside the bar, too.
+        by : int
         """
-        self._done += 1
+        self._done += by
         if record is not None and record.status in self._counted:
             self._counted[record.status] += 1
         note = ", ".join(f"{count} {status}" for status, count in self._counted.items() if count)
-        self._bar.update(self._task, advance=1, note=note)
+        self._bar.update(self._task, advance=by, note=note)
         now = time.monotonic()
         if not self._console.is_terminal and (now - self._said >= MINUTE):
             self._said = now

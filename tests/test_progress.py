@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from nnstruct.benchmark.progress import Progress
+from nnstruct.progress import Progress
 
 
 @pytest.fixture
