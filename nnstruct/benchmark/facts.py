@@ -177,7 +177,7 @@ def _distribution(y: np.ndarray) -> dict[str, Any]:
 def _groups(part: Benchmark) -> list[dict[str, Any]]:
     """Counts and mean test accuracy for each family and prior."""
     label = dict(zip(part.fingerprints, part.y.tolist(), strict=True))
-    records = part.table["fingerprint"].value_counts()
+    records = part.table["fingerprint"].value_counts().to_dict()  # a look-up in the series takes 60 us
     names = list(part._all)
     sizes = sizes_of(part._all, names)
     members: dict[tuple[str, str], list[str]] = {}

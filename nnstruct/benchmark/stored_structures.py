@@ -27,6 +27,7 @@ class StoredStructures(Mapping[str, Structure]):
         self._table = table
         self._rows = {name: row for row, name in enumerate(table.column("fingerprint").to_pylist())}
         self._parsed: dict[str, Structure] = {}
+        self._told: dict[tuple[str, ...], StructureSizes] = {}
 
     def __getitem__(self, name: str) -> Structure:
         if name not in self._parsed:
@@ -69,7 +70,7 @@ class StoredStructures(Mapping[str, Structure]):
         StoredStructures
         """
         part = object.__new__(StoredStructures)
-        part._table, part._parsed = self._table, self._parsed
+        part._table, part._parsed, part._told = self._table, self._parsed, self._told
         part._rows = {name: self._rows[name] for name in names}
         return part
 
@@ -84,6 +85,15 @@ class StoredStructures(Mapping[str, Structure]):
         -------
         StructureSizes
         """
+        asked = tuple(names)
+        found = self._told.get(asked)
+        if found is None:
+            found = self._sizes(names)
+            self._told.clear()  # a card asks of one list several times
+            self._told[asked] = found
+        return found
+
+    def _sizes(self, names: Sequence[str]) -> StructureSizes:
         rows = pa.array([self._rows[name] for name in names], pa.int64())
         table = self._table.select(["num_units", "family", "origin", "edge_recurrent"]).take(rows)
         flags = table.column("edge_recurrent").combine_chunks()
