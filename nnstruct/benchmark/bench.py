@@ -19,6 +19,7 @@ from nnstruct.reading import reading
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.panel import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,10 +300,8 @@ class Benchmark(Views):
 
     def __repr__(self) -> str:
         tasks = ", ".join(repr(name) for name in self.tasks)
-        return (
-            f"Benchmark({len(self)} structures, {self._num_rows} records, task {tasks or 'none'}, "
-            f"target {self.target!r})"
-        )
+        size = f"{many(len(self), 'structure')}, {many(self._num_rows, 'record')}"
+        return f"Benchmark({size}, task {tasks or 'none'}, target {self.target!r})"
 
     def _repr_html_(self) -> str:
         from nnstruct.benchmark.shown import benchmark_panel

@@ -17,6 +17,7 @@ from nnstruct.checks import check_choice
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+from nnstruct.structure.panel import many
 
 if TYPE_CHECKING:
     pass
@@ -79,8 +80,8 @@ class ScoredBenchmark(ScoredLabels, Benchmark):
     def __repr__(self) -> str:
         task = f"task {self.task!r}" if self.task else f"tasks {', '.join(map(repr, self.tasks)) or 'none'}"
         return (
-            f"Benchmark({self.name!r}: {len(self)} structures, {len(self._rows.scores)} scores, {task}, "
-            f"target {self.target!r}, twins {self.twins!r})"
+            f"Benchmark({self.name!r}: {many(len(self), 'structure')}, "
+            f"{many(len(self._rows.scores), 'score')}, {task}, target {self.target!r}, twins {self.twins!r})"
         )
 
     # ---- other views

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import Data, Debug, Device, Executor, Quiet, Workers, keeps
+from nnstruct.cli.options import Data, Debug, Device, Download, Executor, Quiet, Workers, keeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,6 +85,7 @@ def build(
         ),
     ] = None,
     data: Data = None,
+    download: Download = False,
     workers: Workers = None,
     executor: Executor = None,
     device: Device = "cpu",

@@ -63,6 +63,17 @@ def _use_data(ctx: typer.Context, folder: Path | None) -> Path | None:
     return folder
 
 
+def _allow_download(ctx: typer.Context, value: bool) -> bool:
+    """For the length of the command tasks may fetch the files of public data sets."""
+    from nnstruct.tasks.data import DOWNLOAD
+
+    if value and not ctx.resilient_parsing:
+        before = os.environ.get(DOWNLOAD)
+        os.environ[DOWNLOAD] = "1"
+        ctx.call_on_close(lambda: _restore(DOWNLOAD, before))
+    return value
+
+
 def _restore(variable: str, value: str | None) -> None:
     if value is None:
         os.environ.pop(variable, None)
@@ -77,6 +88,14 @@ Data = Annotated[
         callback=_use_data,
         show_default="the environment variable NNSTRUCT_DATA",
         help="Folder with the files of public data sets.",
+    ),
+]
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download",
+        callback=_allow_download,
+        help="Fetch files of public data sets that are not there, and check their checksums.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]

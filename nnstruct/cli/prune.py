@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnstruct.cli.models import FILES, function_of, is_model, names_function, read_model, takes_seed
-from nnstruct.cli.options import Data, Debug, Executor, Quiet, keeps
+from nnstruct.cli.options import Data, Debug, Download, Executor, Quiet, keeps
 from nnstruct.cli.prune_recipe import run_recipe
 from nnstruct.errors import InvalidInputError, MissingDataError
 
@@ -97,6 +97,7 @@ def prune(
         bool, typer.Option("--strict", help="Exit with 1 if a score is not as the recipe expects.")
     ] = False,
     data: Data = None,
+    download: Download = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import Config, Data, Debug, Executor, Quiet, Workers, keeps
+from nnstruct.cli.options import Config, Data, Debug, Download, Executor, Quiet, Workers, keeps
 from nnstruct.cli.search_recipe import run_recipe, show_found
 from nnstruct.errors import InvalidInputError, RecipeError
 
@@ -92,6 +92,7 @@ def search(
         typer.Option(help="Database of the Optuna study.", show_default="sqlite:///OUT/search.db"),
     ] = None,
     data: Data = None,
+    download: Download = False,
     workers: Workers = None,
     executor: Executor = None,
     strict: Annotated[

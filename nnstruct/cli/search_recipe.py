@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnstruct.search import Final, Search
 
 # Options that go with a recipe.
-_BESIDE = ("recipe", "out", "data", "workers", "executor", "strict", "quiet", "debug")
+_BESIDE = ("recipe", "out", "data", "download", "workers", "executor", "strict", "quiet", "debug")
 
 
 def run_recipe(

@@ -215,6 +215,10 @@ class Network:
 
         return load_network(path)
 
+    def __repr__(self) -> str:
+        shapes = f"weight={list(self.weight.shape)}, bias={list(self.bias.shape)}"
+        return f"{type(self).__name__}({self.structure!r}, {shapes}, tensors={list(self.tensors)})"
+
     def _repr_html_(self) -> str:
         from nnstruct.network.shown import network_panel
 

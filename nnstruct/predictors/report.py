@@ -208,7 +208,9 @@ class Evaluation:
             ordered = self.table.sort_values("r2", ascending=False)
         value, low, high = self.noise_ceiling
         ceiling = Score(_number(value, 3) if np.isfinite(value) else "unknown")
-        if np.isfinite([value, low, high]).all():
+        if (low, high) == (0.0, 1.0):  # labels that show no spread at all
+            ceiling = Score("unknown")
+        elif np.isfinite([value, low, high]).all():
             ceiling = Score(ceiling.value, f"[{low:.3f}, {high:.3f}]")
         return ScoreTable(
             columns=tuple(heading for heading, *_ in columns),

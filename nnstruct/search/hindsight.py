@@ -225,6 +225,12 @@ class Hindsight(ABC):
         ledger.keep_retrained(final.retrained())
         return final
 
+    def __repr__(self) -> str:
+        ledger: Ledger | None = getattr(self, "_ledger", None)
+        guide = self.guide if self.guide is None else type(self.guide).__name__
+        space = getattr(self, "space", None)
+        return f"Search({space!r}, guide={guide}, trials={len(ledger.entries) if ledger else 0})"
+
     def _repr_html_(self) -> str:
         from nnstruct.search.shown import search_panel
 

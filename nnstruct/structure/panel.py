@@ -267,3 +267,24 @@ def _ground() -> Strokes:
 def _short(value: float) -> str:
     """A number of pixels to a tenth."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def many(count: int, word: str) -> str:
+    """A number of things, in words.
+
+    Parameters
+    ----------
+    count : int
+    word : str
+        For one of them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> many(1, "structure"), many(1200, "structure")
+    ('1 structure', '1200 structures')
+    """
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -19,6 +19,7 @@ from nnstruct.structure.panel import (
     WIDTH,
     Strokes,
     dots,
+    many,
     panel,
     picture,
     segments,
@@ -70,7 +71,7 @@ def facts_of(structure: Structure) -> list[tuple[str, object]]:
     """
     inputs, outputs = int(structure.inputs.sum()), int(structure.outputs.sum())
     facts: list[tuple[str, object]] = [
-        ("units", f"{structure.num_units:,} ({_many(inputs, 'input')}, {_many(outputs, 'output')})")
+        ("units", f"{structure.num_units:,} ({many(inputs, 'input')}, {many(outputs, 'output')})")
     ]
     if FAMILIES[structure.family].undirected:
         facts.append(("edges", f"{structure.graph_edges.shape[1]:,} without directions"))
@@ -155,7 +156,7 @@ def _units_drawn(structure: Structure, strength: np.ndarray | None) -> str:
         Strokes(dots(xy[inputs]), GREEN, round(size * 0.6, 1) if (inputs & outputs).any() else size),
     ]
     delayed = 0 if undirected else int(structure.recurrent.sum())
-    note = f"{_many(delayed, 'recurrent edge')} not drawn." if delayed else ""
+    note = f"{many(delayed, 'recurrent edge')} not drawn." if delayed else ""
     alt = f"{structure.family} of {structure.num_units} units and {edges.shape[1]} edges"
     return picture(alt, lines, legend=legend, note=note)
 
@@ -261,7 +262,3 @@ def _fitted(xy: np.ndarray) -> np.ndarray:
     share = np.where(span > 0, (xy - low) / np.where(span > 0, span, 1.0), 0.5)
     fitted: np.ndarray = _MARGIN + share * room
     return fitted
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("s" if count != 1 else "")

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from nnstruct.errors import MissingDataError
 
-VARIABLE = "NNSTRUCT_DATA"
+VARIABLE, DOWNLOAD = "NNSTRUCT_DATA", "NNSTRUCT_DOWNLOAD"
+
+
+def may_download() -> bool:
+    """Whether tasks may fetch files that are not there without being told so each.
+
+    Returns
+    -------
+    bool
+        Whether the environment variable ``NNSTRUCT_DOWNLOAD`` is ``1``; ``--download`` sets it for a command.
+    """
+    return os.environ.get(DOWNLOAD) == "1"
 
 
 def data_directory(

@@ -42,7 +42,7 @@ from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed
 from nnstruct.tasks.base import Task
-from nnstruct.tasks.data import data_directory, data_file
+from nnstruct.tasks.data import data_directory, data_file, may_download
 from nnstruct.tasks.draws import check_size, draw_balanced
 from nnstruct.tasks.image_files import NUM_CLASSES, LabelledImages, read_cifar_batches, read_idx_pair
 from nnstruct.tasks.published import CIFAR10, FASHION_MNIST, MNIST, Published
@@ -194,7 +194,7 @@ def cifar10(
     nnstruct.errors.MissingDataError: The data directory not-there does not exist. Set ...
     """
     sizes = _Sizes(train, val, test, side, 32)
-    if download:
+    if download or may_download():
         _fetch_missing(CIFAR10, data)
     hint = CIFAR10[0].offer
     if (data_directory(data, hint=hint) / "cifar-10-batches-py").is_dir():
@@ -257,7 +257,7 @@ def _shrunk(images: np.ndarray, side: int) -> np.ndarray:
 def _idx_files(
     published: Sequence[Published], data: PathLike | None, download: bool
 ) -> tuple[LabelledImages, LabelledImages]:
-    if download:
+    if download or may_download():
         _fetch_missing(published, data)
     paths = [_packed_or_not(one, data) for one in published]
     training, testing = (read_idx_pair(paths[i], paths[i + 1], (28, 28)) for i in (0, 2))

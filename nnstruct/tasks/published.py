@@ -42,8 +42,8 @@ class Published:
     def offer(self) -> str:
         """What a download would do, in a sentence."""
         return (
-            f"With the option download=True it is fetched from {self.urls[0]} "
-            f"({self.size / 1e6:.3g} MB, {self.checksum})."
+            "With the option download=True, or --download on the command line, it is fetched from "
+            f"{self.urls[0]} ({self.size / 1e6:.3g} MB, {self.checksum})."
         )
 
 

@@ -166,3 +166,34 @@ def test_the_site_builds_without_a_warning_and_no_link_inside_is_broken(tmp_path
             if parts.scheme or parts.netloc or not file.exists() or not named:
                 broken.append((path.name, target))
     assert broken == []
+
+
+def test_the_trackers_of_the_guide_are_told_each_record() -> None:
+    """With stand-ins that take the calls of MLflow and of Weights & Biases."""
+    from unittest.mock import MagicMock, call
+
+    import numpy as np
+
+    from nnstruct.record import Record
+
+    page = (SOURCES / "guide" / "populations.md").read_text(encoding="utf-8")
+    (block,) = [
+        code for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "mlflow" in code
+    ]
+    made: dict = {}
+    exec(block, made)
+    curve = np.array([0.5, 0.75])
+    record = Record("f" * 32, "gru", "toy", "t", "c", 3, "ok", curve, curve, curve, 0.7, 0.3, 8, 0.1, "none")
+    mlflow, wandb = MagicMock(), MagicMock()
+    made["to_mlflow"](mlflow)(record)
+    assert mlflow.start_run.call_args == call(run_name="ffffffffffff seed 3")
+    assert mlflow.log_params.call_args == call({"family": "gru", "task": "toy", "seed": 3})
+    assert mlflow.log_metric.call_args_list == [
+        call("val", 0.5, step=0), call("val", 0.75, step=1), call("test", 0.7),
+    ]  # fmt: skip
+    made["to_wandb"](wandb, "mine")(record)
+    run = wandb.init.return_value
+    assert wandb.init.call_args.kwargs["project"] == "mine"
+    assert run.log.call_args_list == [call({"val": 0.5}, step=0), call({"val": 0.75}, step=1)]
+    assert run.summary.__setitem__.call_args == call("test", 0.7)
+    assert run.finish.called

@@ -39,6 +39,7 @@ def test_trials_and_the_best_of_them_are_shown(direction, best):
     winner = asked[1 if direction == "maximize" else 0]
     assert winner.fingerprint in html
     assert html.count("<svg") == 2
+    assert repr(search) == f"Search({SPACE!r}, guide=Untouchable, trials=4)"
     assert "Untouchable" in html
 
 

@@ -88,6 +88,7 @@ def test_weights_give_colour_and_width():
     html = network._repr_html_()
     assert (count(html, BLUE, "L"), count(html, RED, "L")) == (1, 1), "a weight of zero is no line"
     assert facts_in(html)["weights"] == "3, 1 of them zero"
+    assert repr(network) == f"Network({structure!r}, weight=[3, 1], bias=[4, 1], tensors=[])"
     widths = {
         path.get("stroke"): float(path.get("stroke-width"))
         for path in ElementTree.fromstring(html).iter("{http://www.w3.org/2000/svg}path")

@@ -17,7 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from nnstruct.cli.options import Download
 from nnstruct.errors import CorruptFileError, MissingDataError
 from nnstruct.tasks import download, image_files, images, load_task
 from nnstruct.tasks.download import fetch
@@ -297,3 +300,23 @@ def test_real_files_have_the_published_sums(one: Published) -> None:
         with path.open("rb") as file:
             assert hashlib.file_digest(file, algorithm).hexdigest() == digits
         assert one.members or path.stat().st_size == one.size
+
+
+fetching = typer.Typer()
+
+
+@fetching.command()
+def make(name: str, download: Download = False) -> None:
+    load_task(name, val=10)
+
+
+def test_a_command_may_be_allowed_to_download(tmp_path, monkeypatch) -> None:
+    fetched = []
+    monkeypatch.setattr("nnstruct.tasks.download.fetch", lambda one, folder: fetched.append(one.path))
+    monkeypatch.setenv("NNSTRUCT_DATA", str(tmp_path))
+    for words, expected in ((["mnist"], 0), (["mnist", "--download"], 4)):
+        fetched.clear()
+        result = CliRunner().invoke(fetching, words)
+        assert isinstance(result.exception, MissingDataError), "what was fetched is not there in this test"
+        assert len(fetched) == expected
+        assert "NNSTRUCT_DOWNLOAD" not in os.environ, "for the length of the command alone"

@@ -260,7 +260,8 @@ def test_a_missing_file_is_named_with_what_a_download_would_do(
     write(tmp_path, name)
     path = tmp_path / FOLDERS[name] / file
     path.unlink()
-    expected = f"{re.escape(str(path))} does not exist.*option download=True it is fetched {offer}"
+    offered = rf"option download=True, or --download .*, it is fetched {offer}"
+    expected = f"{re.escape(str(path))} does not exist.*{offered}"
     with pytest.raises(MissingDataError, match=expected):
         load_task(name, data=tmp_path, val=10)
     monkeypatch.delenv("NNSTRUCT_DATA", raising=False)
