@@ -38,9 +38,8 @@ class Spy(RegressorMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def result(bench, make):
-    return evaluate(
-        {"ridge": make("bayesian-ridge"), "forest": make("random-forest"), "mean": Mean()}, bench, seed=3
-    )
+    predictors = {"ridge": make("bayesian-ridge"), "forest": make("random-forest"), "mean": Mean()}
+    return evaluate(predictors, bench, seed=3, resamples=100)
 
 
 def test_the_table_holds_every_score_with_its_interval_and_the_ceiling(result):

@@ -13,6 +13,7 @@ SETTINGS = {
     "gnn": {"members": 2, "max_epochs": 25},
     "random-forest": {"n_estimators": 60},
     "extra-trees": {"n_estimators": 40},
+    "conformal": {"predictor": "bayesian-ridge"},
 }
 
 

@@ -118,7 +118,7 @@ def test_diverging_training_ends_early(correlated):
 
 
 def test_kept_data_do_not_mix_tasks_seeds_or_encodings(correlated):
-    reber = load_task("reber")
+    reber = load_task("reber", train=400, val=100, test=100)
     structure = Structure.from_layers([3], family="rnn_tanh")
     clean = build_module(structure, reber)
     faithful = build_module(structure, reber, TrainConfig(protocol="faithful"))
