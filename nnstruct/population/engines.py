@@ -81,7 +81,7 @@ def _batched(
 def _beyond_batched(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     from nnstruct.population.batched.models import obstacle
 
-    return task.beyond_classes or obstacle(structure, task, config)
+    return _own_metric(task) or obstacle(structure, task, config)
 
 
 def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
@@ -95,12 +95,16 @@ def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str 
     return beyond or _beyond_loops(structure, task, config)
 
 
+def _own_metric(task: Task) -> str | None:
+    return f"tasks with the own metric {task.score_name!r}" if task.goal.metric.needs_scores else None
+
+
 def _beyond_loops(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     known = ("init_gain", "normalization", "schedule") if structure.family == "mlp" else ("init_gain",)
     if tied_neurons(structure):
         return "tied units and flows"
-    if task.goal.metric.needs_scores:
-        return f"tasks with the own metric {task.score_name!r}"
+    if own := _own_metric(task):
+        return own
     beyond = [name for name in config.options if name not in known]
     return f"config.{beyond[0]}" if beyond else None
 

@@ -117,19 +117,21 @@ def main() -> None:
     parser.add_argument("--units", type=int, nargs="*", default=[12, 30, 48])
     parser.add_argument("--families", nargs="*", default=list(RNN_FAMILIES))
     parser.add_argument("--kinds", action="store_true", help="compare the kinds of tasks, and nothing else")
+    parser.add_argument("--engines", nargs="*", default=["fused", "native"])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    full = shortened(load_task("reber", train=PAPER_STRINGS, val=100, test=100), PAPER_STRINGS)
-    few, first = shortened(full, options.strings), shortened(full, 128)
-    once, twice = (TrainConfig(protocol=options.protocol, epochs=n, batch_size=128) for n in (1, 2))
     engines: dict[str, TrainOne] = {"fused": train_fused}
     if native.available():
         engines["native"] = train_native
     else:
         print(f"no native engine: {native.unavailable_reason()}")
+    engines = {name: train_one for name, train_one in engines.items() if name in options.engines}
     if options.kinds:
         compare_kinds(engines, options.families, options.repeats)
         return
+    full = shortened(load_task("reber", train=PAPER_STRINGS, val=100, test=100), PAPER_STRINGS)
+    few, first = shortened(full, options.strings), shortened(full, 128)
+    once, twice = (TrainConfig(protocol=options.protocol, epochs=n, batch_size=128) for n in (1, 2))
     print(f"{options.protocol} protocol, CPU seconds a network-epoch of {PAPER_STRINGS} strings")
     header = "".join(f"{name:>10}{'ratio':>8}" for name in engines)
     print(f"{'cell':10}{'graph':8}{'units':>6}{'plain':>10}{header}")

@@ -102,13 +102,26 @@ class BatchedClean(BatchedModel):
     structures : sequence of Structure
         Of one recurrent family.
     num_symbols, num_classes : int
+        Symbols, the padding among them, or channels of a series and one more; and outputs.
     align : int
         Layers are padded to a multiple of it.
+    series : bool
+        Whether inputs are series of real values.
+    every_step : bool
+        Whether every step is read out, and not the last one alone.
     """
 
     def __init__(
-        self, structures: Sequence[Structure], num_symbols: int, num_classes: int, align: int = 1
+        self,
+        structures: Sequence[Structure],
+        num_symbols: int,
+        num_classes: int,
+        align: int = 1,
+        *,
+        series: bool = False,
+        every_step: bool = False,
     ) -> None:
+        self.every_step = every_step
         self.structures, self.num_symbols = structures, num_symbols
         family = structures[0].family
         self.gates = FAMILIES[family].gates
@@ -132,8 +145,10 @@ class BatchedClean(BatchedModel):
         shapes["readout"] = (total, num_classes)
         shapes["readout_bias"] = (num_classes,)
         self.blocks = Blocks(shapes)
-        self.lookup: np.ndarray | None = np.eye(num_symbols, dtype=np.float32)
-        self.lookup[:, 0] = 1.0
+        self.lookup: np.ndarray | None = None
+        if not series:
+            self.lookup = np.eye(num_symbols, dtype=np.float32)
+            self.lookup[:, 0] = 1.0
 
     def numbers_held(self, steps: int, lanes: int) -> int:
         """An estimate: gates, states and what a gated cell keeps, the input and the parameters."""
@@ -178,7 +193,7 @@ class BatchedClean(BatchedModel):
         }
 
     def scores(self, parameters: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """The linear read-out of the states at each sequence's own last symbol."""
+        """The linear read-out of the states at each sequence's own last step, or [P, C, T * B] of all."""
 
         def matrices(name: str, layers: range) -> list[Tensor]:
             return [parameters[f"{name}{layer}"].flatten(2) for layer in layers]
@@ -192,5 +207,5 @@ class BatchedClean(BatchedModel):
         states = run_stack(
             self.plan, gates, matrices("forward", layers[1:]), matrices("recurrent", layers), inner
         )  # [P, N, T, B]
-        last = read_out(states, batch.read)
+        last = states.flatten(2) if self.every_step else read_out(states, batch.read)
         return torch.baddbmm(parameters["readout_bias"][..., None], parameters["readout"].mT, last)

@@ -18,9 +18,9 @@ class Fed(NamedTuple):
     Attributes
     ----------
     batch : Batch
-    targets : int64 Tensor [P, B]
-    real : Tensor [P, B]
-        1 for an example, 0 for a lane that fills up a small batch.
+    targets : int64 Tensor [P, B], or [P, T * B] where every step is asked; float32 [P, K, B] for regression
+    real : Tensor [P, B], or [P, T * B]
+        1 for an example or a step that is asked, 0 for a lane that fills up a small batch.
     """
 
     batch: Batch
@@ -63,9 +63,13 @@ class Feeder:
         self.targets = torch.from_numpy(split.targets).to(device)
         self.inputs = torch.from_numpy(split.inputs).to(device)
         self.lookup = self.lengths = None
+        self.every_step = split.targets.ndim == 2 and split.targets.dtype == np.int64
+        if split.lengths is not None:
+            self.lengths = torch.from_numpy(split.lengths).to(device)
         if lookup is not None:
             self.lookup = torch.from_numpy(lookup.T.copy()).to(device)  # [F, S]
-            self.lengths = torch.from_numpy(split.lengths).to(device)
+        elif self.lengths is not None:  # series, behind a channel of ones
+            self.inputs = torch.cat([torch.ones_like(self.inputs[..., :1]), self.inputs], dim=2)
         else:
             values = self.inputs.flatten(1)
             self.inputs = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
@@ -126,7 +130,16 @@ class Feeder:
             symbols = self.inputs[rows][..., :steps].transpose(1, 2)  # [S, T, B]
             features = self.lookup[:, symbols].transpose(0, 1).flatten(2)  # [S, F, T * B]
             read = self.lengths[rows].masked_fill(~present, 1) - 1
+        elif self.lengths is not None:
+            features = self.inputs[rows][:, :, :steps].permute(0, 3, 2, 1).flatten(2)  # [S, F, T * B]
+            read = self.lengths[rows].masked_fill(~present, 1) - 1
         else:
             features, read = self.inputs[rows].mT, torch.zeros_like(rows)
-        batch = Batch(spread(features), spread(read), steps)
-        return Fed(batch, spread(self.targets[rows]), spread(present.to(features.dtype)))
+        batch, targets = Batch(spread(features), spread(read), steps), self.targets[rows]
+        if self.every_step:
+            targets = targets[:, :, :steps].transpose(1, 2)  # [S, T, B]
+            present = (present[:, None] & (targets >= 0)).flatten(1)
+            targets = targets.clamp(min=0).flatten(1)
+        elif targets.ndim == 3:
+            targets = targets.mT  # [S, K, B]
+        return Fed(batch, spread(targets), spread(present.to(features.dtype)))

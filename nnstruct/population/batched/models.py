@@ -74,11 +74,15 @@ def make_model(
         return BatchedMLP(
             structures,
             task.input_shape,
-            task.num_classes,
+            task.num_outputs,
             normalized=config.normalization == "layer",
             align=align,
             device=device,
         )
     from nnstruct.population.batched.clean import BatchedClean
 
-    return BatchedClean(structures, int(task.num_symbols or 0), task.num_classes, align)
+    symbols = int(task.num_symbols or 0)
+    features = symbols or 1 + task.input_shape[1]
+    return BatchedClean(
+        structures, features, task.num_outputs, align, series=not symbols, every_step=task.goal.every_step
+    )

@@ -17,9 +17,11 @@ from nnstruct.population.batched.model import BatchedModel
 from nnstruct.population.batched.optimiser import PopulationAdam
 from nnstruct.population.batched.replay import Replayed
 from nnstruct.population.batches import epoch_batches, evaluation_batches
+from nnstruct.population.loop.data import PLAIN, goal_code
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
-from nnstruct.tasks import SPLIT_NAMES, Task
+from nnstruct.tasks import SPLIT_NAMES, Split, Task
+from nnstruct.tasks.goals import NOT_ASKED
 
 if TYPE_CHECKING:
     from nnstruct.population.job import Job
@@ -59,6 +61,15 @@ class Population:
             name: Feeder(getattr(task, name), model.lookup, rounding=rounding, device=self.device)
             for name in SPLIT_NAMES
         }
+        weights = task.goal.class_weights
+        self.class_weights = None if weights is None else torch.tensor(weights, device=self.device)
+        self.plain = goal_code(task) == PLAIN
+        shape = (len(jobs), task.num_outputs)
+        self.counts = {
+            name: torch.zeros(shape, dtype=torch.float64, device=self.device)
+            for name in ("squared", "absolute", "hits_by_class")
+        }
+        self.cross_entropy = torch.zeros(len(jobs), dtype=torch.float64, device=self.device)
         self.alive = torch.ones(len(jobs), dtype=torch.bool, device=self.device)
         self.loss = torch.zeros(len(jobs), dtype=torch.float64, device=self.device)
         self.hits = torch.zeros_like(self.loss)
@@ -75,18 +86,35 @@ class Population:
 
         Returns
         -------
-        losses : float32 Tensor [P, B]
-            Cross-entropies; those of lanes that fill up a small batch have no meaning.
-        scores : float32 Tensor [P, C, B]
+        losses : float32 Tensor [P, B], or [P, T * B]
+            Cross-entropies without weights, or squared errors, the mean over targets; those of lanes that
+            fill up a small batch have no meaning.
+        scores : float32 Tensor [P, C, B], or [P, C, T * B]
         """
         scores = self.model.scores(self.model.blocks.split(self.rows), fed.batch)
+        if self.task.kind == "regression":
+            return ((scores - fed.targets) ** 2).mean(1), scores
         return nn.functional.cross_entropy(scores, fed.targets, reduction="none"), scores
+
+    def weights(self, fed: Fed) -> Tensor:
+        """What each loss counts, of the shape of the losses; 0 for what is not asked.
+
+        Parameters
+        ----------
+        fed : Fed
+
+        Returns
+        -------
+        Tensor
+        """
+        return fed.real if self.class_weights is None else fed.real * self.class_weights[fed.targets]
 
     def _train_step(self, positions: Tensor, steps: int) -> None:
         fed = self.feeders["train"].feed(positions, steps, self.group)
-        counts = fed.real.sum(1)  # [P]
+        weights = self.weights(fed)
+        counts = weights.sum(1)  # [P]
         each, _ = self.losses(fed)
-        means = (each * fed.real).sum(1) / counts
+        means = (each * weights).sum(1) / counts
         (gradient,) = torch.autograd.grad(means.sum(), self.rows)
         self.loss += means.detach().double() * counts
         self.alive &= self.loss.isfinite()
@@ -96,8 +124,17 @@ class Population:
     def _count(self, name: str, positions: Tensor, steps: int) -> None:
         fed = self.feeders[name].feed(positions, steps, self.group)
         each, scores = self.losses(fed)
-        self.loss += (each * fed.real).sum(1).double()
-        self.hits += ((scores.argmax(1) == fed.targets) * fed.real).sum(1).double()
+        self.loss += (each * self.weights(fed)).sum(1).double()
+        if self.task.kind == "regression":
+            error = ((scores - fed.targets) * fed.real[:, None]).double()  # [P, K, B]
+            self.counts["squared"] += (error**2).sum(2)
+            self.counts["absolute"] += error.abs().sum(2)
+            return
+        right = (scores.argmax(1) == fed.targets) * fed.real
+        self.hits += right.sum(1).double()
+        if not self.plain:
+            self.cross_entropy += (each * fed.real).sum(1).double()
+            self.counts["hits_by_class"].scatter_add_(1, fed.targets, right.double())
 
     def _lanes(self, name: str) -> int:
         return min(self.config.batch_size, len(getattr(self.task, name)))
@@ -121,10 +158,14 @@ class Population:
         self.loss.zero_()
         for positions, steps in zip(plan.positions, plan.steps, strict=True):
             self._train(positions, steps)
-        return self.loss.cpu().numpy() / len(split)
+        return self.loss.cpu().numpy() / self._asked("train")
+
+    def _asked(self, name: str) -> float:
+        """Weight of all that a split asks."""
+        return self.task.goal.weight(torch.from_numpy(getattr(self.task, name).targets))
 
     def evaluate(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean losses and accuracies on a split.
+        """Mean losses and scores on a split.
 
         Parameters
         ----------
@@ -133,17 +174,40 @@ class Population:
         Returns
         -------
         losses : float64 [P]
-            Mean cross-entropies.
-        accuracies : float64 [P]
-            From 0 to 1.
+            Means, as the task's goal counts them.
+        scores : float64 [P]
+            The task's metric, such as the accuracy.
         """
         split = getattr(self.task, name)
         plan = self.feeders[name].plan([evaluation_batches(split, self.config)], self._lanes(name))
-        self.loss.zero_()
-        self.hits.zero_()
+        for total in (self.loss, self.hits, self.cross_entropy, *self.counts.values()):
+            total.zero_()
         for positions, steps in zip(plan.positions, plan.steps, strict=True):
             self._evaluate[name](positions, steps)
-        return self.loss.cpu().numpy() / len(split), self.hits.cpu().numpy() / len(split)
+        losses = self.loss.cpu().numpy() / self._asked(name)
+        if self.plain:
+            return losses, self.hits.cpu().numpy() / len(split)
+        return losses, np.array([self._score(index, split) for index in range(len(self.jobs))])
+
+    def _score(self, index: int, split: Split) -> float:
+        """The task's metric of one network, from what was counted."""
+        tally, targets = self.task.goal.tally(), split.targets
+        if self.task.kind == "regression":
+            real = targets.astype(np.float64)
+            tally.sums = {
+                "asked": len(split), "targets": real.sum(axis=0), "targets_squared": (real**2).sum(axis=0),
+                "squared": self.counts["squared"][index].cpu().numpy(),
+                "absolute": self.counts["absolute"][index].cpu().numpy(),
+            }  # fmt: skip
+            return tally.score
+        asked = targets[targets != NOT_ASKED]
+        tally.sums = {
+            "asked": len(asked), "hits": float(self.hits[index]),
+            "cross_entropy": float(self.cross_entropy[index]),
+            "hits_by_class": self.counts["hits_by_class"][index].cpu().numpy(),
+            "asked_by_class": np.bincount(asked, minlength=self.task.num_outputs).astype(np.float64),
+        }  # fmt: skip
+        return tally.score
 
     def train(self, keep: Collection[int] = ()) -> list[Outcome]:
         """Train for all epochs, or until every network has diverged.

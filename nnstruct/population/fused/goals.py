@@ -69,8 +69,8 @@ def squared_errors(work, data, part, num_outputs, lanes, size, training):  # typ
             error = ZERO
             if b < len(part):
                 error = work.scores[k, b] - data.real[part[b], k]
-            squares += error * error  # type: ignore[assignment]
-            absolute += abs(error)  # type: ignore[assignment]
+            squares += float(error * error)
+            absolute += float(abs(error))
             work.scores[k, b] = scale * error
         total += squares
         if not training:
