@@ -121,6 +121,9 @@ def test_what_moves_and_how_much_is_left(method):
     for name, mask in masks.items():
         assert int(mask.sum()) == pytest.approx(0.1 * mask.numel(), abs=1), name
     assert [row["moves"] for row in rows][-1] == 3
+    # Units without a way cost more than the fraction; at most all weights go and as many come.
+    assert 0 < rows[0]["divergence"] < (0.2 if method != "chtss" else 0.5)
+    assert rows[-1]["divergence"] == 0
     layers = [mask for name, mask in masks.items() if name.endswith("weight")]
     assert rows[-1]["active"] == active_units(layers)
     again, _ = pruner.run(module, 0.1, task=digits(), config=CONFIG)
@@ -137,7 +140,7 @@ def test_the_density_falls_along_the_sigmoid():
         wanted = [round(a + (b - a) * risen) for a, b in zip(first, last, strict=True)]
         assert pruner.counts_after(work, 0.1, share) == wanted
     assert pruner.counts_after(work, 0.1, 1.0) == last
-    assert sum(int(units.sum()) for units in pruner.first_units(work, 0.1)) == sum(first)
+    assert sum(int(units.sum()) for units in pruner.start(work, 0.1)) == sum(first)
 
 
 def test_hard_training_keeps_the_largest_and_takes_the_best_scored():
@@ -154,7 +157,7 @@ def test_hard_training_keeps_the_largest_and_takes_the_best_scored():
     before = work.alive
     hook = pruner.rewiring(work, before)
     hook.aim(work, 0.1)
-    work.keep(pruner.first_units(work, 0.1))
+    work.keep(pruner.start(work, 0.1))
     slot = work.slots[0]
     old, size = slot.alive.clone(), slot.weight.detach().abs().clone()
 
@@ -176,7 +179,7 @@ def test_options_that_break_a_rule_are_told():
     for options in (
         {"score": "ch9"},
         {"importance": "big"},
-        {"start": "there"},
+        {"layout": "there"},
         {"spread": 2},
         {"settled": 0},
     ):

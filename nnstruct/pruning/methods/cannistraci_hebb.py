@@ -35,7 +35,7 @@ from nnstruct.pruning.workpiece import Workpiece
 from nnstruct.random import generator
 
 IMPORTANCES = ("magnitude", "relative")
-STARTS = ("random", "receptive-field")
+LAYOUTS = ("random", "receptive-field")
 # Given to every free place where paths of length three lead to fewer than shall be filled.
 _LEAST = 1e-5
 
@@ -59,7 +59,7 @@ class CannistraciHebb(DynamicPruner):
         Of missing links.
     importance : {"magnitude", "relative"}
         Of a weight: |w|, or its share of the |w| of its output plus that of its input.
-    start : {"random", "receptive-field"}
+    layout : {"random", "receptive-field"}
         Where weights are in the beginning. The correlations of inputs, with which the paper begins the
         first layer, are not among them.
     spread : float
@@ -86,7 +86,7 @@ class CannistraciHebb(DynamicPruner):
     rescale: bool = True
     score: str = "ch3-l3p"
     importance: str = "magnitude"
-    start: str = "random"
+    layout: str = "random"
     spread: float = 0.25
     settled: float | None = 0.9
 
@@ -95,7 +95,7 @@ class CannistraciHebb(DynamicPruner):
         super().check()
         check_choice(self.score, "score", LINK_SCORES)
         check_choice(self.importance, "importance", IMPORTANCES)
-        check_choice(self.start, "start", STARTS)
+        check_choice(self.layout, "layout", LAYOUTS)
         check_share(self.spread, "spread", ends="[]")
         if self.settled is not None:
             check_share(self.settled, "settled", ends="(]")
@@ -104,10 +104,10 @@ class CannistraciHebb(DynamicPruner):
         """Moves the least important weights to where the paths lead."""
         return _Hebbian(work, allowed, self)
 
-    def first_units(self, work: Workpiece, density: float) -> list[Tensor]:
+    def start(self, work: Workpiece, density: float) -> list[Tensor]:
         """Units of each slot to begin with, at random or around the place of each unit."""
         counts = self.counts(work, density)
-        if self.start == "random":
+        if self.layout == "random":
             return largest_in_each(random_scores(work, "start"), work.alive, counts)
         found = []
         for slot, allowed, count in zip(work.slots, work.alive, counts, strict=True):
@@ -160,7 +160,7 @@ class CannistraciHebbSoft(CannistraciHebb):
 
     Parameters
     ----------
-    fraction, distribution, rescale, score, importance, start, spread, settled
+    fraction, distribution, rescale, score, importance, layout, spread, settled
         As for :class:`CannistraciHebb`.
     first_power, last_power : float
         Of the importance, at the beginning and at the end; it grows evenly.
@@ -180,7 +180,7 @@ class CannistraciHebbSoft(CannistraciHebb):
     source = "Zhang et al., 2025"
 
     score: str = "ch2-l3n"
-    start: str = "receptive-field"
+    layout: str = "receptive-field"
     settled: float | None = None
     first_power: float = 1.0
     last_power: float = 3.0
@@ -203,7 +203,7 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
 
     Parameters
     ----------
-    fraction, distribution, rescale, score, importance, start, spread, settled, first_power, last_power
+    fraction, distribution, rescale, score, importance, layout, spread, settled, first_power, last_power
         As for :class:`CannistraciHebbSoft`.
     initial : float
         Density in the beginning, if it is not below the one asked for.
@@ -243,9 +243,9 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
         work.keep(largest_in_each(scores, alive, least))
         return rows
 
-    def first_units(self, work: Workpiece, density: float) -> list[Tensor]:
+    def start(self, work: Workpiece, density: float) -> list[Tensor]:
         """As many as fit the first density, if there is time to go to the last."""
-        return super().first_units(work, self._first(work, density))
+        return super().start(work, self._first(work, density))
 
     def counts_after(self, work: Workpiece, density: float, share: float) -> list[int]:
         """Units of each slot along the sigmoid from the first density to the last."""

@@ -69,18 +69,19 @@ class DynamicPruner(Pruner):
         """
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
-        """Begin with :meth:`first_units`, and train while :meth:`rewiring` moves some of them."""
+        """Begin with :meth:`start`, and train while :meth:`rewiring` moves some of them."""
         allowed = work.alive
-        first, hook = self.first_units(work, density), self.rewiring(work, allowed)
+        first, hook = self.start(work, density), self.rewiring(work, allowed)
         hook.aim(work, density)
         work.keep(first)
+        hook.last = hook._masks()
         if self.rescale:
             _rescale(work, allowed)
         rows = train_in_place(work.module, work.data(), work.config, seed=work.seed, hooks=[hook])
         work.keep(work.alive)
         return rows
 
-    def first_units(self, work: Workpiece, density: float) -> list[Tensor]:
+    def start(self, work: Workpiece, density: float) -> list[Tensor]:
         """Units of each slot to begin with, ``round(density * E)`` in all; by default random ones.
 
         Parameters
