@@ -44,7 +44,8 @@ class Progress:
         unit: str = "nets",
     ) -> None:
         self._console = console or Console(stderr=True, force_jupyter=False)
-        self._total, self._before, self._done = total, done, done
+        self._total, self._before = total, done
+        self._done: float = done
         self._what, self._unit = what, unit
         self._start = self._said = time.monotonic()
         self._bar = progress.Progress(
@@ -81,14 +82,15 @@ class Progress:
         """
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def advance(self, record: Record | None = None, *, by: int = 1) -> None:
+    def advance(self, record: Record | None = None, *, by: float = 1) -> None:
         """Count one, or several.
 
         Parameters
         ----------
         record : Record, optional
             One that diverged or failed is counted beside the bar, too.
-        by : int
+        by : float
+            Parts of one are counted, too.
         """
         self._done += by
         if record is not None and record.status in self._counted:
@@ -98,7 +100,7 @@ class Progress:
         now = time.monotonic()
         if not self._console.is_terminal and (now - self._said >= MINUTE):
             self._said = now
-            parts = [f"{self._done} of {self._total}", self.rate(), f"{self.left()} left", note]
+            parts = [f"{self._done:.0f} of {self._total}", self.rate(), f"{self.left()} left", note]
             self._console.print(f"{self._what}: {', '.join(part for part in parts if part)}", soft_wrap=True)
 
     def rate(self) -> str:
