@@ -63,7 +63,7 @@ _TIMM = (
     "resnet10t", "resnet18", "mobilenetv3_small_050", "efficientnet_lite0", "regnety_002", "convnext_atto",
     "vit_tiny_patch16_224", "deit_tiny_patch16_224", "mixer_s32_224", "poolformer_s12", "ghostnet_050",
     "edgenext_xx_small", "mobilevit_xxs", "efficientvit_b0", "repvgg_a0", "densenet121", "dla34",
-    "squeezenet1_1", "xcit_nano_12_p16_224", "swin_tiny_patch4_window7_224", "levit_128s", "tinynet_e",
+    "xcit_nano_12_p16_224", "swin_tiny_patch4_window7_224", "levit_128s", "tinynet_e",
     "mnasnet_small", "lcnet_050", "skresnet18", "pvt_v2_b0", "gmlp_ti16_224", "resmlp_12_224", "mobileone_s0",
     "pit_ti_224", "hardcorenas_a", "fastvit_t8",
 )  # fmt: skip
