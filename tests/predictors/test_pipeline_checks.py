@@ -14,6 +14,7 @@ from nnstruct import Structure
 from nnstruct.errors import CorruptFileError
 from nnstruct.predictors import AdaBoost, BayesianRidge, HistGradientBoosting, RandomForest, load_predictor
 from nnstruct.predictors.persistence import ESTIMATOR
+from nnstruct.predictors.pipeline_checks import check_pipeline
 
 STRUCTURES = [Structure.from_layers([2, width, 2]) for width in range(1, 25)]
 LABELS = [float(structure.num_units) for structure in STRUCTURES]
@@ -161,3 +162,15 @@ def test_an_array_larger_than_its_file_is_refused_before_it_is_made(forest, tmp_
     reseal(folder)
     with pytest.raises(CorruptFileError, match="estimator"):
         load_predictor(folder)
+
+
+def test_the_ends_of_columns_are_whole_or_not_there() -> None:
+    pipeline = made(BayesianRidge).pipeline_
+    table = pipeline[0]
+    check_pipeline(pipeline)
+    low, high = table.low_, table.high_
+    for table.low_, table.high_ in ((low[:-1], high), (None, high), (low, high.astype(np.float32)), ("a", "b")):
+        with pytest.raises(ValueError, match="does not know the ends"):
+            check_pipeline(pipeline)
+    table.low_ = table.high_ = None  # as older versions saved it
+    check_pipeline(pipeline)
