@@ -56,7 +56,7 @@ def named(group: str, row: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name.startswith(f"{group}.") and value}
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(cells())
 def test_sequences_are_those_of_the_paths_of_what_is_left(structure: Structure) -> None:
     left = structure.trim()

@@ -49,7 +49,7 @@ def test_recurrence_and_bounds_of_the_space_are_kept():
         assert structure.recurrent_edges.tolist() == [list(range(structure.num_units))] * 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     family=st.sampled_from(["mlp", *RNN_FAMILIES]),
     fewest=st.integers(5, 30),

@@ -80,13 +80,13 @@ def test_centrality_equals_networkx(structure):
 
 
 @given(structure=structures(max_units=9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_paths_equal_enumeration(structure):
     check_paths(structure)
 
 
 @given(structure=structures(max_units=12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_motifs_equal_networkx(structure):
     check_motifs(structure)
 

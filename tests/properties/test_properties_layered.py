@@ -19,7 +19,7 @@ def measures(structure: Structure) -> dict[str, float]:
 
 
 @given(structure=structures(max_units=9))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_equals_enumeration(structure):
     found, expected = measures(structure), brute_layered(structure)
     assert set(found) == set(expected)

@@ -61,7 +61,7 @@ def brute(cell: Structure) -> dict[str, float]:
 
 
 @given(cell=cells())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_equals_enumeration(cell):
     family = operator_family("own", KINDS)
     found = dict(zip(family.measures, family.compute([cell])[0].tolist(), strict=True))

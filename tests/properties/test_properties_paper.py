@@ -20,7 +20,7 @@ def measures(structure: Structure) -> dict[str, float]:
 
 
 @given(structure=structures())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_equals_networkx(structure):
     expected = networkx_paper(structure)
     found = measures(structure)

@@ -28,7 +28,7 @@ POOLS = [sample(space, 32, seed=0) for space in SPACES]
 
 
 @pytest.mark.parametrize("name", list(OPERATORS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     which=st.integers(0, len(SPACES) - 1),
     first=st.integers(0, 31),

@@ -102,14 +102,14 @@ def disjoint(graph: nx.Graph, copies: int) -> nx.Graph:
 # ---- invariance
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(with_permutation())
 def test_relabelling_changes_nothing(drawn: tuple[Structure, np.ndarray]) -> None:
     structure, permutation = drawn
     assert structure.relabel(permutation).fingerprint == structure.fingerprint
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(with_permutation(st.one_of(dense_layered(), regular())), st.integers(1, 400))
 def test_relabelling_changes_nothing_where_the_work_is_cut_short(
     drawn: tuple[Structure, np.ndarray], limit: int
@@ -173,7 +173,7 @@ def test_same_digits_on_every_machine() -> None:
 # ---- strength
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     structures(max_units=5, attributes=False),
     structures(max_units=5, attributes=False),
@@ -182,7 +182,7 @@ def test_it_agrees_with_networkx_on_pairs(first: Structure, second: Structure) -
     assert (first.fingerprint == second.fingerprint) == isomorphic(first, second)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(structures(("gru",), min_units=2, max_units=6), st.data())
 def test_it_agrees_with_networkx_on_neighbours(structure: Structure, data: st.DataObject) -> None:
     """One delayed edge or one flag moved: often isomorphic, often nearly so."""
