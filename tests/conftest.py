@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # One thread a process, in notebooks too: tests run in as many processes as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Compiled sources are kept, by the processes that tests start, too: torch alone takes seconds to compile.
+# Compiled sources are kept, also by the processes that tests start: torch alone takes seconds to compile.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -19,7 +19,7 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-settings.register_profile("nnstruct", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("nnstruct", derandomize=True, deadline=None, max_examples=30)
 settings.register_profile("CI", parent=settings.get_profile("nnstruct"))
 settings.load_profile("nnstruct")
 
