@@ -91,8 +91,7 @@ def _nothing(structure: Structure, task: Task, config: TrainConfig) -> None:
 def _beyond_fused(structure: Structure, task: Task, config: TrainConfig) -> str | None:
     if structure.family not in (*RNN_FAMILIES, "mlp"):
         return f"the family {structure.family!r}"
-    beyond = None if structure.family == "mlp" else task.beyond_classes
-    return beyond or _beyond_loops(structure, task, config)
+    return _beyond_loops(structure, task, config)
 
 
 def _own_metric(task: Task) -> str | None:

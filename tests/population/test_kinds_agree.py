@@ -71,7 +71,7 @@ def test_losses_and_scores_are_those_of_the_reference(family: str, name: str) ->
     task, structure = task_of(family, name), graph_structure(family, 3, "random")
     structure = structure if family == "gru" or name == "balanced" else with_residual(structure, 3)
     served = [engine for engine in ENGINES if not ENGINES[engine].obstacle(structure, task, CONFIG)]
-    expected = {"reference", "fused"} if family == "mlp" else {"reference"}
+    expected = {"reference", "fused"}
     expected |= {"batched"} if not structure.residual.any() else set()
     expected |= {"native"} if family != "mlp" and native.available() else set()
     assert expected <= set(served)

@@ -133,7 +133,7 @@ def test_the_fan_in_of_an_input_unit_counts_channels() -> None:
 
 def test_auto_takes_a_compiled_loop_but_the_reference_where_the_compiled_loops_cannot() -> None:
     for task in TASKS.values():
-        assert choose_engine("auto", LSTM, task, CONFIG).name in ("native", "reference")
+        assert choose_engine("auto", LSTM, task, CONFIG).name in ("native", "fused")
     own = replace(TASKS["classification"], metric=Metric("own", lambda scores, targets: 0.0))
     assert choose_engine("auto", LSTM, own, CONFIG).name == "reference"
     with pytest.raises(InvalidInputError, match="trains tasks with the own metric 'own', or 'auto'"):

@@ -14,6 +14,7 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
     hidden, memory, gates, symbols, lengths = work.hidden, work.memory, work.gates, work.symbols, work.lengths
     delta, carry, gradient, inner = work.delta, work.carry, work.hidden_gradient, work.inner
     added, last_gradient, input_sums = work.added, work.last_gradient, work.input_sums
+    step_gradient = work.step_gradient
     forward, recurrent, bias = weights.forward, weights.recurrent, weights.bias
     g_forward, g_recurrent, g_bias, g_input = (
         gradients.forward, gradients.recurrent, gradients.bias, gradients.input,
@@ -41,6 +42,9 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
             if row >= 0 and t + 1 >= shortest:
                 for b in range(lanes):
                     gradient[b] = last_gradient[row, b] if lengths[b] == t + 1 else ZERO
+            if row >= 0 and len(step_gradient) > 0:
+                for b in range(lanes):
+                    gradient[b] += step_gradient[t, row, b]
             if len(added) > 0:
                 for b in range(lanes):
                     gradient[b] += added[u, b]
@@ -64,7 +68,7 @@ def backward_pass(plan, weights, gradients, work, lanes, steps):  # type: ignore
                         gradient[b] += carry[u, b]
                         carry[u, b] = ZERO
                 hand_on(gradient, sum_start, sum_source, u, added, lanes)
-            if not computes[u]:
+            if computes[u] != 1:
                 continue
             differentiate(cell, gradient, inner, carry, hidden, memory, gates, delta, now, t, u, sums, lanes)
             for c in range(num_channels):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from nnstruct.population.fused.workspace import make_workspace
-from nnstruct.population.loop.data import Data
+from nnstruct.population.loop.data import PLAIN, Data
 from nnstruct.population.loop.network import Preparation, RunEpoch, train_with
 from nnstruct.population.outcome import Outcome
 from nnstruct.record import TrainConfig
@@ -24,6 +24,7 @@ def train_one(
 
 def numba_epochs(preparation: Preparation) -> RunEpoch:
     """The compiled loop in numba."""
+    from nnstruct.population.fused.goals_kernel import run_goal_epoch
     from nnstruct.population.fused.kernel import run_epoch
 
     layout, flat, steps_taken, batch_size, longest, settings = preparation
@@ -32,6 +33,13 @@ def numba_epochs(preparation: Preparation) -> RunEpoch:
     work = make_workspace(layout.plan, weights, batch_size, longest)
 
     def run(training: bool, data: Data, batches: np.ndarray, starts: np.ndarray) -> tuple[float, int]:
+        data = Data(*data)
+        data.counts[:] = 0.0
+        if data.goal != PLAIN or data.series.size:
+            return run_goal_epoch(
+                training, layout.plan, weights, gradients, flat, steps_taken, work, data, batches, starts,
+                settings,
+            )  # fmt: skip
         return run_epoch(
             training, layout.plan, weights, gradients, tied, tied_gradients, flat, steps_taken, work,
             data[:3], batches, starts, settings,

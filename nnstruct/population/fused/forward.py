@@ -6,6 +6,7 @@ from numba import njit
 
 from nnstruct.population.fused.arithmetic import FAST, ZERO, sigmoid, tanh
 from nnstruct.population.fused.workspace import GRU, LANE_MULTIPLE, RELU, TANH
+from nnstruct.population.loop.plan import GIVEN
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
@@ -45,6 +46,8 @@ def forward_pass(plan, weights, work, lanes, steps):  # type: ignore[no-untyped-
     num_gates = len(forward_channel)
     for t in range(steps):
         for u in range(num_units):
+            if computes[u] == GIVEN:
+                continue
             if not computes[u]:
                 for b in range(lanes):
                     hidden[t + 1, u, b] = ZERO

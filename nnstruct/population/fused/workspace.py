@@ -32,6 +32,7 @@ class Workspace(NamedTuple):
     last: np.ndarray  # float32 [O, B]
     last_gradient: np.ndarray  # float32 [O, B]
     scores: np.ndarray  # float32 [C, B]
+    step_gradient: np.ndarray  # float32 [T, O, B]: of states that are read out at every step, else [0, O, B]
 
 
 def make_workspace(plan, weights, batch_size: int, longest: int) -> Workspace:  # type: ignore[no-untyped-def]
@@ -62,4 +63,5 @@ def make_workspace(plan, weights, batch_size: int, longest: int) -> Workspace:  
         zeros(outputs, lanes),
         zeros(outputs, lanes),
         zeros(classes, lanes),
+        zeros(longest if plan.every_step else 0, outputs, lanes),
     )
