@@ -144,7 +144,7 @@ class Task(FromExamples, FromSources):
     def beyond_classes(self) -> str | None:
         """What it has beyond classes of symbols, vectors or images that are scored by accuracy.
 
-        In words, to follow "trains"; None where there is nothing, as in all that the compiled loops know.
+        In words, to follow "trains"; None where there is nothing, as in all that the loops of pruning know.
         """
         if self.kind != "classification":
             return f"tasks of the kind {self.kind!r}"
