@@ -60,9 +60,10 @@ def _width(table: Any) -> int:
     inner = table if type(table) is FeatureTable else table.table_
     if inner is not None and (type(inner) is not FeatureTable or not _named(inner.columns_, inner.median_)):
         raise ValueError("its table of features is not whole")
-    ends = [] if inner is None else [end for end in (inner.low_, inner.high_) if end is not None]
-    if ends and (len(ends) < 2 or not all(_named(inner.columns_, end) for end in ends)):
-        raise ValueError("its table of features does not know the ends of its columns")
+    if inner is not None:
+        ends = [end for end in (inner.low_, inner.high_) if end is not None]
+        if ends and (len(ends) < 2 or not all(_named(inner.columns_, end) for end in ends)):
+            raise ValueError("its table of features does not know the ends of its columns")
     if type(table) is WeightTable:
         own = table.kept_ + ([] if inner is None else inner.columns_)
         if not _named(table.kept_, table.median_) or table.columns_ != own:

@@ -169,7 +169,8 @@ def test_the_ends_of_columns_are_whole_or_not_there() -> None:
     table = pipeline[0]
     check_pipeline(pipeline)
     low, high = table.low_, table.high_
-    for table.low_, table.high_ in ((low[:-1], high), (None, high), (low, high.astype(np.float32)), ("a", "b")):
+    wrong = [(low[:-1], high), (None, high), (low, high.astype(np.float32)), ("a", "b")]
+    for table.low_, table.high_ in wrong:
         with pytest.raises(ValueError, match="does not know the ends"):
             check_pipeline(pipeline)
     table.low_ = table.high_ = None  # as older versions saved it
