@@ -59,15 +59,26 @@ def outcome(engine: str, structure: Structure, task: Task, config: TrainConfig =
 
 
 def check_equal(found: Outcome, plain: Outcome) -> None:
-    for curve in ("train_loss", "val_loss", "val"):
+    for curve in ("train_loss", "val_loss", "test_loss"):
         np.testing.assert_allclose(getattr(found, curve), getattr(plain, curve), rtol=1e-5, err_msg=curve)
-    np.testing.assert_allclose([found.test_loss, found.test], [plain.test_loss, plain.test], rtol=1e-5)
+    for score in ("val", "test"):  # an R2 near 0 is a difference of numbers near 1
+        np.testing.assert_allclose(getattr(found, score), getattr(plain, score), rtol=1e-5, atol=1e-5)
     for name, value in plain.parameters.items():
         np.testing.assert_allclose(found.parameters[name], value, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize(("family", "name"), CASES)
 def test_losses_and_scores_are_those_of_the_reference(family: str, name: str) -> None:
+    compare(family, name, set(ENGINES) - {"fused"})
+
+
+@pytest.mark.study
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_losses_and_scores_in_numba_whose_loops_take_a_minute_to_compile(family: str, name: str) -> None:
+    compare(family, name, {"fused"})
+
+
+def compare(family: str, name: str, engines: set[str]) -> None:
     task, structure = task_of(family, name), graph_structure(family, 3, "random")
     structure = structure if family == "gru" or name == "balanced" else with_residual(structure, 3)
     served = [engine for engine in ENGINES if not ENGINES[engine].obstacle(structure, task, CONFIG)]
@@ -76,7 +87,7 @@ def test_losses_and_scores_are_those_of_the_reference(family: str, name: str) ->
     expected |= {"native"} if family != "mlp" and native.available() else set()
     assert expected <= set(served)
     plain = outcome("reference", structure, task)
-    for engine in set(served) - {"reference"}:
+    for engine in (set(served) & engines) - {"reference"}:
         check_equal(outcome(engine, structure, task), plain)
 
 
@@ -113,7 +124,7 @@ def test_gradients_equal_autograd_in_float64(family: str, name: str) -> None:
         np.testing.assert_allclose(found[key], value, rtol=2e-3, atol=2e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("engine", ["native", "fused"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("fused", marks=pytest.mark.study)])
 def test_a_diverged_training_stops_on_tasks_of_every_kind(engine: str) -> None:
     structure, config = (
         Structure.from_layers([4, 3], family="rnn_tanh"),
