@@ -81,6 +81,44 @@ def write_parts(path: Path, parts: Iterable[str | bytes]) -> None:
     sync_folder(path.parent)
 
 
+def cache_root() -> Path:
+    """Where this user's compiled kernels and keys lie.
+
+    Returns
+    -------
+    Path
+        What ``NNSTRUCT_CACHE`` says, or ``nnstruct`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises
+    ------
+    RuntimeError
+        If nobody knows the home folder.
+    """
+    own, shared = os.environ.get("NNSTRUCT_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
+    folder = Path(shared) if os.path.isabs(shared) else Path("~/.cache")
+    return (Path(own) if own else folder / "nnstruct").expanduser().absolute()
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write bytes to a new file that its owner alone may read.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _write_new(path: Path, parts: Iterable[str | bytes]) -> None:
     # A file of that name is a rest, or a link to a file elsewhere: neither is written into.
     remove(path)

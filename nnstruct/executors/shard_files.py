@@ -3,22 +3,29 @@
 A file's name holds the checksum of its bytes, so that one that is torn or being written is not read. Items
 are told by checksums of how they are sent, and so is what they share: a call finds what the workers of an
 earlier one finished for it, however that one cut its list.
+
+Results are any objects, and so their bytes are a pickle. Each file is signed (HMAC, RFC 2104) with a key that
+lies in this user's cache and reaches workers by way of the scheduler; a file that is not is never unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnstruct import __version__
 from nnstruct.errors import InvalidInputError, NnstructError
 from nnstruct.executors.messages import packed, unpacked
+from nnstruct.files import cache_root, write_secret
 
 _SUFFIX = ".shard"
+_KEY, _SIGNATURE = 32, 32
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,13 @@ class ShardFiles:
         URL of the folder that is theirs alone.
     digests : tuple of str
         Of the items.
+    key : bytes
+        Signs what is written, and is asked of what is read.
     """
 
     folder: str
     digests: tuple[str, ...]
+    key: bytes = field(repr=False)
 
     @classmethod
     def of(cls, storage: str, sent: Any, items: Sequence[Any]) -> ShardFiles:
@@ -53,7 +63,8 @@ class ShardFiles:
         ShardFiles
         """
         name = _digest(__version__.encode(), *packed(sent))
-        return cls(f"{storage.rstrip('/')}/{name}", tuple(_digest(*packed(item)) for item in items))
+        digests = tuple(_digest(*packed(item)) for item in items)
+        return cls(f"{storage.rstrip('/')}/{name}", digests, signing_key())
 
     def of_items(self, places: Sequence[int]) -> ShardFiles:
         """The same, with the digests of some items only: what a worker needs for a shard.
@@ -66,7 +77,7 @@ class ShardFiles:
         -------
         ShardFiles
         """
-        return ShardFiles(self.folder, tuple(self.digests[place] for place in places))
+        return ShardFiles(self.folder, tuple(self.digests[place] for place in places), self.key)
 
     def write(self, results: Sequence[Any]) -> str:
         """Write the results of all items, in their order.
@@ -81,6 +92,7 @@ class ShardFiles:
             Name of the file.
         """
         content = bytes(_joined(packed((self.digests, list(results)))))
+        content = self._signature(content) + content
         name = _digest(content) + _SUFFIX
         system, folder = _system(self.folder)
         system.makedirs(folder, exist_ok=True)
@@ -101,7 +113,7 @@ class ShardFiles:
         Raises
         ------
         NnstructError
-            If it is not there or not whole.
+            If it is not there, not whole, or not signed with the key.
         """
         try:
             return list(self._content(name)[1])
@@ -141,8 +153,34 @@ class ShardFiles:
         content = system.cat_file(f"{folder}/{name}")
         if _digest(content) + _SUFFIX != name:
             raise OSError(f"{folder}/{name} is not whole.")
+        signature, content = content[:_SIGNATURE], content[_SIGNATURE:]
+        if not hmac.compare_digest(signature, self._signature(content)):
+            raise OSError(f"{folder}/{name} is not signed with the key of this user.")
         digests, results = unpacked(_parted(content))
         return digests, results
+
+    def _signature(self, content: bytes) -> bytes:
+        return hmac.digest(self.key, content, "sha256")
+
+
+def signing_key() -> bytes:
+    """This user's key, 32 bytes; made at its first use.
+
+    Returns
+    -------
+    bytes
+        Where the cache cannot be written, a new one each time: a later call then finds no results.
+    """
+    made = secrets.token_bytes(_KEY)
+    try:
+        file = cache_root() / "shards.key"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            write_secret(file, made)
+        held = file.read_bytes()
+    except (OSError, RuntimeError):
+        return made
+    return held if len(held) == _KEY else made
 
 
 def check_storage(storage: Any) -> str:

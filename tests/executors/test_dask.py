@@ -102,6 +102,22 @@ def test_what_workers_finished_while_nobody_listened_is_not_done_again(client, t
     assert list(storage.iterdir()) == []
 
 
+def test_a_file_that_nobody_signed_is_never_unpickled(client, tmp_path, monkeypatch):
+    """Someone else puts results there, under the right name and for these items, by another key."""
+    monkeypatch.setenv("NNSTRUCT_CACHE", str(tmp_path / "cache"))
+    mine = shard_files.ShardFiles.of(str(tmp_path / "shards"), (squares, given()), ITEMS)
+    assert (tmp_path / "cache" / "shards.key").stat().st_mode & 0o777 == 0o600
+    assert mine.key == shard_files.signing_key()
+    forged = shard_files.ShardFiles(mine.folder, mine.digests, b"x" * 32)
+    monkeypatch.setattr(shard_files, "unpacked", lambda parts: pytest.fail("it was unpickled"))
+    name = forged.write([0.0] * len(ITEMS))
+    assert list(mine.finished()) == []
+    with pytest.raises(NnstructError, match="cannot read the results"):
+        mine.read(name)
+    monkeypatch.undo()
+    assert list(forged.finished()) == [(place, 0.0) for place in range(len(ITEMS))], "its owner reads it"
+
+
 @pytest.mark.parametrize("storage", ["", 3, "nobody-knows://bucket/shards"])
 def test_other_storages_are_refused(client, storage):
     with pytest.raises(InvalidInputError, match=r"^storage must be a folder, or a URL that fsspec knows"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nnstruct.files import cache_root
 from nnstruct.population import native
 from nnstruct.population.native import compiler
 
@@ -198,9 +199,9 @@ def test_a_link_in_place_of_the_kernel_is_not_loaded(monkeypatch, tmp_path):
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
-    assert compiler._cache_root() == tmp_path / "cache"
+    assert cache_root() == tmp_path / "cache"
     monkeypatch.delenv("NNSTRUCT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert compiler._cache_root() == tmp_path / "xdg" / "nnstruct"
+    assert cache_root() == tmp_path / "xdg" / "nnstruct"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert compiler._cache_root() == Path.home() / ".cache" / "nnstruct"
+    assert cache_root() == Path.home() / ".cache" / "nnstruct"

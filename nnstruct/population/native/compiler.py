@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from nnstruct.files import put_in_place, write_atomically
+from nnstruct.files import cache_root, put_in_place, write_atomically
 
 _FOLDER = Path(__file__).parent
 _ARCHITECTURE = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
@@ -135,18 +135,10 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(chosen)}))
 
 
-def _cache_root() -> Path:
-    own = os.environ.get("NNSTRUCT_CACHE")
-    if own:
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(shared) if os.path.isabs(shared) else Path.home() / ".cache") / "nnstruct"
-
-
 def _private_folder() -> Path:
     """The folder of compiled kernels, where nobody else can put a file."""
     try:
-        folder = _cache_root().expanduser().absolute() / "native"
+        folder = cache_root() / "native"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = folder.resolve()
     except (OSError, RuntimeError) as error:
