@@ -41,7 +41,8 @@ def test_the_id_does_not_hang_on_how_a_number_is_written() -> None:
         ("learning_rate", float("nan")),
         ("clip_norm", -1.0),
         ("protocol", "cleen"),
-        ("momentum", 0.9),
+        ("momentum", 1.0),
+        ("momentom", 0.9),
     ],
 )
 def test_bad_configurations_name_the_key(field: str, value: object) -> None:

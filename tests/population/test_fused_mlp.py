@@ -190,5 +190,7 @@ def test_what_the_loop_does_not_have_is_left_to_the_reference(option):
 
 def test_the_cost_counts_input_weights_and_edges():
     wide, narrow = Structure.from_layers([64, 2]), Structure.from_layers([2, 64])
-    assert _cost(wide, TASK) > _cost(narrow, TASK)
-    assert _cost(Structure.from_layers([4, 40, 40]), TASK) > _cost(Structure.from_layers([4, 80]), TASK)
+    config = TrainConfig()
+    assert _cost(wide, TASK, config) > _cost(narrow, TASK, config)
+    deep, flat = Structure.from_layers([4, 40, 40]), Structure.from_layers([4, 80])
+    assert _cost(deep, TASK, config) > _cost(flat, TASK, config)

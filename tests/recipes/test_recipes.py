@@ -74,15 +74,16 @@ WRONG = [
     (
         "count = 16",
         "cuont = 16",
-        "each key of [sample] must be one of count, edition, inputs, layers, outputs, priors, seed, shared, "
-        "study, got 'cuont'",
+        "each key of [sample] must be one of count, edition, inputs, layers, outputs, priors, pruned, seed, "
+        "shared, study, got 'cuont'",
         "'count'",
     ),
     ("[sample]", "[smaple]", "each key of the recipe must be one of", "Did you mean 'sample'?"),
     (
         "epochs = 2",
         "epoch = 2",
-        "each key of [train] must be one of augmentation, base_width, batch_size, clip_norm, epochs",
+        "each key of [train] must be one of augmentation, base_width, batch_size, clip_norm, downsampling, "
+        "epochs",
         "'epochs'",
     ),
     ("count = 16", "seed = 1", "[sample] must have the key 'count'", "seed"),

@@ -250,6 +250,7 @@ def test_edges_stand_in_canonical_order(structure: Structure) -> None:
         inputs=structure.inputs,
         outputs=structure.outputs,
         attributes=structure.attributes,
+        residual=structure.residual[shuffled],
     )
 
 
