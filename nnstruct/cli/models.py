@@ -115,6 +115,9 @@ def read_model(path: Path, how: ModelReading | None = None) -> Network:
         from nnstruct.network import Network
 
         return Network.load(path)
+    if suffix == ".py":
+        hint = f"Write {path}:FUNCTION; it returns a module, or a module and an example input."
+        raise InvalidInputError("a model in Python", "name a function of its file", str(path), hint)
     return _of_onnx(path, how)
 
 

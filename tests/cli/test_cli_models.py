@@ -148,6 +148,7 @@ def test_a_model_is_pruned(call, models, name):
         ("absent.onnx", (), "There is no"),
         ("absent.py:f", (), "There is no"),
         ("mine.py:g", (), "name a function"),
+        ("mine.py", (), "mine.py:FUNCTION; it returns"),
         ("mine.py:size", (), "name a function"),
         ("mine.py:nothing", (), "return a torch module"),
         ("mine.py:bare", (), "give --shape"),
