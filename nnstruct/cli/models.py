@@ -56,7 +56,7 @@ class ModelReading:
 
 def is_model(path: Path) -> bool:
     """Whether a path names a model: a file of one, or a function."""
-    return not path.is_dir() and (names_function(path) or path.suffix.lower() in (*FILES, *PICKLES))
+    return not path.is_dir() and (names_function(path) or path.suffix.lower() in (*FILES, *PICKLES, ".py"))
 
 
 def names_function(path: Path) -> bool:
