@@ -32,6 +32,9 @@ def extract(
         ),
     ] = None,
     resolution: Resolution = "unit",
+    family: Annotated[
+        str, typer.Option(help="module, auto (the family that could have drawn it, if any) or a name.")
+    ] = "module",
     shape: Shape = None,
     threshold: Annotated[
         float, typer.Option(min=0.0, help="Weights up to this magnitude count as zero.")
@@ -53,7 +56,7 @@ def extract(
 
     if out is not None and out.suffix.lower() not in _FORMATS:
         raise InvalidInputError("--out", f"end with {', '.join(_FORMATS)}", str(out))
-    network = read_model(model, ModelReading(resolution, shapes_of(shape), threshold, opaque))
+    network = read_model(model, ModelReading(resolution, shapes_of(shape), threshold, opaque, family))
     screen = console(quiet=quiet)
     show_network(network, screen)
     if picture is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape, Target
+from nnstruct.cli.options import MODEL, Config, Debug, Family, Quiet, Resolution, Shape, Target
 from nnstruct.errors import InvalidInputError
 from nnstruct.files import write_atomically
 
@@ -42,9 +42,7 @@ def features(
         typer.Option("--out", "-o", help="Write the features to this CSV file.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the folds and the shuffles.")] = 0,
-    family: Annotated[
-        str | None, typer.Option(help="Family of graphs that do not say their own.", show_default="mlp")
-    ] = None,
+    family: Family = None,
     shape: Shape = None,
     resolution: Resolution = "unit",
     quiet: Quiet = False,
@@ -66,7 +64,7 @@ def features(
     if bare and (importance or picture is not None):
         raise InvalidInputError("--importance and --picture", "be given with a benchmark", str(benchmark))
     bench = None if bare else load_benchmark(benchmark, target, config)
-    how = ModelReading(resolution, shapes_of(shape))
+    how = ModelReading(resolution, shapes_of(shape), family=family or "module")
     structures = read_structures(benchmark, family, how) if bench is None else bench.structures
     table = measure(structures, names, progress=not quiet)
     screen = console(quiet=quiet)

@@ -37,12 +37,15 @@ class ModelReading:
         Weights up to this magnitude count as zero.
     opaque : bool
         Whether an operation that is not supported is a unit in place of each channel.
+    family : str
+        As for :func:`nnstruct.extract.extract`: ``module``, ``auto``, or one by name.
     """
 
     resolution: str = "unit"
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     threshold: float = 0.0
     opaque: bool = False
+    family: str = "module"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -51,6 +54,7 @@ class ModelReading:
             "resolution": self.resolution,
             "threshold": self.threshold,
             "on_unsupported": "opaque" if self.opaque else "error",
+            "family": self.family,
         }
 
 

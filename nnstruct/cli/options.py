@@ -114,6 +114,14 @@ Shape = Annotated[
         show_default="that of the file",
     ),
 ]
+Family = Annotated[
+    str | None,
+    typer.Option(
+        help="Of graphs that do not say their own; of models: module, auto (one that could have drawn it) "
+        "or a name.",
+        show_default="mlp; module",
+    ),
+]
 Resolution = Annotated[str, typer.Option(help="Of models: unit, weight or layer.")]
 Workers = Annotated[
     int | None,

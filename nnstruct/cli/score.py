@@ -36,7 +36,9 @@ def score(
     family: Annotated[
         str | None,
         typer.Option(
-            help="Family of graphs that do not say their own.", show_default="that of the predictor"
+            help="Of graphs that do not say their own; of models: module, auto (one that could have drawn "
+            "it) or a name.",
+            show_default="that of the predictor; auto",
         ),
     ] = None,
     config: Config = None,
@@ -57,7 +59,8 @@ def score(
     from nnstruct.cli.tables import Cell, console, count, table
 
     predictor, known = _predictor(model, config)
-    nets, labels = _read(structures, family, config, known, ModelReading(resolution, shapes_of(shape)))
+    how = ModelReading(resolution, shapes_of(shape), family=family or "auto")
+    nets, labels = _read(structures, family, config, known, how)
     strange = sorted({net.family for net in nets} - set(known.get("families") or [n.family for n in nets]))
     if strange and predictor.range_ is None:  # an older file, which knows its families alone
         typer.echo(f"Warning: {model} was fitted to no structures of {', '.join(strange)}.", err=True)

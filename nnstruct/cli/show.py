@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnstruct.cli.options import MODEL, Config, Debug, Resolution, Shape, Target
+from nnstruct.cli.options import MODEL, Config, Debug, Family, Resolution, Shape, Target
 from nnstruct.errors import InvalidInputError
 from nnstruct.files import write_atomically
 
@@ -41,9 +41,7 @@ def show(
         str | None,
         typer.Option(help="Draw only the structure whose fingerprint begins so.", show_default=False),
     ] = None,
-    family: Annotated[
-        str | None, typer.Option(help="Family of graphs that do not say their own.", show_default="mlp")
-    ] = None,
+    family: Family = None,
     shape: Shape = None,
     resolution: Resolution = "unit",
     debug: Debug = False,
@@ -69,7 +67,7 @@ def show(
         return
     if kind == STRUCTURES:
         if is_model(path):
-            network = read_model(path, ModelReading(resolution, shapes_of(shape)))
+            network = read_model(path, ModelReading(resolution, shapes_of(shape), family=family or "module"))
             structures = [network.structure]
             show_network(network, screen)
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnstruct.errors import CorruptFileError, FileTooLargeError, InvalidInputError, MissingDataError
 from nnstruct.extract.extract import check_choices, read_module, to_network
+from nnstruct.extract.family import MODULE, check_family
 from nnstruct.network import Network
 from nnstruct.network.assembly import MAX_EDGES
 from nnstruct.reading import check_bytes, parse_json, read_bytes
@@ -35,6 +36,7 @@ def extract_pt2(
     *,
     on_unsupported: str = "error",
     max_edges: int = MAX_EDGES,
+    family: str = MODULE,
 ) -> Network:
     """Units, edges and weights of a module in a file that ``torch.export.save`` wrote.
 
@@ -47,7 +49,7 @@ def extract_pt2(
         Of a ``.pt2`` file.
     example_input : Tensor, tuple of arguments or dict of keyword arguments, optional
         The one that the file holds, by default.
-    resolution, threshold, on_unsupported, max_edges
+    resolution, threshold, on_unsupported, max_edges, family
         As for :func:`nnstruct.extract.extract`.
 
     Returns
@@ -79,6 +81,7 @@ def extract_pt2(
     True
     """
     check_choices(resolution, threshold, on_unsupported, max_edges)
+    check_family(family)
     exported = load_exported(path)
     if example_input is None:
         arguments, named = exported.example_inputs or ((), {})
@@ -88,7 +91,7 @@ def extract_pt2(
             raise InvalidInputError("example_input", f"be given, since {path} holds two kinds", None)
         example_input = dict(named) if named else tuple(arguments)
     program = read_module(exported.module(), example_input, on_unsupported)
-    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name})
+    return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name}, family)
 
 
 def load_exported(path: str | PathLike[str]) -> ExportedProgram:

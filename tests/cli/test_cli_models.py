@@ -119,7 +119,7 @@ def test_a_model_is_shown_measured_and_scored(call, models, model_folder, expect
     assert "paper.nodes" in text
     row = pd.read_csv(tmp_path / "f.csv").iloc[0]
     assert (row["fingerprint"], row["paper.nodes"], row["paper.edges"]) == (expected.fingerprint, 80, 374)
-    scored = call("score", model_folder, models / name, "-o", tmp_path / "s.csv")
+    scored = call("score", model_folder, models / name, "-o", tmp_path / "s.csv", "--family", "module")
     assert "outside what RandomForest was fitted to (family: rnn_tanh" in scored.stderr
     assert pd.read_csv(tmp_path / "s.csv")["edges"].tolist() == [374]
 
@@ -183,3 +183,22 @@ def test_a_function_may_return_a_network(models):
         SOURCE + "\nfrom nnstruct import extract\ndef mine():\n    return extract(*network())\n"
     )
     assert read_structures(models / "own.py:mine") == read_structures(models / "mine.py:network")
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt2", "mine.py:network"])
+def test_a_model_is_scored_as_of_the_family_that_could_have_drawn_it(call, models, name, tmp_path):
+    from nnstruct.predictors import BayesianRidge
+
+    known = [Structure.from_layers([width, 6]) for width in range(3, 9)]
+    BayesianRidge().fit(known, np.linspace(0.5, 0.9, 6)).save(tmp_path / "model")
+    call("score", tmp_path / "model", models / name, "-o", tmp_path / "auto.csv")
+    call("score", tmp_path / "model", models / name, "-o", tmp_path / "plain.csv", "--family", "module")
+    auto, plain = (pd.read_csv(tmp_path / f"{end}.csv", keep_default_na=False) for end in ("auto", "plain"))
+    assert auto["units"].tolist() == [6]
+    assert "family" not in auto["outside"][0]
+    assert plain["units"].tolist() == [64 + 6 + 10]
+    assert "family" in plain["outside"][0]
+    call("extract", models / name, "-o", tmp_path / "net.parquet", "--family", "auto")
+    (read,) = read_structures(tmp_path / "net.parquet")
+    assert (read.family, read.fingerprint) == ("mlp", auto["fingerprint"][0])
+    assert "family must be one of" in call("extract", models / name, "--family", "mpl", code=1).stderr
