@@ -181,8 +181,18 @@ def _fill_unrolled(
     name = program.steps[block.step].tensors[block.role]
     masks[name].reshape(-1)[places[found]] = True
     if network:
-        held = _values(network, block.step, block.role, column[found], 1)
-        values[name].reshape(-1)[places[found]] = held[:, 0]
+        alone = _alone(wanted[found])
+        held = _values(network, block.step, block.role, column[found][alone], 1)
+        values[name].reshape(-1)[places[found][alone]] = held[:, 0]
+        if not np.isin(places[found], places[found][alone]).all():
+            rule = f"have each weight of {name!r} on an edge of its own to be computed again"
+            raise InvalidInputError("the network", rule, "several weights of the kernel on one edge")
+
+
+def _alone(pairs: np.ndarray) -> np.ndarray:
+    """Which pairs of units come up once, bool [n]: the weight on their edge is one weight, and no sum."""
+    _, group, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    return counts[group] == 1
 
 
 def _numbered(program: Program) -> Program:
