@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -93,12 +94,11 @@ def _norm(low: Lowering, x: Any, p: Any = 2, axes: Any = None, keepdim: bool = F
         p, axes, keepdim = 2, p, bool(axes)
     shape = low.shape(x)
     chosen = list(range(len(shape))) if axes in (None, []) else sorted(a % len(shape) for a in many(axes, 1))
-    options = {
-        "function": "norm",
-        "axes": chosen,
-        "keepdim": bool(keepdim),
-        "p": float(2 if p is None else p),
-    }
+    order = float(2 if p is None else p)
+    options: dict[str, Any] = {"function": "norm", "axes": chosen, "keepdim": bool(keepdim), "p": order}
+    if math.isinf(order):  # the largest, or the smallest, of the absolute values
+        x = activation(low, x, "abs")
+        options = {"function": "max" if order > 0 else "min", "axes": chosen, "keepdim": bool(keepdim)}
     return Ref(low.builder.one("reduce", [x.value], low.out_shape, options=options))
 
 

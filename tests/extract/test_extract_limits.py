@@ -245,3 +245,18 @@ def test_a_kernel_whose_weights_share_edges_is_not_computed_wrongly() -> None:
     network = extract(torch.nn.Sequential(*shuffled, torch.nn.Conv2d(2, 3, 3)).eval(), x)
     with pytest.raises(InvalidInputError, match=r"have each weight of '2.weight' on an edge of its own"):
         program_module(network)
+
+
+@pytest.mark.parametrize("order", [float("inf"), float("-inf")])
+def test_norms_of_infinite_order_are_extremes(order: float) -> None:
+    class Extreme(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.linalg.vector_norm(self.linear(x), order, dim=-1)
+
+    torch.manual_seed(0)
+    module, x = Extreme().eval(), torch.randn(1, 5, 3)
+    torch.testing.assert_close(program_module(extract(module, x))(x), module(x))
