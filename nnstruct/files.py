@@ -112,18 +112,19 @@ def write_secret(path: Path, data: bytes) -> None:
     FileExistsError
         If there is such a file.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    _fill(path, [data], 0o600)
 
 
 def _write_new(path: Path, parts: Iterable[str | bytes]) -> None:
     # A file of that name is a rest, or a link to a file elsewhere: neither is written into.
     remove(path)
+    _fill(path, parts, 0o666)
+
+
+def _fill(path: Path, parts: Iterable[str | bytes], mode: int) -> None:
+    """Write a file that is not there yet, and wait until the disk has it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o666), "wb") as file:
+    with open(os.open(path, flags, mode), "wb") as file:
         for part in parts:
             file.write(part.encode() if isinstance(part, str) else part)
         file.flush()

@@ -146,29 +146,16 @@ def train(
 
     Scores are compared with those that the recipe expects, and kept beside the predictor.
     """
-    from nnstruct.cli.tables import console, evaluation_table, facts, number, table
+    from nnstruct.cli.tables import checks_table, console, end_as_expected, evaluation_table, facts
     from nnstruct.recipes import run_predictor_recipe
 
     screen = console(quiet=quiet)
     run = run_predictor_recipe(recipe, out, tables=tables, progress=not quiet, announce=screen.print)
     screen.print(evaluation_table(run.evaluation))
     if run.checks:
-        rows = [
-            (
-                check.label,
-                number(check.value),
-                f"{check.low:g} to {check.high:g}",
-                "within" if check.within else "outside",
-            )
-            for check in run.checks
-        ]
-        screen.print(table(("score", "found", "expected", ""), rows))
+        screen.print(checks_table(run.checks))
     saved = [] if run.folder is None else [("predictor", str(run.folder))]
     screen.print(facts([*saved, ("scores", str(run.scores)), ("time", f"{run.seconds:.1f} s")]))
     if quiet:
         typer.echo(str(run.folder or run.scores))
-    outside = [check.label for check in run.checks if not check.within]
-    if outside:
-        typer.echo(f"Warning: not as the recipe expects: {', '.join(outside)}.", err=True)
-        if strict:
-            raise typer.Exit(1)
+    end_as_expected(run.checks, strict=strict)

@@ -28,7 +28,7 @@ def run_recipe(
     strict: bool,
 ) -> None:
     """Run a search recipe and print what it found; code 1 where ``strict`` finds a score outside."""
-    from nnstruct.cli.tables import console, number, table
+    from nnstruct.cli.tables import checks_table, console, end_as_expected
     from nnstruct.recipes import run_search_recipe
     from nnstruct.recipes.dataset import RUNS
 
@@ -44,16 +44,8 @@ def run_recipe(
     )
     show_found(run.search, run.found, run.final, run.folder, quiet=quiet)
     if run.checks:
-        rows = [
-            (c.label, number(c.value), f"{c.low:g} to {c.high:g}", "within" if c.within else "outside")
-            for c in run.checks
-        ]
-        screen.print(table(("score", "found", "expected", ""), rows))
-    if not run.as_expected:
-        outside = ", ".join(check.label for check in run.checks if not check.within)
-        typer.echo(f"Warning: not as the recipe expects: {outside}.", err=True)
-        if strict:
-            raise typer.Exit(1)
+        screen.print(checks_table(run.checks))
+    end_as_expected(run.checks, strict=strict)
 
 
 def _is_given(ctx: typer.Context, name: str) -> bool:

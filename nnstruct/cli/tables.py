@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
@@ -16,6 +17,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from nnstruct.predictors import Evaluation
     from nnstruct.predictors.report import ScoreTable
+    from nnstruct.recipes.expected import Check
 
 Cell = str | int | float
 # Columns of an evaluation that fit a terminal beside R2, and their headings there.
@@ -186,3 +188,21 @@ def commands(rows: Iterable[tuple[str, str]], to: Console) -> None:
     for what, command in rows:
         to.print(Padding(what, (0, 0, 0, 2)))
         to.print(f"    {command}", style="cyan", soft_wrap=True)
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Scores beside what a recipe expects of them."""
+    rows: list[list[Cell]] = [
+        [c.label, number(c.value), f"{c.low:g} to {c.high:g}", "within" if c.within else "outside"]
+        for c in checks
+    ]
+    return table(("score", "found", "expected", ""), rows)
+
+
+def end_as_expected(checks: Sequence[Check], *, strict: bool) -> None:
+    """Warn of scores outside their bounds; where ``strict``, end with code 1."""
+    outside = [check.label for check in checks if not check.within]
+    if outside:
+        typer.echo(f"Warning: not as the recipe expects: {', '.join(outside)}.", err=True)
+        if strict:
+            raise typer.Exit(1)

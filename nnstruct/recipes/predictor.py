@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -162,13 +163,35 @@ class PredictorRecipe(Section):
         InvalidInputError
             If the predictor has no such parameter.
         """
-        from nnstruct.predictors import PREDICTORS
+        return make_predictor(self.predictor.name, self.predictor.params, self.evaluation.seed)
 
-        predictor = PREDICTORS[self.predictor.name]()
-        for name in self.predictor.params:
-            check_known(name, predictor.get_params(deep=False), "each key of params")
-        predictor.set_params(**{"random_state": self.evaluation.seed, **self.predictor.params})
-        return predictor
+
+def make_predictor(name: str, params: Mapping[str, Any], seed: int) -> Predictor:
+    """A predictor by name, not fitted.
+
+    Parameters
+    ----------
+    name : str
+    params : mapping
+        Keywords of its class; they may name another seed.
+    seed : int
+
+    Returns
+    -------
+    Predictor
+
+    Raises
+    ------
+    InvalidInputError
+        If the predictor has no such parameter.
+    """
+    from nnstruct.predictors import PREDICTORS
+
+    predictor = PREDICTORS[name]()
+    for key in params:
+        check_known(key, predictor.get_params(deep=False), "each key of params")
+    predictor.set_params(**{"random_state": seed, **params})
+    return predictor
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from nnstruct.files import write_atomically
 from nnstruct.recipes.dataset import RUNS, Announce
 from nnstruct.recipes.expected import Bounds, Check
 from nnstruct.recipes.labelled import BenchmarkSection, recipe_benchmark
+from nnstruct.recipes.predictor import make_predictor
 from nnstruct.recipes.reading import Section, changed_config, check_known, naming, read_recipe, recipe_file
 from nnstruct.recipes.searching import finish_search, run_search
 from nnstruct.recipes.sections import SpaceSection, TaskSection
@@ -199,16 +200,13 @@ class SearchRecipe(Section):
         )  # fmt: skip
 
     def _guide(self, recipe: Path | None) -> Any:
-        from nnstruct.predictors import PREDICTORS, load_predictor
+        from nnstruct.predictors import load_predictor
 
         if self.guide.saved is not None:
             return load_predictor((recipe.parent if recipe is not None else Path()) / self.guide.saved)
         if self.guide.name == "none":
             return None
-        predictor = PREDICTORS[self.guide.name]()
-        for name in self.guide.params:
-            check_known(name, predictor.get_params(deep=False), "each key of params")
-        return predictor.set_params(random_state=self.search.params.get("seed", 0), **self.guide.params)
+        return make_predictor(self.guide.name, self.guide.params, self.search.params.get("seed", 0))
 
 
 @dataclass(frozen=True, eq=False)

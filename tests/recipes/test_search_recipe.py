@@ -100,6 +100,15 @@ def test_what_is_wrong_in_a_recipe_is_told_by_file_and_key(tmp_path, old, new, s
     assert not (tmp_path / "found" / "benchmark").exists()
 
 
+def test_a_guide_may_name_its_own_seed(tmp_path):
+    file = tmp_path / "search.toml"
+    own = 'guide = { name = "random-forest", params = { random_state = 7 } }'
+    file.write_text(TEXT.replace('guide = { name = "bayesian-ridge" }', own))
+    search = read_recipe(file, SearchRecipe).make(load_task("digits"), tmp_path / "found")
+    assert search.guide.random_state == 7
+    assert search.seed == 3
+
+
 def test_it_reads_back_as_written(tmp_path, run):
     file, _ = run
     recipe = read_recipe(file, SearchRecipe)

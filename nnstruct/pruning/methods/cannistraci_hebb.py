@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nnstruct.checks import check_choice, check_number, check_share
 from nnstruct.pruning.base import PRUNERS, Row
-from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring, random_scores
+from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring
 from nnstruct.pruning.methods.link_scores import LINK_SCORES, link_scores
 from nnstruct.pruning.methods.percolation import active_units, layers_in_a_row, percolated
 from nnstruct.pruning.methods.receptive_fields import receptive_fields
@@ -106,10 +106,9 @@ class CannistraciHebb(DynamicPruner):
 
     def start(self, work: Workpiece, density: float) -> list[Tensor]:
         """Units of each slot to begin with, at random or around the place of each unit."""
-        counts = self.counts(work, density)
         if self.layout == "random":
-            return largest_in_each(random_scores(work, "start"), work.alive, counts)
-        found = []
+            return super().start(work, density)
+        counts, found = self.counts(work, density), []
         for slot, allowed, count in zip(work.slots, work.alive, counts, strict=True):
             rng = generator(work.seed, "prune", "dynamic", slot.name, "fields")
             links = receptive_fields(_matrix(allowed), count, self.spread, rng)
@@ -299,9 +298,6 @@ class _Hebbian(Rewiring):
         steps = work.config.epochs - 1
         shares = [(number + 1) / steps for number in range(steps)]
         self.targets = [self.options.counts_after(work, density, share) for share in shares]
-
-    def takes_part(self, progress: TrainingPlace) -> bool:
-        return progress.epoch_ends and progress.step + 1 < progress.steps
 
     def after(self, progress: TrainingPlace, memory: Memory) -> None:
         power = self.options.sharpness((progress.step + 1) / progress.steps)

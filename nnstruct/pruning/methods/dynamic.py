@@ -151,6 +151,10 @@ class Rewiring(Hook):
             Asked for.
         """
 
+    def takes_part(self, progress: TrainingPlace) -> bool:
+        """At the end of each epoch but the last."""
+        return progress.epoch_ends and progress.step + 1 < progress.steps
+
     def move(self, dropped: list[Tensor], gains: list[Tensor], memory: Memory) -> None:
         """Drop some units and gain as many, those with the largest gain; they start from zero.
 

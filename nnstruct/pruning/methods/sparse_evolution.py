@@ -57,9 +57,6 @@ class _Evolution(Rewiring):
         super().__init__(work, allowed)
         self.fraction = fraction
 
-    def takes_part(self, progress: TrainingPlace) -> bool:
-        return progress.epoch_ends and progress.step + 1 < progress.steps
-
     def after(self, progress: TrainingPlace, memory: Memory) -> None:
         self.move(self._weakest(), random_scores(self.work, "grow", progress.epoch), memory)
 
