@@ -33,7 +33,7 @@ def compared_configs(bench: Benchmark) -> list[dict[str, Any]]:
         too few structures leave undefined is NaN.
     """
     # A configuration that was begun may have no record yet, and one of an old record be unknown.
-    first, *others = sorted(set(bench.configs) & set(bench.table["config_id"])) or [""]
+    first, *others = [name for name in bench.config_ids if name in bench.configs] or [""]
     return [row for other in others for row in _rows(bench, first, other)]
 
 

@@ -44,8 +44,8 @@ def facts(bench: Benchmark, *, by_family: bool = True) -> dict[str, Any]:
         If the records are of several tasks, or there are none.
     """
     table = bench.table
-    if table["task_fingerprint"].nunique() != 1:
-        found = sorted(set(table["task_fingerprint"]))
+    found = bench._words("task_fingerprint")[0]
+    if len(found) != 1:
         raise InvalidInputError("the benchmark", "hold records of one task to have a card", found)
     sizes = sizes_of(bench._all, list(bench._all))
     return {
@@ -56,13 +56,13 @@ def facts(bench: Benchmark, *, by_family: bool = True) -> dict[str, Any]:
         "records": len(table),
         "diverged": int((table["status"] == STATUS_DIVERGED).sum()),
         "failed": int((table["status"] == STATUS_FAILED).sum()),
-        "seeds": sorted({int(seed) for seed in table["seed"]}),
+        "seeds": np.unique(table["seed"]).tolist(),
         "cpu_hours": float(np.nansum(table["seconds"].to_numpy(dtype=np.float64)) / 3600),
         "engines": {str(k): int(v) for k, v in sorted(table["engine"].value_counts().items())},
         "units": _span(sizes.units.tolist()),
         "forward_edges": _span(sizes.forward.tolist()),
         "recurrent_edges": _span(sizes.recurrent.tolist()),
-        "configs": {name: _config_facts(bench, name, by_family) for name in sorted(set(table["config_id"]))},
+        "configs": {name: _config_facts(bench, name, by_family) for name in bench.config_ids},
         "compared": compared_configs(bench),
         "weights": _weight_facts(bench),
         **_config_fields(bench),
@@ -112,9 +112,7 @@ def _weight_facts(bench: Benchmark) -> dict[str, Any]:
 
 def _config_fields(bench: Benchmark) -> dict[str, Any]:
     """The settings that all configurations share, and the names of those in which they differ."""
-    found = [
-        bench.configs[name].as_dict() for name in sorted(set(bench.table["config_id"]) & set(bench.configs))
-    ]
+    found = [bench.configs[name].as_dict() for name in bench.config_ids if name in bench.configs]
     names = list(dict.fromkeys(key for config in found for key in config))
     varied = [key for key in names if len({repr(config.get(key)) for config in found}) > 1]
     shared = {key: found[0][key] for key in names if key not in varied}
@@ -133,7 +131,7 @@ def _config_facts(bench: Benchmark, config_id: str, by_family: bool) -> dict[str
         "labelled": len(part),
         "unlabelled": len(part.unlabelled),
         "records": len(part.table),
-        "seeds_per_structure": _span(part.table.groupby("fingerprint").size().to_list()),
+        "seeds_per_structure": _span(np.bincount(part._words("fingerprint")[1]).tolist()),
         "test": _distribution(part.y),
         "groups": _groups(part),
         "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
@@ -143,13 +141,13 @@ def _config_facts(bench: Benchmark, config_id: str, by_family: bool) -> dict[str
 
 
 def _families(part: Benchmark) -> list[str]:
-    return sorted(set(part.table["family"]))
+    return part._words("family")[0]
 
 
 def _family_facts(part: Benchmark) -> dict[str, Any]:
     return {
         "structures": len(part),
-        "seeds_per_structure": _span(part.table.groupby("fingerprint").size().to_list()),
+        "seeds_per_structure": _span(np.bincount(part._words("fingerprint")[1]).tolist()),
         "test": _distribution(part.y),
         "ceilings": {name: _ceiling(part.with_target(name)) for name in TARGETS},
     }
@@ -177,7 +175,8 @@ def _distribution(y: np.ndarray) -> dict[str, Any]:
 def _groups(part: Benchmark) -> list[dict[str, Any]]:
     """Counts and mean test accuracy for each family and prior."""
     label = dict(zip(part.fingerprints, part.y.tolist(), strict=True))
-    records = part.table["fingerprint"].value_counts().to_dict()  # a look-up in the series takes 60 us
+    trained, codes = part._words("fingerprint")
+    records = dict(zip(trained, np.bincount(codes, minlength=len(trained)).tolist(), strict=True))
     names = list(part._all)
     sizes = sizes_of(part._all, names)
     members: dict[tuple[str, str], list[str]] = {}
