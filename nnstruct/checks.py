@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.reading import VARIABLE, max_bytes
 
 
 def is_integer(value: Any) -> TypeGuard[int]:
@@ -222,6 +223,39 @@ def check_choice(value: Any, field: str, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in names:
         raise InvalidInputError(field, f"be one of {', '.join(names)}", value)
     return value
+
+
+def check_room(value: Any, field: str, size: float, what: str) -> None:
+    """Refuse a number that asks for more memory than is allowed, before any of it is taken.
+
+    Parameters
+    ----------
+    value : Any
+        What was given.
+    field : str
+        What it is called where the caller wrote it.
+    size : float
+        Bytes that it asks for, at least.
+    what : str
+        What they are for, as a plural.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are more than :func:`nnstruct.reading.max_bytes`.
+
+    Examples
+    --------
+    >>> from nnstruct.checks import check_room
+    >>> check_room(10**9, "seeds", 1e11, "trainings")
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.InvalidInputError: seeds must ask for trainings that fit into 1,073,741,824 bytes of
+    memory, got 1000000000. Set NNSTRUCT_MAX_BYTES to allow more.
+    """
+    if not size <= max_bytes():
+        rule = f"ask for {what} that fit into {max_bytes():,} bytes of memory"
+        raise InvalidInputError(field, rule, value, f"Set {VARIABLE} to allow more.")
 
 
 def _integer_rule(low: int | None, high: int | None) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import check_integer, is_integer
+from nnstruct.checks import check_integer, check_room, is_integer
 from nnstruct.errors import InvalidInputError
+
+_SEED_BYTES = 36  # of an int and its place in a list
 
 
 def derive_seed(*keys: int | str) -> int:
@@ -93,7 +95,8 @@ def seed_list(seeds: Any, field: str = "seeds") -> list[int]:
     Raises
     ------
     InvalidInputError
-        If there is none, or one is given twice: it would be trained once and counted twice.
+        If there is none, or one is given twice: it would be trained once and counted twice. If there are
+        more than memory is allowed for.
 
     Examples
     --------
@@ -107,7 +110,9 @@ def seed_list(seeds: Any, field: str = "seeds") -> list[int]:
     nnstruct.errors.InvalidInputError: seeds must hold distinct seeds, at least one, got [0, 0].
     """
     if is_integer(seeds):
-        return list(range(check_integer(seeds, field, rule="be a positive integer or a sequence of seeds")))
+        count = check_integer(seeds, field, rule="be a positive integer or a sequence of seeds")
+        check_room(count, field, _SEED_BYTES * count, "seeds")
+        return list(range(count))
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise InvalidInputError(field, "be a positive integer or a sequence of seeds", seeds)
     given = list(seeds)

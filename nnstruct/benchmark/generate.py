@@ -20,6 +20,7 @@ from nnstruct.benchmark.early import check_stop, watched_records
 from nnstruct.benchmark.portion import Portion, check_kept_epochs
 from nnstruct.benchmark.store import Store
 from nnstruct.benchmark.stored_structures import StoredStructures
+from nnstruct.checks import check_room
 from nnstruct.errors import InvalidInputError, NnstructError
 from nnstruct.executors import LOCAL, Executor, check_executor, open_executor
 from nnstruct.network import Network
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 FLUSH_RECORDS = 256
 FLUSH_SECONDS = 5.0
+PAIR_BYTES = 100  # of a structure and a seed in a list of them
 
 Pair = tuple[Structure, int]
 Emit = Callable[[Sequence[Record]], None]
@@ -155,6 +157,7 @@ def build(
     loaded = _task(task)
     wanted = _distinct(structures)
     chosen_seeds = seed_list(seeds)
+    check_room(len(chosen_seeds), "seeds", PAIR_BYTES * len(wanted) * len(chosen_seeds), "trainings")
     most = 1 if watching else check_workers(workers)
     keep = check_kept_epochs(keep_weights, settings)
     portion = Portion(keep)

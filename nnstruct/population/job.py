@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from nnstruct.structure import Structure
 
+JOB_BYTES = 100  # of one network in a queue of them, its structure left out
+
 
 class Job(NamedTuple):
     """One network to train.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnstruct.checks import check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import Executor, LocalExecutor, Lost, open_executor
 from nnstruct.modules.multiply_adds import count_multiply_adds
@@ -16,7 +17,7 @@ from nnstruct.modules.parameters import check_trainable
 from nnstruct.network import Network
 from nnstruct.population.devices import check_device
 from nnstruct.population.engines import choose_engine
-from nnstruct.population.job import Job
+from nnstruct.population.job import JOB_BYTES, Job
 from nnstruct.population.outcome import failed_record
 from nnstruct.processes import check_workers
 from nnstruct.random import check_seed, seed_list
@@ -222,7 +223,9 @@ def train(
     ([0, 1], 'ok')
     """
     chosen = check_structures(structures)
-    jobs = [Job(structure, seed) for structure in chosen for seed in seed_list(seeds)]
+    numbers = seed_list(seeds)
+    check_room(len(numbers), "seeds", JOB_BYTES * len(chosen) * len(numbers), "trainings")
+    jobs = [Job(structure, seed) for structure in chosen for seed in numbers]
     position = {(job.structure.fingerprint, job.seed): index for index, job in enumerate(jobs)}
     distinct = [jobs[index] for index in sorted(position.values())]
     found = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nnstruct.checks import plain
+from nnstruct.checks import check_room, plain
 from nnstruct.errors import InvalidInputError, StructureError
 from nnstruct.priors.helpers import components
 from nnstruct.priors.sentences import in_one_sentence
@@ -31,6 +31,7 @@ Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, s
 Orientation = Literal["index", "random"]
 
 DRAWS = 100
+_UNIT_BYTES, _EDGE_BYTES = 100, 34  # of a structure and its drawing, about and at least
 
 
 class Prior(BaseModel, ABC):
@@ -205,10 +206,14 @@ class Prior(BaseModel, ABC):
         ------
         StructureError
             If no connected graph was drawn within the prior's tries.
+        InvalidInputError
+            If the structure would take more memory than is allowed.
         """
         seed = check_seed(seed)
         RECURRENCES[recurrence]
         keeps_state = FAMILIES[family].keeps_state
+        size = _UNIT_BYTES * self.num_units + _EDGE_BYTES * self.expected_edges
+        check_room(self, "the prior", size, "structures")
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
         edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}
@@ -279,7 +284,9 @@ class Prior(BaseModel, ABC):
         if space.max_edges is not None:
             most = min(most, space.max_edges + 1)
         for _ in range(DRAWS if fewest <= most else 0):
-            prior = cls(**cls.parameters_in(space, int(rng.integers(fewest, most + 1)), rng))
+            units = int(rng.integers(fewest, most + 1))
+            check_room(units, "units", _UNIT_BYTES * units, "structures")
+            prior = cls(**cls.parameters_in(space, units, rng))
             if space.max_edges is None or prior.expected_edges <= space.max_edges:
                 return prior
         raise InvalidInputError(

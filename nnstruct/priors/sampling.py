@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_integer, check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import LOCAL, Executor, Lost, open_executor
 from nnstruct.priors.attributes import draw_attributes
@@ -17,6 +17,7 @@ from nnstruct.priors.base import PRIORS, Prior
 from nnstruct.priors.editions import NEWEST, of_edition
 from nnstruct.random import check_seed, generator
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def sample(
     if not isinstance(space, Space):
         raise InvalidInputError("space", "be a Space", space)
     n = check_integer(n, "n", low=0)
+    check_room(n, "n", STRUCTURE_BYTES * n, "structures")
     if edition is None:
         edition = NEWEST if space.family == "cnn" else 1
     edition = check_integer(edition, "edition", low=1, high=NEWEST)

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from nnstruct.checks import check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.reading import Section, check_known
+from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.space import SPACE_ATTRIBUTES, Space, has_attribute
@@ -60,6 +62,8 @@ class SpaceSection(Section):
     def _keeps_bounds(self) -> Self:
         for family in self.families:
             self.of(family)
+        # Some priors draw a matrix over pairs of units.
+        check_room(self.units, "units", self.units[1] ** 2, "structures")
         for field in SPACE_ATTRIBUTES:
             if getattr(self, field) is not None and not any(has_attribute(f, field) for f in self.families):
                 families = ", ".join(self.families)
@@ -129,6 +133,11 @@ class SampleSection(Section):
     inputs: Literal["sources", "all"] = "sources"
     outputs: Literal["sinks", "all"] = "sinks"
     pruned: PrunedSample | None = None
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        check_room(self.count, "count", STRUCTURE_BYTES * self.count, "structures")
+        return self
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:

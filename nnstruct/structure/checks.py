@@ -8,6 +8,8 @@ from typing import Any
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure.structure import Structure
 
+STRUCTURE_BYTES = 500  # that the smallest takes, with its arrays
+
 
 def check_structures(structures: Any, field: str = "structures", *, empty: bool = True) -> list[Structure]:
     """The structures as a list; a Network stands for its structure.

@@ -23,6 +23,7 @@ from nnstruct.structure.units import (
 )
 
 _LISTS = {"operators": UNIT_OPERATORS, "activations": UNIT_ACTIVATIONS, "joins": JOINS}
+_MOST = 2**31 - 1  # units, which are numbered
 # Fields of a Space, and the attribute of a unit that each is about.
 SPACE_ATTRIBUTES = {
     "operators": "operator",
@@ -269,6 +270,7 @@ def _as_range(field: str, given: Any, lowest: int, names: tuple[str, str]) -> tu
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
         raise InvalidInputError(field, f"be a pair ({', '.join(names)})", given)
     low, high = given
-    if not (is_integer(low) and is_integer(high) and lowest <= low <= high):
-        raise InvalidInputError(field, f"be integers with {lowest} <= {' <= '.join(names)}", given)
+    if not (is_integer(low) and is_integer(high) and lowest <= low <= high <= _MOST):
+        most = f" <= {_MOST}" if is_integer(high) and high > _MOST else ""
+        raise InvalidInputError(field, f"be integers with {lowest} <= {' <= '.join(names)}{most}", given)
     return int(low), int(high)
