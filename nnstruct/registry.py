@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import html
+import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 from nnstruct.checks import is_number
@@ -30,6 +31,9 @@ class Registry(Generic[T]):
         Makes of what is registered the part that is kept, for example an instance of a class.
     about : callable, optional
         Says in one line what a part is; by default the first sentence of its docstring.
+    homes : mapping of str to str, optional
+        The module that registers a name, imported when the name is first asked for; all of them where parts
+        are counted or listed.
 
     Examples
     --------
@@ -54,8 +58,10 @@ class Registry(Generic[T]):
         *,
         adopt: Callable[[Any], Any] | None = None,
         about: Callable[[Any], str] | None = None,
+        homes: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
+        self._homes = dict(homes or {})
         self._adopt, self._about = adopt, about
         self._parts: dict[str, T] = {}
         self._places: dict[str, tuple[str, str] | None] = {}
@@ -100,6 +106,7 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self:
+            self._import_all()
             near = difflib.get_close_matches(str(name), self._parts, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else ""
             raise UnknownNameError(self.kind, f"be one of {', '.join(self)}", name, hint)
@@ -108,6 +115,8 @@ class Registry(Generic[T]):
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False
+        if name in self._homes:
+            importlib.import_module(self._homes[name])
         if name not in self._parts:
             from nnstruct.plugins import load_plugins
 
@@ -115,10 +124,16 @@ class Registry(Generic[T]):
         return name in self._parts
 
     def __iter__(self) -> Iterator[str]:
+        self._import_all()
         return iter(sorted(self._parts))
 
     def __len__(self) -> int:
+        self._import_all()
         return len(self._parts)
+
+    def _import_all(self) -> None:
+        for module in self._homes.values():
+            importlib.import_module(module)
 
     def about(self, name: str) -> str:
         """What a part is, in one line.

@@ -24,6 +24,7 @@ from nnstruct.cli.score import score
 from nnstruct.cli.search import search
 from nnstruct.cli.show import show
 from nnstruct.errors import NnstructError
+from nnstruct.estimators import own_process
 from nnstruct.reading import one_line
 
 FAILED, INTERRUPTED = 1, 130
@@ -114,4 +115,5 @@ def main() -> None:
     Exit codes: 0 done, 1 failed with one sentence on the standard error, 2 wrong usage, 130
     interrupted.
     """
+    own_process()
     app(prog_name="nnstruct")

@@ -55,7 +55,7 @@ def kind_of(path: Path) -> str:
 
 def named_predictor(path: Path) -> str | None:
     """The name of a predictor that comes with the package, where it stands in the place of a path."""
-    from nnstruct.predictors import PRETRAINED
+    from nnstruct.predictors.homes import PRETRAINED
 
     return str(path) if not path.exists() and str(path) in PRETRAINED else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +12,12 @@ import typer
 
 from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape
 from nnstruct.errors import InvalidInputError, OutsideRangeWarning
+from nnstruct.estimators import stand_in
 from nnstruct.files import write_atomically
+from nnstruct.predictors.homes import FITTED, LIGHT
+from nnstruct.reading import read_json
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nnstruct.cli.models import ModelReading
     from nnstruct.predictors import Predictor
     from nnstruct.structure import Structure
@@ -66,21 +69,20 @@ def score(
         typer.echo(f"Warning: {model} was fitted to no structures of {', '.join(strange)}.", err=True)
     rows = _scores(predictor, nets, labels)
     screen = console(quiet=quiet and out is not None)
-    ordered = rows.sort_values("prediction", ascending=False, kind="stable")
-    shown = ordered.head(limit) if limit else ordered
+    ordered = sorted(rows, key=lambda row: -row["prediction"])
+    shown = ordered[:limit] if limit else ordered
     target = known.get("target", "the label")
-    measures = [name for name in rows.columns if name not in ("fingerprint", "units", "edges")]
-    cells: list[list[Cell]] = [
-        [row["fingerprint"][:12], row["units"], row["edges"], *(row[name] for name in measures)]
-        for row in shown.to_dict("records")
-    ]
+    cells: list[list[Cell]] = [[row["fingerprint"][:12], *list(row.values())[1:]] for row in shown]
     title = f"{type(predictor).name} predicts {target} of {count(len(rows))}"
-    screen.print(table(list(rows.columns), cells, title=title))
+    screen.print(table(list(rows[0]), cells, title=title))
     if len(shown) < len(rows):
         screen.print(f"{len(rows) - len(shown)} more rows; --limit 0 prints all, --out FILE.csv writes all.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, rows.to_csv(index=False).encode())
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([list(rows[0]), *(row.values() for row in rows)])
+        write_atomically(out, text.getvalue().encode())
         screen.print(f"Scores written to {out}.")
 
 
@@ -94,19 +96,28 @@ def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any
         load_benchmark,
         named_predictor,
     )
-    from nnstruct.predictors import Ensemble, load_predictor, load_pretrained
-    from nnstruct.predictors.fitting import fit_with_noise
-    from nnstruct.recipes.predictor import describe
 
     if named_predictor(path) is not None:
+        if str(path) in FITTED:
+            stand_in()
+        from nnstruct.predictors.pretrained import load_pretrained
+
         shipped = load_pretrained(str(path))
         return shipped, getattr(shipped, "metadata_", {})
     kind = kind_of(path)
     if kind == STRUCTURES:
         raise InvalidInputError("MODEL", "be the folder of a saved predictor or of a benchmark", str(path))
     if kind not in (BENCHMARK, QUICKSTART):
+        if _name_in(path) in LIGHT:
+            stand_in()
+        from nnstruct.predictors.persistence import load_predictor
+
         model = load_predictor(path)
         return model, getattr(model, "metadata_", {})
+    from nnstruct.predictors.ensemble import Ensemble
+    from nnstruct.predictors.fitting import fit_with_noise
+    from nnstruct.recipes.predictor import describe
+
     bench = load_benchmark(path, config=config)
     fitted = Ensemble()
     fit_with_noise(fitted, bench.structures, bench.y, bench.label_noise, bench.bounds)
@@ -129,22 +140,29 @@ def _read(
     return bench.structures, bench.y
 
 
-def _scores(predictor: Predictor, structures: list[Structure], labels: Any) -> pd.DataFrame:
-    import pandas as pd
+def _name_in(folder: Path) -> str:
+    """The name of the predictor in a folder; nothing where the file is damaged, as will be said later."""
+    try:
+        return str(read_json(folder / "predictor.json")["predictor"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
+
+def _scores(predictor: Predictor, structures: list[Structure], labels: Any) -> list[dict[str, Any]]:
+    """A row a structure, in the order given."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", OutsideRangeWarning)
         mean, std = predictor.predict(structures, return_std=True)
     for warning in told:
         typer.echo(f"Warning: {warning.message}", err=True)
-    rows = pd.DataFrame(
-        {
-            "fingerprint": [structure.fingerprint for structure in structures],
-            "units": [structure.num_units for structure in structures],
-            "edges": [structure.forward_edges.shape[1] for structure in structures],
-            "prediction": mean,
-            "std": std,
-            "outside": predictor.outside(structures),
-        }
-    )
-    return rows if labels is None else rows.assign(measured=labels)
+    columns: dict[str, list[Any]] = {
+        "fingerprint": [structure.fingerprint for structure in structures],
+        "units": [structure.num_units for structure in structures],
+        "edges": [structure.forward_edges.shape[1] for structure in structures],
+        "prediction": mean.tolist(),
+        "std": std.tolist(),
+        "outside": predictor.outside(structures),
+    }
+    if labels is not None:
+        columns["measured"] = labels.tolist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

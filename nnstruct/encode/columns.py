@@ -11,7 +11,8 @@ from nnstruct.encode.cell_columns import FAMILY, cell_blocks
 from nnstruct.encode.operator_columns import ColumnBlock, blocks, learn
 from nnstruct.encode.shortcuts import has_shortcuts, shortcut_block
 from nnstruct.encode.signal_columns import has_signal, signal_block
-from nnstruct.properties import feature_names, features
+from nnstruct.properties import feature_names
+from nnstruct.properties.table import measures
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
 
@@ -114,13 +115,14 @@ def _measured(groups: Groups, structures: list[Structure], where: np.ndarray) ->
     """The measures of some of the structures by group; NaN in the rows of the others."""
     families = [family for held in groups.values() for family in held]
     chosen = [structure for structure, wanted in zip(structures, where, strict=True) if wanted]
-    table = features(chosen, families) if chosen else None
+    columns, table = measures(chosen, families) if chosen else ([], None)
+    place = {column: at for at, column in enumerate(columns)}
     found = {}
     for group, held in groups.items():
         names = feature_names(held)
         values = np.full((len(structures), len(names)), np.nan)
         if table is not None:
-            values[where] = table[names].to_numpy(dtype=np.float64)
+            values[where] = table[:, [place[name] for name in names]]
         found[group] = ColumnBlock(group, names, values)
     return found
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from nnstruct.checks import is_integer
 from nnstruct.encode.graph import EDGE_FEATURES, GRAPH_FEATURES, NODE_FEATURES, edge_lists
 from nnstruct.encode.packed import KINDS, PackedGraphs, pack_graphs, starts, unit_column
 from nnstruct.encode.shortcuts import DEGREES, shown_attributes
 from nnstruct.errors import InvalidInputError
+from nnstruct.estimators import BaseEstimator, TransformerMixin, check_fitted
 from nnstruct.network import Network
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
@@ -123,7 +122,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         packed = pack_graphs(structures, contract=self.contract)
         overall = np.zeros((len(structures), self.widths[2]), dtype=np.float32)  # [n, G']
         overall[:, : len(GRAPH_FEATURES)] = _standard(packed.graph, self.graph_mean_, self.graph_std_)
@@ -180,7 +179,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
     @property
     def widths(self) -> tuple[int, int, int]:
         """Columns of ``x``, ``edge_attr`` and ``graph_attr``."""
-        check_is_fitted(self)
+        check_fitted(self)
         values = sum(len(values) for values in self.attribute_values_.values())
         return (
             len(self.node_mean_) + values + len(self.attribute_moments_),
@@ -203,7 +202,7 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         values = {
             "contract": bool(self.contract),
             "families": self.families_,

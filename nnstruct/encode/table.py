@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from nnstruct.checks import check_choice
 from nnstruct.encode.blindness import check_shown
 from nnstruct.encode.columns import AUTO, column_blocks, learn_columns
 from nnstruct.errors import InvalidInputError
+from nnstruct.estimators import BaseEstimator, TransformerMixin, check_fitted
 from nnstruct.network import Network
 from nnstruct.properties import features
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Sums over units depend on their order in the last digits; what is left after rounding does not.
 SIGNIFICANT_DIGITS = 10
@@ -57,6 +58,8 @@ def to_table(
     >>> to_table([Structure.from_layers([2, 3])], ["paper"]).shape[0]
     1
     """
+    import pandas as pd
+
     table = features(structures, families)
     return pd.DataFrame(rounded(table.to_numpy(dtype=np.float64)), columns=table.columns)
 
@@ -247,7 +250,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         names, _, found = self._columns(check_structures(structures, empty=False))
         place = {name: column for column, name in enumerate(names)}
         gone = [name for name in self.columns_ if name not in place]
@@ -309,7 +312,7 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         -------
         bool [n, c]
         """
-        check_is_fitted(self)
+        check_fitted(self)
         given = list(structures)
         if self.low_ is None or not given:
             return np.zeros((len(given), len(self.columns_)), dtype=bool)
@@ -352,5 +355,5 @@ class FeatureTable(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         return np.array(self.columns_, dtype=object)

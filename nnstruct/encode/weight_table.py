@@ -7,11 +7,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from nnstruct.encode.table import CONSTANT, FeatureTable, medians_and_spreads, rounded
 from nnstruct.errors import InvalidInputError
+from nnstruct.estimators import BaseEstimator, TransformerMixin, check_fitted
 from nnstruct.network import Network
 from nnstruct.properties import NETWORK_FAMILIES
 from nnstruct.properties.base import check_families
@@ -116,7 +115,7 @@ class WeightTable(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         names, values = self._weights(networks, learning=False)
         column_of = {name: column for column, name in enumerate(names)}
         found = values[:, [column_of[name] for name in self.kept_]]
@@ -144,7 +143,7 @@ class WeightTable(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         return np.array(self.columns_, dtype=object)
 
     def _weights(self, given: Sequence[Any], *, learning: bool) -> tuple[list[str], np.ndarray]:

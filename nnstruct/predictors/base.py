@@ -15,19 +15,20 @@ from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
 
 from nnstruct.checks import check_share, is_number
 from nnstruct.errors import InvalidInputError, NotFittedError, OutsideRangeWarning
+from nnstruct.estimators import BaseEstimator, RegressorMixin
 from nnstruct.network import Network
 from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
 from nnstruct.predictors.fitted_range import FittedRange, no_range_warnings, with_features
+from nnstruct.predictors.homes import HOMES
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
-PREDICTORS: Registry[type[Predictor]] = Registry("predictor")
+PREDICTORS: Registry[type[Predictor]] = Registry("predictor", homes=HOMES)
 DEFAULT_COVERAGE = 0.9
 
 

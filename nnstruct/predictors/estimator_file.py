@@ -15,7 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from nnstruct.errors import CorruptFileError
+from nnstruct.estimators import stands_in
 from nnstruct.predictors.pipeline_checks import check_pipeline
+from nnstruct.predictors.plain_reading import read_plain
 from nnstruct.reading import parse_json, reading
 from nnstruct.unpacking import check_zip, npy_header
 
@@ -93,8 +95,27 @@ def dump_estimator(estimator: Any) -> bytes:
     return _skops_io().dumps(estimator, compression=zipfile.ZIP_DEFLATED)
 
 
+def only_table(table: Any) -> Any:
+    """A pipeline of nothing but a table, as files hold it.
+
+    Parameters
+    ----------
+    table : FeatureTable
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+    """
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("table", table)])
+
+
 def parse_estimator(data: bytes, name: str) -> Any:
     """The pipeline in a skops file, or the list of them, built only if everything in it is allowed.
+
+    A table that stands alone is read without skops, and so is a forest in a process without scikit-learn
+    (:func:`nnstruct.estimators.stand_in`): those come as lists of their steps.
 
     Parameters
     ----------
@@ -108,9 +129,9 @@ def parse_estimator(data: bytes, name: str) -> Any:
         If the bytes are no skops file (a pickle, say), hold a type outside of the fixed list, or a tree
         whose links lead outside of its arrays.
     """
-
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise CorruptFileError(f"{name} is not a skops file. Pickle and joblib files are never read.")
+    plain = read_plain(data, name, forests=stands_in())
+    if plain is not None:
+        return plain
     with reading(name, "a readable skops file"), zipfile.ZipFile(io.BytesIO(data)) as archive:
         check_zip(archive, name)
         schema = parse_json(archive.read("schema.json"))

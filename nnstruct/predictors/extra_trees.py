@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import ensemble
 
 from nnstruct.predictors.base import PREDICTORS
-from nnstruct.predictors.forest import forest_options, tree_predictions
-from nnstruct.predictors.tabular import EnsemblePredictor
+from nnstruct.predictors.forest import ForestPredictor, forest_options, tree_predictions
 
 
 @PREDICTORS.register("extra-trees")
-class ExtraTrees(EnsemblePredictor):
+class ExtraTrees(ForestPredictor):
     """Extremely randomised trees (Geurts et al., 2006), each fitted to all structures.
 
     ``return_std`` combines the variance between the trees with the error on structures left out
@@ -67,7 +65,9 @@ class ExtraTrees(EnsemblePredictor):
         self.random_state = random_state
 
     def _regressor(self) -> Any:
-        return ensemble.ExtraTreesRegressor(**forest_options(self))
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        return ExtraTreesRegressor(**forest_options(self))
 
     def _member_predictions(self, regressor: Any, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return tree_predictions(regressor, table)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
 
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
@@ -43,6 +42,8 @@ def grouped_folds(fingerprints: Sequence[str], folds: int, *keys: int | str) -> 
     >>> bool(fold[0] == fold[2]), sorted(set(fold.tolist()))
     (True, [0, 1])
     """
+    from sklearn.model_selection import GroupKFold
+
     folds = check_integer(folds, "folds", low=2)
     distinct = len(set(fingerprints))
     if folds > distinct:

@@ -8,6 +8,34 @@ import numpy as np
 
 from nnstruct.checks import check_integer, is_integer, is_number
 from nnstruct.errors import InvalidInputError
+from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.forest_arrays import ForestArrays
+from nnstruct.predictors.tabular import EnsemblePredictor
+from nnstruct.structure import Structure
+
+
+class ForestPredictor(EnsemblePredictor):
+    """A forest that is asked by the arrays of its trees, which need no scikit-learn.
+
+    Attributes
+    ----------
+    forest_ : ForestArrays
+    """
+
+    def _fit_pipeline(self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None) -> None:
+        super()._fit_pipeline(structures, y, weight)
+        self.forest_ = ForestArrays.of(self.pipeline_[-1])
+
+    def _predict_pipeline(
+        self, structures: list[Structure], return_std: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        mean, spread = self.forest_.predict(self.pipeline_[0].transform(structures))
+        return mean, np.sqrt(self.offset_ + self.slope_ * spread) if return_std else None
+
+    def _set_state(self, state: FittedState) -> None:
+        super()._set_state(state)
+        trees = self.pipeline_[-1]
+        self.forest_ = trees if isinstance(trees, ForestArrays) else ForestArrays.of(trees)
 
 
 def forest_options(forest: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize
+import scipy
+from scipy import linalg
 
 # Starts of the parameters, and the deviation of the log-normal prior around each.
 LENGTH, AMPLITUDE, LINEAR, PRODUCT, NOISE = 2.0, 0.5, 0.1, 0.5, 0.2
@@ -215,7 +216,7 @@ class Evidence:
             Log marginal likelihood plus log prior, without the prior's constant.
         """
         begin = self.start if start is None else start
-        result = optimize.minimize(self, begin, jac=True, method="L-BFGS-B", options={"maxiter": steps})
+        result = scipy.optimize.minimize(self, begin, jac=True, method="L-BFGS-B", options={"maxiter": steps})
         value, found = float(result.fun), result.x
         if not (np.isfinite(value) and np.isfinite(found).all()):
             found = self.start

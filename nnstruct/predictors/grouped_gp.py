@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from scipy import linalg
-from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
@@ -16,6 +15,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import check_deviations, check_labels
+from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.gp_kernel import Evidence, GroupedKernel, factorised, left_out
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
@@ -345,7 +345,7 @@ class GroupedGaussianProcess(Predictor):
 
     def _get_state(self) -> FittedState:
         state = self.without_table()
-        return FittedState(state.values, state.arrays, Pipeline([("table", self.table_)]))
+        return FittedState(state.values, state.arrays, only_table(self.table_))
 
     def without_table(self) -> FittedState:
         """What :meth:`restore` needs.

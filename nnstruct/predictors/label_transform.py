@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from nnstruct.checks import check_choice
 
 KINDS = ("yeo-johnson", "identity")
 FENCE = 3.0
 _POWERS = (-3.0, 5.0)
-_NODES, _WEIGHTS = special.roots_hermitenorm(9)
+_NODES, _WEIGHTS = scipy.special.roots_hermitenorm(9)
 
 
 class LabelTransform:
@@ -73,8 +73,8 @@ class LabelTransform:
         self.unit = spread  # so that the power does not hang on the units of the labels
         scaled = (clipped - self.shift) / self.unit
         if self.kind == "yeo-johnson":
-            self.power = float(np.clip(stats.yeojohnson_normmax(scaled, brack=(-1.0, 3.0)), *_POWERS))
-        bent = stats.yeojohnson(scaled, self.power)
+            self.power = float(np.clip(scipy.stats.yeojohnson_normmax(scaled, brack=(-1.0, 3.0)), *_POWERS))
+        bent = yeo_johnson(scaled, self.power)
         self.centre, self.scale = float(bent.mean()), float(bent.std())
         return self
 
@@ -104,7 +104,7 @@ class LabelTransform:
             Of the labels of ``fit``: mean 0 and standard deviation 1.
         """
         scaled = (self.clip(y) - self.shift) / self.unit
-        return (stats.yeojohnson(scaled, self.power) - self.centre) / self.scale
+        return (yeo_johnson(scaled, self.power) - self.centre) / self.scale
 
     def slope(self, y: np.ndarray) -> np.ndarray:
         """How much the transformed label moves for a small move of the label.
@@ -183,6 +183,36 @@ class LabelTransform:
             setattr(made, name, float(state[name]))
         made.flat = bool(state["flat"])
         return made
+
+
+def yeo_johnson(x: np.ndarray, power: float) -> np.ndarray:
+    """The power transform of Yeo and Johnson (2000), which takes negative numbers too.
+
+    It is ``((x + 1)^p - 1) / p`` where x is not negative, ``-((1 - x)^(2 - p) - 1) / (2 - p)`` below, and the
+    limit where a divisor vanishes.
+
+    Parameters
+    ----------
+    x : float64 [n]
+    power : float
+
+    Returns
+    -------
+    float64 [n]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> yeo_johnson(np.array([-1.0, 0.0, 3.0]), 0.5).round(6).tolist()
+    [-1.218951, 0.0, 2.0]
+    """
+    bent = np.empty_like(x)
+    upper = x >= 0
+    for where, sign, exponent in ((upper, 1.0, power), (~upper, -1.0, 2.0 - power)):
+        grown = np.log1p(sign * x[where])
+        flat = abs(exponent) < np.finfo(np.float64).eps
+        bent[where] = sign * (grown if flat else np.expm1(exponent * grown) / exponent)
+    return bent
 
 
 def _inverse_yeo_johnson(bent: np.ndarray, power: float) -> np.ndarray:

@@ -51,6 +51,28 @@ def check_pipeline(pipeline: Any) -> None:
                 raise ValueError(f"a member of the bag does not read the {width} columns of the table")
 
 
+def check_table(table: Any) -> None:
+    """Raise unless the table of a predictor from a file is whole.
+
+    Parameters
+    ----------
+    table : Any
+        A FeatureTable.
+
+    Raises
+    ------
+    ValueError, AttributeError
+        If it is something else, or the numbers of its columns do not fit their names.
+    """
+    from nnstruct.encode import FeatureTable
+
+    if type(table) is not FeatureTable or not _named(table.columns_, table.median_):
+        raise ValueError("its table of features is not whole")
+    ends = [end for end in (table.low_, table.high_) if end is not None]
+    if ends and (len(ends) < 2 or not all(_named(table.columns_, end) for end in ends)):
+        raise ValueError("its table of features does not know the ends of its columns")
+
+
 def _width(table: Any) -> int:
     from nnstruct.encode import FeatureTable
     from nnstruct.encode.weight_table import WeightTable
@@ -58,12 +80,8 @@ def _width(table: Any) -> int:
     if type(table) not in (FeatureTable, WeightTable):
         raise TypeError(f"its first step is a {type(table).__name__}, no table")
     inner = table if type(table) is FeatureTable else table.table_
-    if inner is not None and (type(inner) is not FeatureTable or not _named(inner.columns_, inner.median_)):
-        raise ValueError("its table of features is not whole")
     if inner is not None:
-        ends = [end for end in (inner.low_, inner.high_) if end is not None]
-        if ends and (len(ends) < 2 or not all(_named(inner.columns_, end) for end in ends)):
-            raise ValueError("its table of features does not know the ends of its columns")
+        check_table(inner)
     if type(table) is WeightTable:
         own = table.kept_ + ([] if inner is None else inner.columns_)
         if not _named(table.kept_, table.median_) or table.columns_ != own:

@@ -9,21 +9,10 @@ from typing import Any
 
 from nnstruct.checks import check_choice
 from nnstruct.predictors.base import Predictor
-from nnstruct.predictors.ensemble import pretrained as untrained
-from nnstruct.predictors.fitting import fit_with_noise
-from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
-from nnstruct.predictors.model_card import scores_of
+from nnstruct.predictors.homes import FITTED, PRETRAINED, STRUCTURES
 from nnstruct.predictors.persistence import DESCRIPTION, load_predictor
 
 FOLDER = Path(__file__).parent / "fitted"
-# Benchmarks that a predictor is shipped of, and what it predicts.
-FITTED = {
-    "fashion-cnn": "test accuracy of convolutional networks on Fashion-MNIST",
-    "mnist-mlp": "test accuracy of perceptrons with skip connections on MNIST",
-    "reber-rnn": "test accuracy of recurrent networks on Reber strings",
-}
-STRUCTURES = untrained.PRETRAINED[0]
-PRETRAINED = (*FITTED, STRUCTURES)
 # Rows that predictions rest on: few enough to be read in less than a second.
 ROWS = 1500
 
@@ -62,7 +51,11 @@ def load_pretrained(name: str = STRUCTURES) -> Predictor:
     (True, 'mnist')
     """
     check_choice(name, "name", PRETRAINED)
-    return untrained.load_pretrained(name) if name == STRUCTURES else load_predictor(FOLDER / name)
+    if name != STRUCTURES:
+        return load_predictor(FOLDER / name)
+    from nnstruct.predictors.ensemble.pretrained import load_pretrained as untrained
+
+    return untrained(name)
 
 
 def pretrained_cards() -> list[dict[str, Any]]:
@@ -110,6 +103,9 @@ def build_pretrained(
     """
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors.evaluation import evaluate
+    from nnstruct.predictors.fitting import fit_with_noise
+    from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
+    from nnstruct.predictors.model_card import scores_of
 
     made = []
     for name in names:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import ensemble
 
 from nnstruct.predictors.base import PREDICTORS
-from nnstruct.predictors.forest import forest_options, tree_predictions
+from nnstruct.predictors.forest import ForestPredictor, forest_options, tree_predictions
 from nnstruct.predictors.tabular import BaggedPredictor
 
 
 @PREDICTORS.register("random-forest")
-class RandomForest(BaggedPredictor):
+class RandomForest(ForestPredictor, BaggedPredictor):
     """Random forest (Breiman, 2001).
 
     One of the three predictors of Stier et al. (2021). ``return_std`` combines the variance
@@ -68,7 +67,9 @@ class RandomForest(BaggedPredictor):
         self.random_state = random_state
 
     def _regressor(self) -> Any:
-        return ensemble.RandomForestRegressor(**forest_options(self))
+        from sklearn.ensemble import RandomForestRegressor
+
+        return RandomForestRegressor(**forest_options(self))
 
     def _member_predictions(self, regressor: Any, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return tree_predictions(regressor, table)

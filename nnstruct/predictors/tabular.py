@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from nnstruct.checks import check_integer
 from nnstruct.encode import FeatureTable
@@ -18,6 +15,9 @@ from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 CALIBRATION_FOLDS = 5
 
@@ -40,6 +40,10 @@ class TabularPredictor(Predictor):
         """The scikit-learn regressor, not fitted, with this predictor's parameters."""
 
     def _pipeline(self) -> Pipeline:
+        from sklearn.base import clone
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import StandardScaler
+
         table = FeatureTable(self.families) if self._other_table is None else clone(self._other_table)
         steps: list[tuple[str, Any]] = [("table", table)]
         if self._standardised:
@@ -119,6 +123,8 @@ class EnsemblePredictor(TabularPredictor):
         self, structures: list[Structure], y: np.ndarray, weight: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Squared error and spread of predictions of unseen structures, and where there is one."""
+        from sklearn.base import clone
+
         fingerprints = [structure.fingerprint for structure in check_structures(structures)]
         folds = min(CALIBRATION_FOLDS, len(set(fingerprints)))
         error, spread = np.zeros(len(y)), np.zeros(len(y))

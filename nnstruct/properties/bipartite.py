@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.sparse.linalg import svds
 
 LEAST_DEGREE = 3
 LEAST_SOURCES = 3
@@ -122,6 +121,8 @@ def two_largest(matrix: np.ndarray) -> tuple[float, float]:
         found = np.sqrt(np.maximum(np.linalg.eigvalsh(small @ small.T), 0.0))
     else:
         start = np.ones(min(values.shape))
+        from scipy.sparse.linalg import svds
+
         found = np.sort(svds(values, k=2, v0=start, return_singular_vectors=False, tol=1e-9))
     return float(found[-1]), float(found[-2])
 

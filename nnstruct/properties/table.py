@@ -90,6 +90,35 @@ def features(
     """
     import pandas as pd
 
+    columns, values = measures(structures, families, workers, cache, progress, executor)
+    return pd.DataFrame(values, columns=columns)
+
+
+def measures(
+    structures: Iterable[Structure | Network] | Any,
+    families: Sequence[str] = ("paper",),
+    workers: int | None = 1,
+    cache: bool = True,
+    progress: bool = False,
+    executor: str | Client | Executor = THREADS,
+) -> tuple[list[str], np.ndarray]:
+    """The measures of each structure as names and numbers, without a pandas table.
+
+    Parameters
+    ----------
+    structures, families, workers, cache, progress, executor
+        As of :func:`features`.
+
+    Returns
+    -------
+    names : list of str, length c
+    values : float64 [S, c]
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`features`.
+    """
     chosen = check_families(families, PROPERTY_FAMILIES)
     given = check_structures(structures_of(structures), empty=False)
     without = _without_directions(given, chosen)
@@ -105,7 +134,7 @@ def features(
     if without.any():
         blocks = [_undirected(family, block, without) for family, block in zip(chosen, blocks, strict=True)]
     columns = [column for family in chosen for column in family.columns]
-    return pd.DataFrame(np.concatenate(blocks, axis=1), columns=columns)
+    return columns, np.concatenate(blocks, axis=1)
 
 
 def _without_directions(structures: list[Structure], chosen: list[PropertyFamily]) -> np.ndarray:

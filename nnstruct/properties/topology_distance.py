@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.properties.topometrics import layer_blocks
@@ -56,6 +55,8 @@ def topology_distance(first: Topology, second: Topology) -> list[float]:
     >>> topology_distance([links], [np.array([[True, False, False], [False, True, True]])])
     [0.25]
     """
+    from scipy.optimize import linear_sum_assignment
+
     mine, yours = _layers(first, "first"), _layers(second, "second")
     sizes = [[links.shape for links in layers] for layers in (mine, yours)]
     if sizes[0] != sizes[1]:

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
 from nnstruct.properties.bipartite import mean_difference_of_bound, ramanujan_gap, spectral_gap
@@ -120,7 +120,7 @@ def _row(structure: Structure) -> list[float]:
     graph = rx.PyGraph(multigraph=False)
     graph.add_nodes_from(range(n))
     graph.add_edges_from_no_data(list(zip(source.tolist(), target.tolist(), strict=True)))
-    directed = sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n, n))
+    directed = scipy.sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n, n))
     near = directed + directed @ directed
     blocks = [links for _, links in layer_blocks(structure)]
     gaps = _defined(ramanujan_gap(links) for links in blocks)
@@ -146,7 +146,7 @@ def _row(structure: Structure) -> list[float]:
     ]
 
 
-def _connected_triples(directed: sparse.csr_array) -> float:
+def _connected_triples(directed: scipy.sparse.csr_array) -> float:
     """Pairs of neighbours of a unit, each triangle but once."""
     both = directed + directed.T
     degree = np.asarray(both.sum(axis=0)).reshape(-1)

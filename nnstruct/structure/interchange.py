@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.reading import parse_json
 from nnstruct.structure.fields import all_attributes, as_flags, canonical_json, residual_of
+from nnstruct.structure.list_columns import ListColumn
 from nnstruct.structure.structure import Structure
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Fingerprints that are always computed again, of a table whose others are believed.
 _CHECKED = 32
+_LISTS = ("edge_source", "edge_target", "edge_recurrent", "unit_input", "unit_output")
 
 
 def structure_from_layers(
@@ -267,7 +269,13 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     missing = set(arrow_schema().names) - set(table.column_names)
     if missing:
         raise InvalidInputError("table", "hold the columns of arrow_schema()", f"no {sorted(missing)[0]!r}")
-    columns = {name: table.column(name).combine_chunks() for name in arrow_schema().names}
+    columns: dict[str, Any] = {}
+    try:
+        for name in arrow_schema().names:
+            column = table.column(name).combine_chunks()
+            columns[name] = ListColumn(column) if name in _LISTS else column.to_pylist()
+    except (ValueError, TypeError) as error:
+        raise CorruptFileError(f"the column {name!r} holds no part of structures: {error}") from error
     structures = []
     checked = set(np.linspace(0, table.num_rows - 1, min(table.num_rows, _CHECKED)).astype(int).tolist())
     for row in range(table.num_rows):
@@ -275,7 +283,7 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
             structure = _structure_from_row({name: column[row] for name, column in columns.items()})
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise CorruptFileError(f"row {row}: no structure can be read from it: {error}") from error
-        stored = columns["fingerprint"][row].as_py()
+        stored = columns["fingerprint"][row]
         if (verify or row in checked) and structure.fingerprint != stored:
             raise CorruptFileError(f"row {row}: the fingerprint {stored} does not fit the structure stored.")
         structure.__dict__["fingerprint"] = stored
@@ -283,24 +291,21 @@ def from_arrow(table: pa.Table, *, verify: bool = True) -> list[Structure]:
     return structures
 
 
-def _structure_from_row(row: dict[str, pa.Scalar]) -> Structure:
-    def values(name: str) -> np.ndarray:
-        return row[name].values.to_numpy(zero_copy_only=False)
-
-    units = row["num_units"].as_py()
+def _structure_from_row(row: dict[str, Any]) -> Structure:
+    units = row["num_units"]
     # Before arrays of that length are made.
     flags = [len(row[name]) for name in ("unit_input", "unit_output")]
     if units > min(flags):
         raise ValueError(f"num_units is {units}, though {min(flags)} units have flags")
-    attributes = parse_json(row["unit_attributes"].as_py())
+    attributes = parse_json(row["unit_attributes"])
     return Structure(
-        np.stack([values("edge_source"), values("edge_target")]).astype(np.int64),
+        np.stack([row["edge_source"], row["edge_target"]]).astype(np.int64),
         units,
-        recurrent=values("edge_recurrent").astype(bool),
+        recurrent=row["edge_recurrent"].astype(bool),
         residual=residual_of(attributes, len(row["edge_source"])),
-        family=row["family"].as_py(),
-        inputs=values("unit_input").astype(bool),
-        outputs=values("unit_output").astype(bool),
+        family=row["family"],
+        inputs=row["unit_input"].astype(bool),
+        outputs=row["unit_output"].astype(bool),
         attributes=attributes,
-        origin=parse_json(row["origin"].as_py()),
+        origin=parse_json(row["origin"]),
     )

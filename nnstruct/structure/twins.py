@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure.reduction import contract
@@ -99,6 +97,9 @@ def twin_families(groups: np.ndarray) -> np.ndarray:
     rows = np.tile(np.arange(n), rules)
     columns = n + (groups + offset[:-1, None]).ravel()
     total = n + int(offset[-1])
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(total, total))
     return connected_components(graph, directed=False)[1][:n].astype(np.int64)
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.predictors.label_transform import LabelTransform
+from nnstruct.predictors.label_transform import LabelTransform, yeo_johnson
 
 SKEWED = 1.0 - np.random.default_rng(0).lognormal(-3.0, 0.8, size=300)
 
@@ -70,3 +70,9 @@ def test_its_state_is_json_and_brings_it_back():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InvalidInputError, match=r"^kind must"):
         LabelTransform("log")
+
+
+@pytest.mark.parametrize("power", [-3.0, -0.5, 0.0, 0.3, 1.0, 1.7708, 2.0, 5.0])
+def test_the_power_transform_is_that_of_scipy_bit_for_bit(power):
+    x = 3.0 * np.random.default_rng(1).normal(size=200)
+    np.testing.assert_array_equal(yeo_johnson(x, power), stats.yeojohnson(x, power))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.encode import FeatureTable
 from nnstruct.encode.table import means_and_scales
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
+from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.neighbours import neighbours
 from nnstruct.predictors.label_transform import LabelTransform
@@ -221,7 +221,7 @@ class SemiSupervisedAssessor(Predictor):
         for index, member in enumerate(self.members_):
             arrays |= {f"member{index}.{name}": one for name, one in member.weights.items()}
         values = {"transform": self.transform_.state(), "variance": self.variance_}
-        return FittedState(values, arrays, Pipeline([("table", self.table_)]))
+        return FittedState(values, arrays, only_table(self.table_))
 
     def _set_state(self, state: FittedState) -> None:
         from nnstruct.predictors.assessor.network import shapes

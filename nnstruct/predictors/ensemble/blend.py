@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 RIDGE, FEW = 0.05, 15
 COVERED = 0.9
@@ -47,7 +47,7 @@ def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     ridge = np.sqrt(pull(len(y)))
     matrix = np.concatenate([root[:, None] * (predicted - centre) / spread, ridge * np.eye(count)])
     target = np.concatenate([root * (y - centre) / spread, ridge * equal])
-    return optimize.nnls(matrix, target)[0]
+    return scipy.optimize.nnls(matrix, target)[0]
 
 
 def pull(labels: int) -> float:
@@ -113,14 +113,14 @@ class Calibration:
             return value, scale * (parts @ by_variance) + 0.02 * log_scale
 
         bounds = [(-12.0, 3.0)] * 3
-        found = optimize.minimize(
+        found = scipy.optimize.minimize(
             negative, np.log([0.3, 0.5, 0.5]), jac=True, method="L-BFGS-B", bounds=bounds
         )
         scale = np.exp(found.x)
         ratio = error / (scale @ parts + 1e-12 * mean)
         order = np.argsort(ratio)
         at = np.searchsorted(np.cumsum(share[order]), COVERED)
-        needed = float(ratio[order][min(at, len(ratio) - 1)]) / stats.norm.ppf(0.5 + COVERED / 2) ** 2
+        needed = float(ratio[order][min(at, len(ratio) - 1)]) / scipy.stats.norm.ppf(0.5 + COVERED / 2) ** 2
         trust = len(error) / (len(error) + _TRUSTED)
         factor = max(needed, 1e-3) ** trust
         self.coefficients = factor * scale * np.array([mean, 1.0, 1.0])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.encode import FeatureTable
@@ -18,6 +17,7 @@ from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs, worth_a_ne
 from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.prior import PriorColumns
+from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.teacher import blended
 from nnstruct.predictors.label_transform import LabelTransform
@@ -298,7 +298,7 @@ class Ensemble(Predictor):
             graphs = self.graphs_.state()
             values["graphs"] = dict(graphs.values)
             arrays |= {f"graphs.{name}": array for name, array in graphs.arrays.items()}
-        return FittedState(values, arrays, Pipeline([("table", self.table_)]))
+        return FittedState(values, arrays, only_table(self.table_))
 
     def _set_state(self, state: FittedState) -> None:
         values = state.values

@@ -5,9 +5,8 @@ from __future__ import annotations
 from nnstruct.checks import check_choice
 from nnstruct.predictors.ensemble.predictor import Ensemble
 from nnstruct.predictors.ensemble.prior import SHIPPED
+from nnstruct.predictors.homes import STRUCTURES
 from nnstruct.predictors.sources import shipped_sources
-
-PRETRAINED = ("structures",)
 
 
 def load_pretrained(name: str = "structures") -> Ensemble:
@@ -44,5 +43,5 @@ def load_pretrained(name: str = "structures") -> Ensemble:
     >>> bool(mean[1] > mean[0]), bool(0.5 < std[0] < 1.5)
     (True, True)
     """
-    check_choice(name, "name", PRETRAINED)
+    check_choice(name, "name", (STRUCTURES,))
     return Ensemble(prior=SHIPPED).without_labels(shipped_sources())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 
 from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.label_transform import LabelTransform
@@ -75,6 +74,8 @@ class Source:
         -------
         Source
         """
+        from sklearn.ensemble import ExtraTreesRegressor
+
         target = LabelTransform().fit(y).transform(y)
         known = np.isfinite(table)
         median = np.array(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.sources.source import Source
@@ -61,7 +61,7 @@ class Untrained:
             truth.append(LabelTransform().fit(y).transform(y))
             alike = sum(other.data == source.data for other in sources)
             share.append(np.full(len(y), 1.0 / len(y) / alike))
-            tau = float(stats.kendalltau(mean, y).statistic)
+            tau = float(scipy.stats.kendalltau(mean, y).statistic)
             kendall[f"{source.benchmark}.{source.family}"] = round(tau, 3) if np.isfinite(tau) else 0.0
         if not said:
             return cls(0.0, 1.0, {})
@@ -72,7 +72,7 @@ class Untrained:
         order = np.argsort(off)
         place = int(np.searchsorted(np.cumsum(weight[order]), COVERED * weight.sum()))
         far = float(off[order][min(place, len(off) - 1)])
-        return cls(slope, far / float(stats.norm.ppf(0.5 + COVERED / 2)), kendall)
+        return cls(slope, far / float(scipy.stats.norm.ppf(0.5 + COVERED / 2)), kendall)
 
     def state(self) -> dict[str, Any]:
         """What :meth:`from_state` needs.
