@@ -17,8 +17,9 @@ from nnstruct.random import check_seed, generator
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
-from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges
 from nnstruct.structure.space import Space
+from nnstruct.structure.topology import longest_path_layers
 from nnstruct.structure.units import UNIT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -226,15 +227,22 @@ class Prior(BaseModel, ABC):
             arcs = np.concatenate([edges, edges[::-1]], axis=1)
             delayed = np.ones(arcs.shape[1], dtype=bool)
             return Structure(arcs, self.num_units, recurrent=delayed, family=family, origin=origin)
-        structure = Structure(
-            edges,
+        residual = self.residual_edges(edges, family)
+        delayed = np.zeros((2, 0), dtype=np.int64)
+        if keeps_state:
+            order = np.argsort(edges[0] * self.num_units + edges[1], kind="stable")
+            edges, residual = edges[:, order], residual[order]  # as the structure will have them
+            layer = longest_path_layers(edges, self.num_units)
+            delayed = recurrent_edges(recurrence, edges, layer, seed=seed)
+        return Structure(
+            np.concatenate([edges, delayed], axis=1),
             self.num_units,
+            recurrent=np.repeat([False, True], [edges.shape[1], delayed.shape[1]]),
             family=family,
             attributes=attributes,
             origin=origin,
-            residual=self.residual_edges(edges, family),
+            residual=np.concatenate([residual, np.zeros(delayed.shape[1], dtype=bool)]),
         )
-        return structure.with_recurrence(recurrence, seed=seed) if keeps_state else structure
 
     def connected_pairs(self, rng: np.random.Generator) -> np.ndarray:
         """The edges of one connected graph, as :meth:`pairs` gives them.
