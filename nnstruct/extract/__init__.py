@@ -46,6 +46,9 @@ attention             a unit for each head's scores (``identity``   the same
 operation (top k,     a unit for each channel of its result, with   the same
 gather by values,     ``identity`` edges from all that it may read
 grid sample)
+channel of several    a unit for each channel, with ``identity``    none
+units' maps, before   edges from the units that its map is put
+a convolution         together from
 mask, lengths,        none; integers that only say where to look    none
 edges of a graph      are constants of the example
 scale of pairs of     a unit for each place that the sum is taken   the same

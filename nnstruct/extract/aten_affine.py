@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from nnstruct.extract.lowering import Lowering, Ref, handles
+from nnstruct.extract.products import by_matrix
 from nnstruct.extract.recurrent import Layer, layers, run_cell, run_layers
 
 Named = tuple[str, np.ndarray]
@@ -77,6 +78,7 @@ def _baddbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1
 @handles("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten._sparse_mm")
 def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
     b = low.builder
+    left, right = _one_matrix(low, left), _one_matrix(low, right)
     if isinstance(left, Ref) and isinstance(right, Tensor) and right.dim() <= 2:
         matrix = right[:, None] if right.dim() == 1 else right
         value = linear(low, left.value, _turned(low, matrix, right), None)
@@ -91,7 +93,32 @@ def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
     shapes = low.shape(left), low.shape(right)
     if min(len(shape) for shape in shapes) < 2:
         raise low.unsupported("have two axes or more on both sides")
+    made = None
+    if isinstance(left, Ref) and isinstance(right, Tensor):
+        name, values = low.array(right, "weight")
+        made = by_matrix(b, left.value, name or "weight", values)
+    elif isinstance(right, Ref) and isinstance(left, Tensor):
+        name, values = low.array(left, "weight")
+        last = len(b.shape[right.value]) - 1
+        turned = b.swap(right.value, last - 1, last)
+        made = by_matrix(b, turned, name or "weight", np.swapaxes(values, -1, -2))
+        made = None if made is None else b.swap(made, len(b.shape[made]) - 2, len(b.shape[made]) - 1)
+    if made is not None:
+        return Ref(b.reshape(made, low.out_shape))
     return Ref(b.one("matmul", [low.ref(left), low.ref(right)], low.out_shape))
+
+
+def _one_matrix(low: Lowering, value: Any) -> Any:
+    """A constant that holds one matrix again and again as that matrix."""
+    if not isinstance(value, Tensor) or value.dim() < 3:
+        return value
+    flat = value.reshape(-1, *value.shape[-2:]) if value.shape[:-2].numel() == 1 else value
+    if value.shape[:-2].numel() != 1 and any(
+        step for step, size in zip(value.stride()[:-2], value.shape[:-2], strict=True) if size > 1
+    ):
+        return value
+    matrix = flat[(0,) * (flat.dim() - 2)]
+    return low.hold(matrix, low.names.get(id(value), ""))
 
 
 def _turned(low: Lowering, matrix: Tensor, original: Tensor) -> Named:

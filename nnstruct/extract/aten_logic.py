@@ -85,6 +85,12 @@ def _where(low: Lowering, *operands: Any) -> Ref:
     return Ref(low.builder.one("join", values, low.out_shape, options={"function": "where"}))
 
 
+@handles("aten.tril", "aten.triu")
+def _triangle(low: Lowering, x: Any, diagonal: int = 0) -> Ref:
+    kept = getattr(torch, str(low.node.target).split(".")[1])(torch.ones(low.shape(x)[-2:]), diagonal) != 0
+    return masked(low, x, low.hold((~kept).expand(low.shape(x)).contiguous()), 0.0)
+
+
 def masked(low: Lowering, value: Ref, mask: Tensor, number: float) -> Ref:
     """A value with a number where a constant mask is true.
 

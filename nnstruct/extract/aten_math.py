@@ -282,6 +282,25 @@ def _reduce(low: Lowering, x: Any, axes: Any = None, keepdim: bool = False, **_:
     return [made, None] if many_out else made
 
 
+@handles("aten.std", "aten.var", "aten.std_mean", "aten.var_mean")
+def _spread(low: Lowering, x: Any, axes: Any = None, *rest: Any, **named: Any) -> Any:
+    if isinstance(axes, bool):
+        axes, rest = None, (axes, *rest)
+    given = dict(zip(("unbiased", "keepdim"), rest, strict=False)) | named
+    unbiased = given.get("unbiased", True)
+    correction = given.get("correction", 1.0 if unbiased else 0.0)
+    ndim, name = len(low.shape(x)), str(low.node.target).split(".")[1]
+    chosen = sorted(a % ndim for a in many(axes, 1)) if axes is not None and axes != [] else list(range(ndim))
+    keepdim = bool(given.get("keepdim", False))
+    shape = [1 if d in chosen else s for d, s in enumerate(low.shape(x)) if keepdim or d not in chosen]
+    options = {"axes": chosen, "keepdim": keepdim}
+    own = {"function": name[:3], "correction": float(1.0 if correction is None else correction)}
+    made = Ref(low.builder.one("reduce", [x.value], shape, options=own | options))
+    if not name.endswith("_mean"):
+        return made
+    return [made, Ref(low.builder.one("reduce", [x.value], shape, options={"function": "mean", **options}))]
+
+
 # ---- attention
 
 

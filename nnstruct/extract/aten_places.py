@@ -199,6 +199,47 @@ def _patches(low: Lowering, x: Any, kernel: Any, dilation: Any, padding: Any, st
     return Ref(b.reshape(take(low, flat, len(lead), places.ravel()), low.out_shape))
 
 
+@handles("aten.col2im")
+def _folded(low: Lowering, x: Any, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Ref:
+    """Patches put back, summed where they overlap."""
+    b, single = low.builder, len(low.shape(x)) == 2
+    value = b.reshape(x.value, (1, *low.shape(x))) if single else x.value
+    shape = (1, *low.out_shape) if single else low.out_shape
+    (ph, pw) = many(padding, 2)
+    options = {
+        "function": "col2im", "image": many(size, 2), "kernel": many(kernel, 2), "stride": many(stride, 2),
+        "dilation": many(dilation, 2), "padding": [ph, pw], "padding_after": [ph, pw], "kept": [[0, 0]],
+        "fresh": [1],
+    }  # fmt: skip
+    return Ref(b.reshape(b.one("operation", [value], shape, options=options), low.out_shape))
+
+
+_GRID_MODES, _GRID_PADDING = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+
+
+@handles("aten.grid_sampler", "aten.grid_sampler_2d", "aten.grid_sampler_3d")
+def _sampled(low: Lowering, x: Any, grid: Any, mode: int, padding: int, corners: bool) -> Ref:
+    """Linear in the map where the grid is a constant: what it does to unit vectors is its matrix."""
+    b, shape, sizes = low.builder, low.shape(x), low.shape(grid)[1:-1]
+    names = _GRID_MODES[mode], _GRID_PADDING[padding]
+    inputs, outputs = math.prod(shape[2:]), math.prod(sizes)
+    alike = isinstance(grid, Tensor) and bool((grid == grid[:1]).all())
+    if not alike or inputs * outputs > 1 << 24 or not isinstance(x, Ref):
+        options = {
+            "function": "grid_sample", "mode": names[0], "padding": names[1], "corners": bool(corners),
+            "kept": [[0, 0], [1, 1]], "fresh": [],
+        }  # fmt: skip
+        return Ref(b.one("operation", [low.ref(x), low.ref(grid)], low.out_shape, options=options))
+    unit = torch.eye(inputs).reshape(1, inputs, *shape[2:])
+    made = functional.grid_sample(unit, grid[:1].float(), *names, align_corners=bool(corners))
+    matrix = made.reshape(inputs, outputs).T.contiguous().numpy()
+    flat = b.reshape(x.value, (*shape[:2], inputs))
+    options = {"operator": "grid_sample", "axis": 2}
+    tensors = {"matrix": ("grid", matrix)}
+    value = b.one("resample", [flat], (*shape[:2], outputs), options=options, tensors=tensors)
+    return Ref(b.reshape(value, low.out_shape))
+
+
 @handles("aten.embedding_bag", "aten._embedding_bag")
 def _embedding_bag(
     low: Lowering, weight: Any, indices: Any, offsets: Any, scale: bool = False, mode: int = 0, *rest: Any

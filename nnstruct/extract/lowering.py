@@ -21,6 +21,7 @@ from nnstruct.extract.aten_graph import (
 )
 from nnstruct.extract.builder import Builder
 from nnstruct.extract.capture import Captured
+from nnstruct.extract.inlined import INLINED, decomposed, inlined
 from nnstruct.extract.loops import Loops
 from nnstruct.extract.writes import write_back
 from nnstruct.program import Program, UnsupportedOperationError
@@ -63,6 +64,7 @@ class Lowering:
         self.folded: dict[Any, Any] = {}
         self.cells: dict[tuple[int, ...], dict[str, tuple[str, np.ndarray]]] = {}
         self.node: fx.Node
+        self.depth = 0  # operations that are being read part by part, one in the other
         self._known: dict[int, Tensor] = {}
         self._held: list[Any] = []  # keeps ids of constants from being used again
 
@@ -164,8 +166,8 @@ class Lowering:
         if node.target is operator.getitem:
             return args[0][args[1]]
         name = str(node.target)
-        if node.target in _INLINED:
-            return self._inlined(node, args)
+        if node.target in INLINED:
+            return inlined(self, node, args)
         if not any(isinstance(leaf, Ref) for leaf in leaves((args, kwargs))):
             return self._fold(node, args, kwargs)
         if "_assert" in name or "sym_" in name:
@@ -184,39 +186,13 @@ class Lowering:
                 raise UnsupportedOperationError(name, self.builder.where, *reason)
             result = handler(self, *args, **kwargs)
         except UnsupportedOperationError:
-            if self.on_unsupported != "opaque":
+            parts = decomposed(self, node, known)
+            if parts is None and self.on_unsupported != "opaque":
                 raise
-            result = self._unsupported(node, name, args, kwargs)
+            result = parts[0] if parts else self.opaque(node, name, args, kwargs)
         if in_place and isinstance(node.args[0], fx.Node):
             write_back(self, node.args[0], result)
         return result
-
-    def _inlined(self, node: fx.Node, args: Any) -> Any:
-        """A part of the graph that a context or a constant condition holds, step by step."""
-        place = _INLINED[node.target]
-        if place is None:
-            condition, *graphs, given = args
-            if isinstance(condition, Ref):
-                return self._unsupported(node, str(node.target), args, {})
-            graph = graphs[0 if bool(condition) else 1]
-        else:
-            graph, given = args[place], args[place + 1 :]
-        outer, where = self.node, self.builder.where
-        placeholders = iter(given)
-        made: Any = None
-        for inner in graph.graph.nodes:
-            self.node = inner
-            self.builder.where = submodule_of(inner) or where
-            if inner.op == "placeholder":
-                self.env[inner] = next(placeholders)
-            elif inner.op == "get_attr":
-                self.env[inner] = getattr(graph, str(inner.target))
-            elif inner.op == "call_function":
-                self.env[inner] = self.call(inner)
-            elif inner.op == "output":
-                made = self.resolve(inner.args[0])
-        self.node, self.builder.where = outer, where
-        return list(made) if isinstance(made, list | tuple) else [made]
 
     def hold(self, value: Tensor, name: str = "") -> Tensor:
         """A constant that will not be freed, so that nothing else gets its id.
@@ -269,7 +245,26 @@ class Lowering:
         best = [leaf for leaf in named if leaf.shape == result.shape and "mask" not in self.names[id(leaf)]]
         return self.names[id((best or named)[0])] if named else ""
 
-    def _unsupported(self, node: fx.Node, name: str, args: Any, kwargs: Any) -> Any:
+    def opaque(self, node: fx.Node, name: str, args: Any, kwargs: Any) -> Any:
+        """A step that stands for an operation that is not known.
+
+        Parameters
+        ----------
+        node : fx.Node
+        name : str
+            Of the operation.
+        args, kwargs
+            What the node's arguments stand for.
+
+        Returns
+        -------
+        Ref, or list of Ref
+
+        Raises
+        ------
+        UnsupportedOperationError
+            If it is not to become opaque.
+        """
         if self.on_unsupported != "opaque":
             raise UnsupportedOperationError(name, self.builder.where)
         read = [leaf.value for leaf in leaves((args, kwargs)) if isinstance(leaf, Ref)]
@@ -381,15 +376,6 @@ class Lowering:
         tuple of int
         """
         return self.builder.shape[value.value] if isinstance(value, Ref) else tuple(value.shape)
-
-
-# Parts of a graph that are run as they stand: where the part is among the arguments, before its own; None
-# for a condition with two parts.
-_INLINED: dict[Any, int | None] = {
-    torch.ops.higher_order.wrap_with_autocast: 4,
-    torch.ops.higher_order.wrap_with_set_grad_enabled: 1,
-    torch.ops.higher_order.cond: None,
-}
 
 
 def _identity(leaf: Any) -> Any:

@@ -66,7 +66,8 @@ def wire(
         If a step cannot become units and edges at this resolution.
     """
     program = program.pruned()
-    wiring = wired(program, resolution, threshold)
+    wiring = wired(program, resolution, threshold, merges=True)
+    program = wiring.program
     estimate = sum(block.upper_bound for block in wiring.blocks)
     if estimate > max_edges:
         raise InvalidInputError(

@@ -56,7 +56,7 @@ def layer_network(
         sizes.append({})
     for step in program.steps:
         read = set().union(*(sources[value] for value in step.inputs)) if step.inputs else set()
-        if step.kind in MOVEMENTS - _SHOWN_MOVEMENTS:
+        if step.kind in (MOVEMENTS | {"merge"}) - _SHOWN_MOVEMENTS:
             made = read
         else:
             turn = step.repeat[2:]

@@ -106,7 +106,7 @@ def _marks(step: Step, seen: np.ndarray, resolution: str) -> np.ndarray | None:
     shape = seen.shape
     if step.kind in ("linear", "rnn", "rnn_cell", "bilinear", "matmul", "attention"):
         return _axis_marks(shape, len(shape) - 1)
-    if step.kind in ("conv", "pool"):
+    if step.kind in ("conv", "pool", "merge"):
         positions = step.options["nd"]
         channel = len(shape) - positions - 1
         if resolution == "weight":

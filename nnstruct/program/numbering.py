@@ -10,13 +10,14 @@ from nnstruct.program import (  # noqa: F401  (they register their rules)
     recurrent,
 )
 from nnstruct.program.inputs import number_inputs
+from nnstruct.program.merging import is_mixed, merge_before
 from nnstruct.program.movement import moved
 from nnstruct.program.rolled import even_uses, roll
 from nnstruct.program.steps import MOVEMENTS, Program, Step
 from nnstruct.program.wiring import RULES, Wiring
 
 
-def wired(program: Program, resolution: str, threshold: float = 0.0) -> Wiring:
+def wired(program: Program, resolution: str, threshold: float = 0.0, *, merges: bool = False) -> Wiring:
     """The units of every step and the blocks of edges between them.
 
     Parameters
@@ -25,20 +26,27 @@ def wired(program: Program, resolution: str, threshold: float = 0.0) -> Wiring:
     resolution : {"unit", "weight"}
     threshold : float
         Values up to this magnitude are no edges.
+    merges : bool
+        Whether channels that several units make in turn get a unit of their own before a convolution.
 
     Returns
     -------
     Wiring
-        With all steps numbered.
+        With all steps numbered; its program has the steps that were added.
     """
     wiring = Wiring(program, resolution, threshold)
     even_uses(wiring)
     number_inputs(wiring)
-    for index, step in enumerate(program.steps):
+    index = 0
+    while index < len(wiring.program.steps):
+        if merges and is_mixed(wiring, wiring.program.steps[index]):
+            merge_before(wiring, index)
+        step = wiring.program.steps[index]
         if step.kind in MOVEMENTS:
             _move(wiring, step)
         else:
             RULES[step.kind](wiring, index, step)
+        index += 1
     if any(step.repeat for step in program.steps):
         roll(wiring)
     return wiring

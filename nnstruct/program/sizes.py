@@ -122,6 +122,8 @@ def _width(
         return int(weight.shape[1] * step.options["groups"] if step.options["transposed"] else len(weight))
     if step.kind in ("rnn", "rnn_cell", "matmul"):
         return shape[-1]
+    if step.kind == "merge":
+        return shape[-step.options["nd"] - 1]
     if step.kind == "attention":
         return math.prod(shape[1:-2]) * shape[-1]
     if step.kind in ("constant", "operation", "opaque") or not read:

@@ -20,7 +20,7 @@ KINDS = (
     MOVEMENTS
     | POINTWISE
     | {"linear", "conv", "embedding", "bilinear", "rnn", "rnn_cell", "join", "matmul", "attention"}
-    | {"constant", "operation", "opaque"}
+    | {"constant", "operation", "opaque", "merge"}
 )
 
 

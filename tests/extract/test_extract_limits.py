@@ -235,18 +235,6 @@ def test_a_state_given_by_the_caller_is_the_recurrent_one() -> None:
     assert int(network.structure.recurrent.sum()) == 4
 
 
-def test_a_kernel_whose_weights_share_edges_is_not_computed_wrongly() -> None:
-    """After PixelShuffle a kernel of 3 x 3 meets one channel at several places of one position."""
-    torch.manual_seed(0)
-    x = torch.randn(1, 2, 6, 6)
-    shuffled = [torch.nn.Conv2d(2, 8, 3, padding=1), torch.nn.PixelShuffle(2)]
-    pointwise = torch.nn.Sequential(*shuffled, torch.nn.Conv2d(2, 3, 1)).eval()
-    torch.testing.assert_close(program_module(extract(pointwise, x))(x), pointwise(x))
-    network = extract(torch.nn.Sequential(*shuffled, torch.nn.Conv2d(2, 3, 3)).eval(), x)
-    with pytest.raises(InvalidInputError, match=r"have each weight of '2.weight' on an edge of its own"):
-        program_module(network)
-
-
 @pytest.mark.parametrize("order", [float("inf"), float("-inf")])
 def test_norms_of_infinite_order_are_extremes(order: float) -> None:
     class Extreme(nn.Module):

@@ -56,6 +56,12 @@ _REDUCTIONS: dict[str, Callable[..., Tensor]] = {
     "l1": lambda value, axes, keepdim: value.abs().sum(axes, keepdim=keepdim),
     "l2": lambda value, axes, keepdim: value.square().sum(axes, keepdim=keepdim).sqrt(),
     "norm": lambda value, axes, keepdim, p: torch.linalg.vector_norm(value, p, dim=axes, keepdim=keepdim),
+    "var": lambda value, axes, keepdim, correction: torch.var(
+        value, axes, correction=correction, keepdim=keepdim
+    ),
+    "std": lambda value, axes, keepdim, correction: torch.std(
+        value, axes, correction=correction, keepdim=keepdim
+    ),
     "sum_square": lambda value, axes, keepdim: value.square().sum(axes, keepdim=keepdim),
     "log_sum": lambda value, axes, keepdim: value.sum(axes, keepdim=keepdim).log(),
     "argmax": _place(largest=True),

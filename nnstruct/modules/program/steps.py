@@ -166,6 +166,7 @@ _RUNNERS: dict[str, Runner] = {
     "reduce": lambda step, values, tensors: reduced(step, values[0]),
     "resample": _resample,
     "operation": lambda step, values, tensors: operated(step, values),
+    "merge": lambda step, values, tensors: values[0],
     "linear": lambda step, values, tensors: functional.linear(
         values[0], tensors["weight"], tensors.get("bias")
     ),
