@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -37,6 +38,7 @@ DISTRIBUTIONS = {
 
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+BACKEND = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"]["build-backend"]
 GROUPS = ("dependencies", *PROJECT["optional-dependencies"])
 # A loader that has no weights_only, where the file's pickles are read with it before; its tests run none.
 CHECKED_BEFORE = {"extract/exported.py": " torch.export.load "}
@@ -91,6 +93,38 @@ def test_the_top_level_holds_what_the_design_says() -> None:
     names = {name.split("/")[0] for name in tracked_files()}
     assert {name for name in names if not name.startswith(".")} - TOP_LEVEL == set()
     assert TOP_LEVEL - {path.name for path in REPOSITORY.iterdir()} == set()
+
+
+def test_a_source_archive_holds_changelog_constraints_and_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    from setuptools.command.egg_info import FileList
+
+    monkeypatch.chdir(REPOSITORY)
+    listed = FileList()
+    for line in (REPOSITORY / ".ci" / "sdist.in").read_text().splitlines():
+        listed.process_template_line(line)
+    needed = {"CHANGELOG.md", "CITATION.cff", f".ci/{BACKEND}.py"}
+    needed |= {"train/constraints.txt", "train/constraints-oldest.txt"}
+    needed |= {name for name in tracked_files() if name.startswith("tests/") and name.endswith(".py")}
+    assert needed - set(listed.files) == set()
+
+
+def test_the_build_backend_lends_setuptools_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / ".ci")
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "sdist.in").write_text("include CHANGELOG.md\n")
+    monkeypatch.chdir(tmp_path)
+    backend = importlib.import_module(BACKEND)
+    seen = []
+
+    def built(folder: str, settings: object) -> str:
+        seen.append(Path("MANIFEST.in").read_text())
+        return folder
+
+    monkeypatch.setattr(backend.build_meta, "build_sdist", built)
+    assert backend.build_sdist("dist") == "dist"
+    assert seen == ["include CHANGELOG.md\n"]
+    assert not Path("MANIFEST.in").exists()
+    assert callable(backend.build_editable)
 
 
 def test_datasets_and_train_hold_no_python() -> None:

@@ -216,7 +216,7 @@ class Prior(BaseModel, ABC):
         size = _UNIT_BYTES * self.num_units + _EDGE_BYTES * self.expected_edges
         check_room(self, "the prior", size, "structures")
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
-        edges = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
+        edges: np.ndarray = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}
         own = self.unit_attributes(family)
         attributes = {
@@ -225,10 +225,10 @@ class Prior(BaseModel, ABC):
         }
         if FAMILIES[family].undirected:
             arcs = np.concatenate([edges, edges[::-1]], axis=1)
-            delayed = np.ones(arcs.shape[1], dtype=bool)
-            return Structure(arcs, self.num_units, recurrent=delayed, family=family, origin=origin)
-        residual = self.residual_edges(edges, family)
-        delayed = np.zeros((2, 0), dtype=np.int64)
+            both = np.ones(arcs.shape[1], dtype=bool)
+            return Structure(arcs, self.num_units, recurrent=both, family=family, origin=origin)
+        residual: np.ndarray = self.residual_edges(edges, family)
+        delayed: np.ndarray = np.zeros((2, 0), dtype=np.int64)
         if keeps_state:
             order = np.argsort(edges[0] * self.num_units + edges[1], kind="stable")
             edges, residual = edges[:, order], residual[order]  # as the structure will have them
