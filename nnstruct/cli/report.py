@@ -48,7 +48,7 @@ def report(
     from nnstruct.cli.tables import console
     from nnstruct.predictors import PREDICTORS, evaluate
     from nnstruct.report import provenance_of, write_report
-    from nnstruct.search import read_history
+    from nnstruct.search import read_history, read_structures
 
     names = [] if predictors == NONE else [word.strip() for word in predictors.split(",")]
     for name in names:
@@ -64,6 +64,12 @@ def report(
         held_out=None if found is None else _best(found),
         history=None if search is None else read_history(search),
         unguided=None if unguided is None else read_history(unguided),
+        structures={
+            name: structure
+            for storage in (search, unguided)
+            if storage is not None
+            for name, structure in read_structures(storage).items()
+        },
         title=title or f"Benchmark {benchmark.resolve().name}",
         provenance=provenance_of(
             bench, seed=seed if names else None, command=shlex.join(["nnstruct", *sys.argv[1:]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nnstruct.benchmark import Benchmark
     from nnstruct.predictors import Evaluation
+    from nnstruct.structure import Structure
 
 
 def write_report(
@@ -27,6 +28,7 @@ def write_report(
     history: pd.DataFrame | None = None,
     found: Benchmark | None = None,
     unguided: pd.DataFrame | None = None,
+    structures: Mapping[str, Structure] | None = None,
     title: str = "From structure to search",
     steps: Sequence[tuple[str, float]] = (),
     commands: Sequence[tuple[str, str]] = (),
@@ -50,6 +52,9 @@ def write_report(
         The structures that the search had trained.
     unguided : pandas.DataFrame, optional
         History of a search without a guide, to stand beside.
+    structures : mapping of str to Structure, optional
+        Those of the searches by fingerprint, as of :func:`nnstruct.search.read_structures`: the best of
+        each search are drawn.
     title : str
     steps : sequence of (str, float)
         What was done, and how many seconds it took.
@@ -83,7 +88,7 @@ def write_report(
         sections.predictors(evaluation),
         sections.unseen(held_out, bench),
         sections.extremes(bench, found),
-        sections.search(bench, history, unguided),
+        sections.search(bench, history, unguided, structures),
         sections.next_steps(commands),
         sections.provenance(provenance),
     ]

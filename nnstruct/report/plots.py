@@ -206,6 +206,8 @@ def search_history(
     -------
     matplotlib.axes.Axes
     """
+    from matplotlib.ticker import MaxNLocator
+
     asked = history[(history["operator"] != "told") & np.isfinite(history["score"])]
     trial = np.arange(1, len(asked) + 1)
     score, predicted = asked["score"].to_numpy(), asked["prediction"].to_numpy()
@@ -228,6 +230,7 @@ def search_history(
         ax.axhline(
             float(np.median(known)), color=ORANGE, linewidth=1, linestyle=(0, (2, 3)), label="median before"
         )
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("Trial of the search")
     ax.set_ylabel(_capital(label))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, frameon=False, fontsize=8.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -118,23 +118,29 @@ def extremes(bench: Benchmark, found: Benchmark | None) -> str:
 
     def drawn(index: int) -> dict[str, Any]:
         structure: Structure = pool.structures[index]
-        words = (
-            f"{structure.num_units} units in {structure.num_layers} layers, "
-            f"{structure.forward_edges.shape[1]} forward edges"
-        )
-        return {
-            "y": pool.y[index],
-            "spread": pool.y_std[index],
-            "words": words,
-            "origin": "the search" if structure.fingerprint in from_search else origin_of(structure),
-            "fingerprint": structure.fingerprint,
-            "id": f"net-{structure.fingerprint[:12]}",
-            "picture": drawing(structure, words, 4.2, 2.9),
-            "large": drawing(structure, f"{words}, large", 9.0, 6.2),
-        }
+        origin = "the search" if structure.fingerprint in from_search else origin_of(structure)
+        return _net(structure, pool.y[index], pool.y_std[index], origin, "net")
 
     ends = (("Best", order[:count]), ("Worst", order[-count:]))
     return _section("extremes", groups=[(title, [drawn(int(index)) for index in end]) for title, end in ends])
+
+
+def _net(structure: Structure, y: float, spread: float, origin: str, group: str) -> dict[str, Any]:
+    """A structure in a row of drawings, each of which opens large."""
+    words = (
+        f"{structure.num_units} units in {structure.num_layers} layers, "
+        f"{structure.forward_edges.shape[1]} forward edges"
+    )
+    return {
+        "y": y,
+        "spread": spread,
+        "words": words,
+        "origin": origin,
+        "fingerprint": structure.fingerprint,
+        "id": f"{group}-{structure.fingerprint[:12]}",
+        "picture": drawing(structure, words, 4.2, 2.9),
+        "large": drawing(structure, f"{words}, large", 9.0, 6.2),
+    }
 
 
 def drawing(structure: Structure, words: str, width: float, height: float) -> str:
@@ -143,7 +149,12 @@ def drawing(structure: Structure, words: str, width: float, height: float) -> st
     return image(lambda ax: structure.plot(ax, title=""), words, width=width, height=height, kind=kind)
 
 
-def search(bench: Benchmark, history: pd.DataFrame | None, unguided: pd.DataFrame | None = None) -> str:
+def search(
+    bench: Benchmark,
+    history: pd.DataFrame | None,
+    unguided: pd.DataFrame | None = None,
+    structures: Mapping[str, Structure] | None = None,
+) -> str:
     """What the guide chose, and how it turned out, beside a search without a guide."""
     if history is None or not len(_asked(history)):
         return ""
@@ -174,8 +185,13 @@ def search(bench: Benchmark, history: pd.DataFrame | None, unguided: pd.DataFram
                 "Predicted against measured score of the trials", width=4.6, height=3.7,
             )
         )  # fmt: skip
+    searches = [("guided", "Best of the guided search", asked)]
+    if beside is not None and unguided is not None:
+        searches.append(("unguided", "Best of the unguided search", _asked(unguided)))
+    drawn = [(title, _best(rows, structures or {}, group)) for group, title, rows in searches]
     return _section(
         "search",
+        groups=[(title, nets) for title, nets in drawn if nets],
         known=known,
         score=score,
         fresh=int((asked["operator"] == "prior").sum()),
@@ -184,6 +200,23 @@ def search(bench: Benchmark, history: pd.DataFrame | None, unguided: pd.DataFram
         beside=beside,
         both=len(score) if beside is None else min(len(score), len(beside)),
     )
+
+
+def _best(asked: pd.DataFrame, structures: Mapping[str, Structure], group: str) -> list[dict[str, Any]]:
+    """The best of a search, drawn, where it is known which structures they are."""
+    if "fingerprint" not in asked:
+        return []
+    rows = asked[asked["fingerprint"].isin(list(structures))].sort_values("score", ascending=False)
+    best = rows.drop_duplicates("fingerprint").head(DRAWN)
+    return [
+        _net(structures[row["fingerprint"]], row["score"], math.nan, _steps(row["operator"]), group)
+        for row in best.to_dict("records")
+    ]
+
+
+def _steps(operator: str) -> str:
+    """What made a structure, in words: ``crossover+add_edge`` is "crossover, add edge"."""
+    return operator.replace("+", ", ").replace("_", " ")
 
 
 def next_steps(commands: Sequence[tuple[str, str]]) -> str:

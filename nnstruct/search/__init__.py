@@ -12,7 +12,7 @@ from nnstruct.search.operators import OPERATORS, Operator
 from nnstruct.search.search import Search
 from nnstruct.search.selection import SELECTIONS, Selection, Tournament, Truncation, survivors
 from nnstruct.search.spaces import CellSpace, SearchSpace, TableSpace
-from nnstruct.search.stored import read_history
+from nnstruct.search.stored import read_history, read_structures
 
 __all__ = [
     "ACQUISITIONS",
@@ -35,5 +35,6 @@ __all__ = [
     "Truncation",
     "breed",
     "read_history",
+    "read_structures",
     "survivors",
 ]

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.search.history import history_table
-from nnstruct.search.ledger import TOLD_NAME, entry_of
+from nnstruct.search.ledger import TOLD_NAME, Entry, entry_of
 from nnstruct.search.objectives import OF_TASK, SIMPLE, Objectives
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from nnstruct.structure import Structure
 
 STUDY = "search.db"
 
@@ -50,6 +52,43 @@ def read_history(storage: str | Path, study_name: str | None = None) -> pd.DataF
     >>> read_history(path)["score"].tolist()
     [0.1, 0.3]
     """
+    return history_table(_entries(storage, study_name), {}, {}, Objectives())
+
+
+def read_structures(storage: str | Path, study_name: str | None = None) -> dict[str, Structure]:
+    """The structures of a stored search; nothing is written.
+
+    Parameters
+    ----------
+    storage : str or Path
+        As of :func:`read_history`.
+    study_name : str, optional
+        Needed where the storage holds several studies.
+
+    Returns
+    -------
+    dict of str to Structure
+        By fingerprint.
+
+    Raises
+    ------
+    MissingDataError, InvalidInputError
+        As :func:`read_history`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnstruct import Search, Space
+    >>> from nnstruct.search import read_structures
+    >>> path = tempfile.mkdtemp() + "/search.db"
+    >>> asked = Search(Space("mlp", units=(4, 12)), seed=0, storage=f"sqlite:///{path}").ask(2)
+    >>> sorted(read_structures(path)) == sorted(structure.fingerprint for structure in asked)
+    True
+    """
+    return {entry.fingerprint: entry.structure for entry in _entries(storage, study_name)}
+
+
+def _entries(storage: str | Path, study_name: str | None) -> list[Entry]:
     import optuna
 
     address = str(storage)
@@ -66,7 +105,7 @@ def read_history(storage: str | Path, study_name: str | None = None) -> pd.DataF
     study = optuna.load_study(study_name=study_name or names[0], storage=address)
     told = _told(study)
     trials = [trial for trial in study.get_trials(deepcopy=False) if "structure" in trial.user_attrs]
-    return history_table([entry_of(trial, told) for trial in trials], {}, {}, Objectives())
+    return [entry_of(trial, told) for trial in trials]
 
 
 def _told(study: optuna.Study) -> int:

@@ -166,6 +166,25 @@ def test_an_unguided_search_stands_beside_the_guided_one(bench, tmp_path):
     assert line.get_ydata().tolist() == np.maximum.accumulate(unguided["score"][3:]).tolist()
 
 
+def test_the_best_of_each_search_are_drawn(bench, tmp_path):
+    guided, unguided = history_of(bench), history_of(bench, asked=3)
+    for history in (guided, unguided):
+        history["fingerprint"] = bench.fingerprints[: len(history)]
+        history.loc[3:, "operator"] = "crossover+add_edge"
+    known = dict(zip(bench.fingerprints[3:7], bench.structures[3:7], strict=True))
+    page = write_report(
+        tmp_path / "r.html", bench, history=guided, unguided=unguided, structures=known
+    ).read_text()
+    for group, history in (("guided", guided), ("unguided", unguided)):
+        rows = history[history["fingerprint"].isin(known) & (history["operator"] != "told")]
+        best = rows.sort_values("score", ascending=False).head(3)
+        assert re.findall(rf'popovertarget="({group}-\w+)">', page) == [
+            f"{group}-{name[:12]}" for name in best["fingerprint"]
+        ]
+        assert all(f"<b>{score:.3f}</b>" in page for score in best["score"])
+    assert "from crossover, add edge;" in " ".join(Page(page).text.split())
+
+
 def test_the_report_has_every_section_and_the_numbers(whole, bench, evaluation):
     page = Page(whole)
     assert page.headings == [
