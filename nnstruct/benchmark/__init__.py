@@ -3,6 +3,7 @@
 from nnstruct.benchmark.bench import Benchmark
 from nnstruct.benchmark.card import check_card, recount, write_card
 from nnstruct.benchmark.croissant import croissant, write_croissant
+from nnstruct.benchmark.cross_task import CrossTask
 from nnstruct.benchmark.generate import build
 from nnstruct.benchmark.load import benchmark_names, find_benchmark, load_benchmark
 from nnstruct.benchmark.noise import NoiseCeiling, noise_ceiling
@@ -13,6 +14,7 @@ from nnstruct.benchmark.targets import TARGETS
 __all__ = [
     "TARGETS",
     "Benchmark",
+    "CrossTask",
     "FolderBusyError",
     "NoiseCeiling",
     "ScoredBenchmark",

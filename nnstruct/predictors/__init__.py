@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nnstruct.predictors.pretrained import build_pretrained, load_pretrained, pretrained_cards
     from nnstruct.predictors.random_forest import RandomForest
     from nnstruct.predictors.sources import SourceModels, build_sources
+    from nnstruct.predictors.task_transfer import task_transfer
     from nnstruct.predictors.weights import WeightGraphNetwork, WeightStatistics
     from nnstruct.structure.twins import twin_groups
 
@@ -63,6 +64,7 @@ _LAZY = {
     "load_pretrained": "nnstruct.predictors.pretrained",
     "pretrained_cards": "nnstruct.predictors.pretrained",
     "save": "nnstruct.predictors.persistence",
+    "task_transfer": "nnstruct.predictors.task_transfer",
     "twin_groups": "nnstruct.structure.twins",
 }
 
@@ -98,6 +100,7 @@ __all__ = [
     "load_pretrained",
     "pretrained_cards",
     "save",
+    "task_transfer",
     "twin_groups",
 ]
 
