@@ -53,7 +53,7 @@ Spearman's rank correlation with the label. `everywhere`: the intervals of all t
 TRANSFER = """
 ## Predictors across tasks
 
-Kendall's tau / R2 on a fifth of the structures, held out on every task; means of {draws} draws. Labels are
+Kendall's tau / R2 on a fifth of the structures, held out on every task; means over draws. Labels are
 normal scores within the task. `other tasks`: models of all other tasks, no label of this one.
 `same structures elsewhere`: the mean label of the held out structures on the other tasks, no predictor.
 `both`: 20 labels, and those models as a prior.
@@ -148,7 +148,7 @@ def transfer_part(cross: CrossTask, path: Path, draws: int) -> str:
         found = pd.read_csv(path, dtype={"labels": str}).set_index(["task", "labels", "source"])
     else:
         started = time.process_time()
-        found = task_transfer(cross, draws=draws)
+        found = task_transfer(cross, draws=draws).assign(draws=draws)
         path.parent.mkdir(parents=True, exist_ok=True)
         found.to_csv(path)
         print(f"{path}: {(time.process_time() - started) / 60:.1f} CPU minutes", flush=True)
@@ -161,7 +161,7 @@ def transfer_part(cross: CrossTask, path: Path, draws: int) -> str:
     rows.append(["**mean**", *(f"{means.loc[k, 'kendall']:.2f} / {means.loc[k, 'r2']:.2f}" for k in kinds)])
     words = {"0": "no label", "all": "all labels"}
     head = [f"{words.get(size, size + ' labels')}: {source}" for size, source in kinds]
-    return table(["task", *head], rows)
+    return table(["task", *head], rows) + f"\n\n{int(found['draws'].iloc[0])} draws."
 
 
 def page(crosses: dict[str, CrossTask], runs: Path, draws: int) -> str:
@@ -171,7 +171,7 @@ def page(crosses: dict[str, CrossTask], runs: Path, draws: int) -> str:
     parts.append(PROPERTIES.lstrip("\n"))
     for group, cross in crosses.items():
         parts += [f"### {group}\n", properties_part(cross), ""]
-    parts.append(TRANSFER.lstrip("\n").format(draws=draws))
+    parts.append(TRANSFER.lstrip("\n"))
     for group, cross in crosses.items():
         parts += [f"### {group}\n", transfer_part(cross, runs / f"{group}.csv", draws), ""]
     return "\n".join(parts).rstrip("\n") + "\n"
