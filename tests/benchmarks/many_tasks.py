@@ -129,6 +129,7 @@ def labels_part(crosses: dict[str, CrossTask]) -> str:
 def properties_part(cross: CrossTask, most: int = 6) -> str:
     """The strongest properties that matter everywhere, and those whose correlations differ most."""
     found = cross.property_correlations(FAMILIES)
+    found = found[~found[cross.tasks].round(6).duplicated()]  # two that rank structures alike are one
     everywhere = found[found["everywhere"] != 0]
     differ = found.sort_values("spread", ascending=False, kind="stable")
     rows: list[list[object]] = []
