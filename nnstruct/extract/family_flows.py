@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnstruct.program import Program, Step
-from nnstruct.structure.units import GRADIENT_FLOW, HAMILTONIAN, UNIT_ACTIVATIONS
+from nnstruct.structure.units import CONTRACTION, EXPANSION, GRADIENT_FLOW, HAMILTONIAN, UNIT_ACTIVATIONS
 
 # As :func:`nnstruct.modules.cnn.operators.hamiltonian` steps.
 _HAMILTONIAN_STEP = 0.5
+# As :func:`nnstruct.modules.cnn.operators.contraction` keeps of the state, and moves it.
+_KEPT, _MOVED = 0.5, 0.5
 _SQUARINGS = 4
 _CLOSE = 1e-3
 
@@ -75,19 +77,36 @@ class _Search:
 
     def flows(self) -> Iterator[tuple[int, Flow]]:
         for step in self.program.steps:
-            flow = self._gradient_flow(step) or self._hamiltonian(step)
+            flow = self._flow_of_one_force(step) or self._hamiltonian(step)
             if flow is not None:
                 yield step.outputs[0], flow
 
-    def _gradient_flow(self, step: Step) -> Flow | None:
-        found = self._stepped(step, "sub")
-        if found is None or found[0] != found[1].source:
+    def _flow_of_one_force(self, step: Step) -> Flow | None:
+        for operator, function, size in (
+            (GRADIENT_FLOW, "sub", 2.0), (EXPANSION, "add", 1.0), (CONTRACTION, "sub", _MOVED),
+        ):  # fmt: skip
+            found = self._stepped(step, function)
+            if found is None:
+                continue
+            (state, force), values = found, {step.outputs[0]}
+            if operator == CONTRACTION and state != force.source:
+                shrunk = self.made_by.get(state)
+                if shrunk is None or self._scaled(shrunk) != _KEPT or self.uses[state] != 1:
+                    continue
+                state, values = shrunk.inputs[0], values | {state}
+            right = abs(force.factor * norm_bound(force.kernel) ** 2 - size) <= size * _CLOSE
+            if right and state == force.source and len(values) == 1 + (operator == CONTRACTION):
+                values |= set(force.values)
+                return Flow(state, operator, force.activation, force.kernel, force.bias, frozenset(values))
+        return None
+
+    def _scaled(self, step: Step) -> float | None:
+        """The factor of a step that does nothing but multiply by one number."""
+        if step.kind != "affine" or "shift" in {*step.tensors, *step.options}:
             return None
-        source, force = found
-        if abs(force.factor * norm_bound(force.kernel) ** 2 - 2.0) > 2.0 * _CLOSE:
-            return None
-        values = frozenset({*force.values, step.outputs[0]})
-        return Flow(source, GRADIENT_FLOW, force.activation, force.kernel, force.bias, values)
+        name = step.tensors.get("scale")
+        scale = np.asarray(step.options.get("scale") if name is None else self.program.constants[name])
+        return None if (scale != scale.flat[0]).any() else float(scale.flat[0])
 
     def _hamiltonian(self, step: Step) -> Flow | None:
         if step.kind != "concat" or len(step.inputs) != 2 or step.options["axis"] != 1:
@@ -138,12 +157,8 @@ class _Search:
 
     def _force(self, value: int) -> _Force | None:
         factor, values, step = 1.0, [], self.made_by.get(value)
-        if step is not None and step.kind == "affine" and "shift" not in {*step.tensors, *step.options}:
-            name = step.tensors.get("scale")
-            scale = np.asarray(step.options.get("scale") if name is None else self.program.constants[name])
-            if (scale != scale.flat[0]).any():
-                return None
-            factor, values = float(scale.flat[0]), [value]
+        while step is not None and (scale := self._scaled(step)) is not None:
+            factor, values = factor * scale, [*values, step.outputs[0]]
             step = self.made_by.get(step.inputs[0])
         back = self._kernel(step, transposed=True)
         middle = None if step is None or back is None else self.made_by.get(step.inputs[0])

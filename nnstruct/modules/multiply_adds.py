@@ -11,11 +11,11 @@ from nnstruct.network.cell_layout import POOLS, CellLayout
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
-from nnstruct.structure.units import GRADIENT_FLOW, HAMILTONIAN
+from nnstruct.structure.units import FLOWS, HAMILTONIAN
 from nnstruct.tasks import Task
 
 # A flow block multiplies with its kernel and the transposed one, a Hamiltonian block does so for both halves.
-_USES = {GRADIENT_FLOW: 2, HAMILTONIAN: 4}
+_USES = {name: 4 if name == HAMILTONIAN else 2 for name in FLOWS}
 
 
 def count_multiply_adds(structure: Structure, task: Task, config: TrainConfig | None = None) -> int:

@@ -19,6 +19,13 @@ has to be declared a read-out, which starts smaller; nobody can declare it in a 
 initial values, from the widths of the two layers, does the same (Yang, Simon and Bernstein, 2023,
 arXiv:2310.17813, who ask for a spectral norm of sqrt(out / in)).
 
+Where one layer alone grows, a layer below it moves by A + B / sqrt(width), not by A: its gradient is a sum
+over the growing layer of weights in times weights out, n terms of size 1 / n. As drawn these are independent,
+so that the sum is of size 1 / sqrt(n), the B; after t steps both hold what the steps have put there, which
+agrees, and its share of the sum does not depend on n, the A, which is 0 in the first step and grows with t.
+So the slopes of :func:`nnstruct.probes.coordinate_slopes` there are -1/2 in the first step and tend to 0 with
+steps and width; MuSGD has the same ones, step for step. A read-out that starts at zero has no B.
+
 ``ntk`` and ``integrable`` are what Chen et al. (2025) compare it with, both for SGD: in the first (Jacot et
 al., 2018) hidden and read-out weights have the rate 1 / r_in and features stay where they began; the second
 (Hajjar, Chizat and Giraud, 2021) has the rates of ``mup``, and hidden weights begin smaller by sqrt(r_in).

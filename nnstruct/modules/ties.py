@@ -10,6 +10,9 @@ The operator of a unit says what it makes of its edges:
   activation: with the field units before it ``x - h K^T act(K x + b)`` with ``h <= 2 / ||K||^2``, K being
   the weights of the whole layer. With activations of a slope between 0 and 1 it brings no two states
   further apart (Celledoni et al., 2023, arXiv:2210.02373; Meunier et al., 2022, arXiv:2110.12690).
+- ``expansion`` and ``contraction``: the state plus h times ``K^T act(K x + b) / ||K||^2``, and less h times
+  half of that and half of the state, with h = 1; see :mod:`nnstruct.modules.cnn.operators`. In turn, they
+  bring no two states further apart.
 - ``hamiltonian-position`` and ``hamiltonian-momentum``: the state plus or less h times the sum. One after
   the other they are a step of the symplectic Euler method for
   ``H(y, z) = sum Act(K y + b) + sum Act(L z + d)`` with Act' = act.
@@ -22,18 +25,35 @@ import torch
 from torch import Tensor
 
 from nnstruct.errors import InvalidInputError
-from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, norm_of
+from nnstruct.modules.cnn.operators import (
+    CONTRACTIVE_STEP,
+    EXPANSIVE_STEP,
+    HAMILTONIAN_STEP,
+    SLOPE,
+    norm_of,
+)
 from nnstruct.structure import Structure
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.units import (
+    NEURON_CONTRACTION,
+    NEURON_EXPANSION,
     NEURON_FLOWS,
     NEURON_GRADIENT_FLOW,
     NEURON_MOMENTUM,
     NEURON_OPERATORS,
+    NEURON_POSITION,
     tie_labels,
 )
 
-Step = tuple[float | None, np.ndarray]
+# The size of a step, and whether it is over the squared norm of K.
+_SIZES = {
+    NEURON_GRADIENT_FLOW: (-2.0, True),
+    NEURON_POSITION: (HAMILTONIAN_STEP, False),
+    NEURON_MOMENTUM: (-HAMILTONIAN_STEP, False),
+    NEURON_EXPANSION: (EXPANSIVE_STEP, True),
+    NEURON_CONTRACTION: (-CONTRACTIVE_STEP * (1.0 - SLOPE), True),
+}
+Step = tuple[str, np.ndarray]
 
 
 def is_flow(structure: Structure) -> np.ndarray:
@@ -147,9 +167,12 @@ class Ties:
         order = np.argsort(place)
         self.bias_owner = torch.from_numpy(place[bias_owners(structure)][order])
         self.steps = self._steps(structure, place, flow)
+        names = structure.attributes.get("operator", ("",) * structure.num_units)
+        shrinks = np.array([name == NEURON_CONTRACTION for name in names])[structure.edge_index[1]]
+        self.shrinking = torch.from_numpy(at[shrinks & structure.residual])
 
     def _steps(self, structure: Structure, place: np.ndarray, flow: np.ndarray) -> list[Step]:
-        """For each layer of one flow the size of the step, None where it follows from K, and the places."""
+        """For each layer of one flow its name and its places."""
         found: list[Step] = []
         names = structure.attributes.get("operator", ())
         for layer in np.unique(structure.layer[flow]) if flow.any() else ():
@@ -158,13 +181,11 @@ class Ties:
                     int(u) for u in np.flatnonzero(flow & (structure.layer == layer)) if names[u] == name
                 ]
                 if units:
-                    sign = -1.0 if name == NEURON_MOMENTUM else 1.0
-                    step = None if name == NEURON_GRADIENT_FLOW else sign * HAMILTONIAN_STEP
-                    found.append((step, np.sort(place[units])))
+                    found.append((name, np.sort(place[units])))
         return found
 
     def __bool__(self) -> bool:
-        return bool(self.plain.shape[1] or self.flowing.shape[1])
+        return bool(self.plain.shape[1] or self.flowing.shape[1] or len(self.shrinking))
 
     def weights(self, weight: Tensor) -> tuple[Tensor, Tensor | None]:
         """The weights of units' sums and those of flows.
@@ -178,26 +199,31 @@ class Ties:
         -------
         sums : Tensor [N, N]
         flows : Tensor [N, N] or None
-            Steps included; to be added to residual edges. None where nothing flows.
+            Steps included, and what contractions take from the state; to be added to residual edges. None
+            where nothing flows.
         """
         flat = weight.flatten()
         sums = flat
         if self.plain.shape[1]:
             at, owner = self.plain.to(flat.device)
             sums = sums.index_put((at,), flat[owner])
-        if not self.flowing.shape[1]:
+        if not self.flowing.shape[1] and not len(self.shrinking):
             return sums.view_as(weight), None
         at, owner = self.flowing.to(flat.device)
         sums = sums.index_fill(0, at, 0.0).view_as(weight)
         kernel = torch.zeros_like(flat).index_put((at,), flat[owner]).view_as(weight)
         factor = torch.zeros_like(weight[:, :1])
-        for step, places in self.steps:
-            rows = torch.from_numpy(places).to(flat.device)
-            if step is None:
+        for name, places in self.steps:
+            rows, (step, normed) = torch.from_numpy(places).to(flat.device), _SIZES[name]
+            size = weight.new_tensor(step)
+            if normed:
                 block = kernel[rows]
                 block = block[:, (block != 0).any(0)]
-                size = -2.0 / norm_of(block).clamp_min(1e-6) ** 2 if block.numel() else weight.new_zeros(())
-            else:
-                size = weight.new_tensor(step)
+                size = step / norm_of(block).clamp_min(1e-6) ** 2 if block.numel() else weight.new_zeros(())
             factor = factor.index_put((rows,), size.expand(len(places), 1))
-        return sums, kernel * factor
+        flows = kernel * factor
+        if len(self.shrinking):
+            still = torch.zeros_like(flat)
+            still[self.shrinking.to(flat.device)] = -CONTRACTIVE_STEP * SLOPE
+            flows = flows + still.view_as(weight)
+        return sums, flows

@@ -30,7 +30,6 @@ from nnstruct.errors import StructureError
 from nnstruct.structure import Structure
 from nnstruct.structure.units import (
     FLOWS,
-    GRADIENT_FLOW,
     HAMILTONIAN,
     JOINS,
     UNIT_ACTIVATIONS,
@@ -161,10 +160,8 @@ class CellLayout:
     def _own_size(self, unit: int) -> int:
         channels, operator = int(self.cells.channels[unit]), self.cells.operator[unit]
         square = channels * channels
-        if operator == GRADIENT_FLOW:
-            return POSITIONS * square
-        if operator == HAMILTONIAN:
-            return POSITIONS * square // 4
+        if operator in FLOWS:
+            return POSITIONS * square // (4 if operator == HAMILTONIAN else 1)
         if self.side_by_side[unit]:
             return 0
         sizes = {

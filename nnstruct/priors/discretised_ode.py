@@ -14,15 +14,22 @@ from nnstruct.priors.editions import EditedPrior
 from nnstruct.priors.layers import MOST_LAYERS, block_edges, identity_edges, reach_every_unit
 from nnstruct.structure.space import Space
 from nnstruct.structure.units import (
+    CONTRACTION,
+    EXPANSION,
     GRADIENT_FLOW,
     HAMILTONIAN,
     NEURON,
+    NEURON_CONTRACTION,
+    NEURON_EXPANSION,
     NEURON_GRADIENT_FLOW,
     NEURON_MOMENTUM,
     NEURON_POSITION,
 )
 
+# Those that are drawn.
 _FLOWS = {"gradient-flow": GRADIENT_FLOW, "hamiltonian": HAMILTONIAN}
+# The roles of states behind a step.
+_STATES = ("flow", "position", "momentum", "expansion", "contraction")
 
 
 @PRIORS.register("discretised-ode")
@@ -37,6 +44,11 @@ class DiscretisedODE(EditedPrior):
       h <= 2 / ||K||^2, so that no two states are brought further apart.
     - ``hamiltonian``: the state's halves are positions y and momenta z, and one moves after the other:
       y' = y + h L^T sigma(L z + d), then z' = z - h K^T sigma(K y' + b), the symplectic Euler method.
+    - ``expand-contract``: steps x + K^T sigma(K x + b) / ||K||^2, which can double a distance, in turn with
+      steps x - (x + K^T sigma(K x + b) / ||K||^2) / 2, which halve every distance at least; the last one
+      contracts. So the chain brings no two states further apart, though half of its steps may. The paper
+      contracts by x - h K^T sigma(K x + b) with leaky slopes and an orthogonal K, which is the same step but
+      for a shift; here it holds for every K, sparse ones too, and throughout training.
 
     ``tied`` steps in a row share one K (with its b); where all do, the equation does not depend on time. The
     attributes ``operator`` and ``tie`` say so; see :mod:`nnstruct.modules.ties`. Gated recurrent units
@@ -46,9 +58,9 @@ class DiscretisedODE(EditedPrior):
     whose K couples its channels, and a residual chain of its own; with field units a state is the sum of
     the last one and of the fields' maps. Neurons without field units are copied from state to state.
 
-    :meth:`draw` takes either flow, a width uniform in 2..n/4, up to twice as many field units, the
-    most steps that the units allow, one K for all steps in half of the cases, and a density uniform
-    in 0.1..0.8. In the family ``cnn`` it takes no field units, and widths from 1.
+    :meth:`draw` takes one of the first two flows, a width uniform in 2..n/4, up to twice as many field
+    units, the most steps that the units allow, one K for all steps in half of the cases, and a density
+    uniform in 0.1..0.8. In the family ``cnn`` it takes no field units, and widths from 1.
 
     Parameters
     ----------
@@ -56,9 +68,10 @@ class DiscretisedODE(EditedPrior):
         At least 1. With field units a Hamiltonian flow has an even width.
     field : int
         At least 0; a Hamiltonian flow has none, or at least 2.
-    flow : {"gradient-flow", "hamiltonian"}
+    flow : {"gradient-flow", "hamiltonian", "expand-contract"}
     tied : int
-        At least 1; 1 by default, a K for each step.
+        At least 1; 1 by default, a K for each step. With 2 an expansion and the contraction behind it share
+        one, where the number of steps is even.
     density : float
         Probability that an entry of K is not zero, in [0, 1]; each field unit sees one unit at
         least, and each unit of the state (of the half) is seen.
@@ -91,7 +104,7 @@ class DiscretisedODE(EditedPrior):
     width: Annotated[int, Field(ge=1)]
     steps: Annotated[int, Field(ge=1)]
     field: Annotated[int, Field(ge=0)]
-    flow: Literal["gradient-flow", "hamiltonian"]
+    flow: Literal["gradient-flow", "hamiltonian", "expand-contract"]
     tied: Annotated[int, Field(ge=1)] = 1
     density: Probability = 1.0
 
@@ -104,6 +117,8 @@ class DiscretisedODE(EditedPrior):
                 )
             if self.field < 2:
                 raise InvalidInputError("field", "be 0 or at least 2 for a Hamiltonian flow", self.field)
+        if self.flow == "expand-contract" and self.edition == 1:
+            raise InvalidInputError("flow", "be one of the two that edition 1 has", self.flow)
         return self
 
     @property
@@ -211,8 +226,14 @@ class DiscretisedODE(EditedPrior):
                 found += field[:fast] + [("position", place + 1) for place in range(half)]
                 found += field[fast:] + [("momentum", place + 1) for place in range(half)]
             else:
-                found += field + [("flow", place + 1) for place in range(self.width)]
+                found += field + [(self._role(step), place + 1) for place in range(self.width)]
         return found
+
+    def _role(self, step: int) -> str:
+        """What the states behind a step are called."""
+        if self.flow != "expand-contract":
+            return "flow"
+        return "contraction" if (self.steps - step) % 2 else "expansion"
 
     def unit_attributes(self, family: str) -> Mapping[str, Sequence[str | int | None]]:
         """The flows and the ties that the equation asks for."""
@@ -220,6 +241,7 @@ class DiscretisedODE(EditedPrior):
             return super().unit_attributes(family)
         operators = {
             "flow": NEURON_GRADIENT_FLOW, "position": NEURON_POSITION, "momentum": NEURON_MOMENTUM,
+            "expansion": NEURON_EXPANSION, "contraction": NEURON_CONTRACTION,
         }  # fmt: skip
         roles, labels = zip(*self._places(), strict=True)
         return {"operator": tuple(operators.get(role, NEURON) for role in roles), "tie": labels}
@@ -231,7 +253,7 @@ class DiscretisedODE(EditedPrior):
         if not self.field and family == "cnn":
             return super().residual_edges(edges, family)
         roles = np.array([role for role, _ in self._places()])
-        states = np.isin(roles, ["state", "flow", "position", "momentum"])
+        states = np.isin(roles, ["state", *_STATES])
         return states[edges[0]] & states[edges[1]]
 
     def _wiring(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -244,7 +266,7 @@ class DiscretisedODE(EditedPrior):
                 return np.zeros((self.width, self.width), dtype=bool), np.zeros((0, self.width), dtype=bool)
             upper = np.triu(rng.random((self.width, self.width)) < self.density, 1)
             return upper | upper.T, upper[:0]
-        if self.flow == "gradient-flow":
+        if self.flow != "hamiltonian":
             kernel = self._kernel(self.field, self.width, rng)
             return kernel.T, kernel
         half, positions = self.width // 2, self.field // 2
@@ -265,7 +287,7 @@ class DiscretisedODE(EditedPrior):
 
     def cell_attributes(self) -> Mapping[str, Sequence[str | int | None]]:
         """States sum; their operator is the flow, or the identity where field units stand between."""
-        operator = "identity" if self.field else _FLOWS[self.flow]
+        operator = "identity" if self.field else _FLOWS.get(self.flow)
         start: tuple[str | int | None, ...] = (None,) * (self.lift + self.width)
         step: tuple[str | int | None, ...] = (None,) * self.field
         found: dict[str, Sequence[str | int | None]] = {
@@ -273,11 +295,16 @@ class DiscretisedODE(EditedPrior):
             "join": start + (*step, *(("sum",) * self.width)) * self.steps,
         }
         if self.edition > 1 and self.field:
-            states = np.isin([role for role, _ in self._places()], ["flow", "position", "momentum"])
+            states = np.isin([role for role, _ in self._places()], _STATES)
             found = {
                 "operator": tuple("identity" if state else None for state in states),
                 "join": tuple("sum" if state else None for state in states),
             }
+        if not self.field and self.flow == "expand-contract":
+            steps = [
+                EXPANSION if self._role(step) == "expansion" else CONTRACTION for step in range(self.steps)
+            ]
+            found["operator"] = start + tuple(name for name in steps for _ in range(self.width))
         if self.edition > 1 and not self.field and self.tied > 1:
             runs = np.arange(self.steps) // self.tied
             labels = 1 + runs[:, None] * self.width + np.arange(self.width)

@@ -30,11 +30,15 @@ import numpy as np
 from nnstruct.structure.structure import Structure
 
 GRADIENT_FLOW, HAMILTONIAN = "gradient-flow3x3", "hamiltonian3x3"
-FLOWS = (GRADIENT_FLOW, HAMILTONIAN)
+EXPANSION, CONTRACTION = "expansion3x3", "contraction3x3"
+FLOWS = (GRADIENT_FLOW, HAMILTONIAN, EXPANSION, CONTRACTION)
 # What a neuron may be instead of a plain one.
 NEURON, NEURON_GRADIENT_FLOW = "neuron", "gradient-flow"
 NEURON_POSITION, NEURON_MOMENTUM = "hamiltonian-position", "hamiltonian-momentum"
-NEURON_FLOWS = (NEURON_GRADIENT_FLOW, NEURON_POSITION, NEURON_MOMENTUM)
+NEURON_EXPANSION, NEURON_CONTRACTION = "expansion", "contraction"
+NEURON_FLOWS = (
+    NEURON_GRADIENT_FLOW, NEURON_POSITION, NEURON_MOMENTUM, NEURON_EXPANSION, NEURON_CONTRACTION,
+)  # fmt: skip
 NEURON_OPERATORS = (NEURON, *NEURON_FLOWS)
 UNIT_OPERATORS = (
     "conv3x3", "conv1x1", "sepconv3x3", "maxpool3x3", "avgpool3x3", "identity", *FLOWS,

@@ -317,6 +317,12 @@ FLOWS_AND_SUMS: dict[str, tuple[list[tuple[int, int]], dict[str, tuple[Any, ...]
         {"operator": ("conv3x3",) + ("gradient-flow3x3",) * 3, "join": ("concat",) + ("sum",) * 3,
          "tie": (0, 1, 1, 2), "activation": ("relu", "tanh", "tanh", "tanh")},
     ),
+    "steps in turn": (
+        [(0, 1), (1, 2), (2, 3), (3, 4)],
+        {"operator": ("conv3x3",) + ("expansion3x3", "contraction3x3") * 2,
+         "join": ("concat",) + ("sum",) * 4,
+         "channels": (2,) * 5, "tie": (0, 1, 2, 1, 2)},
+    ),
     "hamiltonian flows": (
         [(0, 1), (0, 2), (1, 3), (2, 3), (2, 4)],
         {"operator": ("conv3x3",) + ("hamiltonian3x3",) * 4, "join": ("concat",) + ("sum",) * 4,

@@ -146,6 +146,12 @@ def scores_by_definition(structure, p, images) -> torch.Tensor:
             step = 2 / three_times_norm(kernel) ** 2
             force = act(functional.conv2d(value, kernel, bias, padding=1))
             value = value - step * functional.conv2d(force, kernel.transpose(0, 1).flip(2, 3), padding=1)
+        elif o in ("expansion3x3", "contraction3x3"):
+            kernel = own_rows[: 9 * c * c].reshape(c, c, 3, 3)
+            force = act(functional.conv2d(value, kernel, bias, padding=1))
+            back = functional.conv2d(force, kernel.transpose(0, 1).flip(2, 3), padding=1)
+            back = back / three_times_norm(kernel) ** 2
+            value = value + back if o == "expansion3x3" else value - (value + back) / 2
         elif o == "hamiltonian3x3":
             h = c // 2
             kernel = own_rows[: 9 * h * h].reshape(h, h, 3, 3)

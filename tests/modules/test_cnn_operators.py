@@ -122,7 +122,7 @@ def test_convolutions_equal_those_of_pytorch_whatever_the_stride(size, stride):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("operator", ["gradient-flow3x3", "hamiltonian3x3"])
+@pytest.mark.parametrize("operator", ["gradient-flow3x3", "hamiltonian3x3", "expansion3x3"])
 def test_chains_of_flow_blocks_train(operator, precision):
     structure = Structure(
         [[0, 1, 2], [1, 2, 3]],

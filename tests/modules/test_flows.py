@@ -12,11 +12,12 @@ import torch
 from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import build_module, module_from_network
-from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, hamiltonian
+from nnstruct.modules.cnn.operators import HAMILTONIAN_STEP, contraction, expansion, hamiltonian, norm_bound
 from nnstruct.modules.parameters import count_parameters
 from nnstruct.population import train
 from nnstruct.priors import DiscretisedODE
 from nnstruct.priors.sampling import sample
+from nnstruct.pruning import fit
 from nnstruct.structure.space import Space
 from nnstruct.tasks import Task
 
@@ -39,6 +40,11 @@ def opened(structure: Structure, seed: int = 0, biases: bool = True):
         with torch.no_grad():
             module.bias.copy_(torch.from_numpy(np.random.default_rng(seed).normal(size=module.bias.shape)))
     module.kept = module.parameters_by_name()
+    return opened_as(module, structure)
+
+
+def opened_as(module, structure: Structure):
+    """The perceptron with every unit read out, and the places of its units."""
     module._output_places = np.arange(structure.num_units)
     module.readout = torch.nn.Identity()
     return module, np.argsort(module.order.numpy())
@@ -150,7 +156,7 @@ def test_a_hamiltonian_cell_is_symplectic():
 
 
 @pytest.mark.parametrize("family", TASKS)
-@pytest.mark.parametrize("flow", ["gradient-flow", "hamiltonian"])
+@pytest.mark.parametrize("flow", ["gradient-flow", "hamiltonian", "expand-contract"])
 def test_what_is_tied_stays_so_through_training(family, flow):
     prior = ode(flow, tied=4, **({"field": 0, "width": 2} if family == "cnn" else {}))
     structure, task = prior.sample(1, family=family), TASKS[family]
@@ -199,6 +205,98 @@ def test_a_chain_of_cells_brings_no_maps_apart():
     kernels = [block.own_kernel for block in module.blocks if hasattr(block, "own_kernel")]
     assert len({id(kernel) for kernel in kernels}) == 2
     assert len(kernels) == 10
+
+
+@pytest.mark.parametrize(
+    ("density", "steps", "tied", "activation"),
+    [(1.0, 6, 1, "relu"), (0.4, 5, 1, "tanh"), (1.0, 4, 2, "relu")],
+)
+def test_steps_that_expand_and_contract_in_turn_bring_no_states_apart(density, steps, tied, activation):
+    """Before training and after it; each step by hand, and the chain by automatic differentiation."""
+    prior = ode("expand-contract", tied, lift=3, width=5, field=6, density=density, steps=steps)
+    structure = prior.sample(2, family="mlp")
+    structure = replace(
+        structure, attributes={**structure.attributes, "activation": (activation,) * structure.num_units}
+    )
+    states, x = states_of(structure), torch.from_numpy(RNG.normal(size=(7, 4)))
+    assert len(states) == steps + 1
+    config = TrainConfig(epochs=10, batch_size=20, learning_rate=0.1)
+    fresh = build_module(structure, VECTORS, config, seed=0)
+    trained, _ = fit(fresh, VECTORS, config, seed=0)
+    assert not torch.allclose(trained.weight, fresh.weight, atol=0.2)
+    for module in (fresh.double(), trained.double()):
+        with torch.no_grad():  # so that the first state can take any value
+            module.bias[np.argsort(module.order.numpy())[states[0]]] += 20.0 * (activation == "relu")
+        module, place = opened_as(module, structure)
+        weight = module._ties.weights(module.weight * module.mask)[0].detach()
+        value = module(x).detach()
+        for step, (old, new) in enumerate(pairwise(states)):
+            expands = (steps - step) % 2 == 0
+            field = new[0] - 6 + np.arange(6)
+            K, bias = (
+                weight[place[field]][:, place[old]],
+                module.bias.detach()[module._ties.bias_owner[place[field]]],
+            )
+            norm, before = torch.linalg.matrix_norm(K, 2), value[:, place[old]]
+            force = getattr(torch, activation)(before @ K.T + bias) @ K / norm**2
+            after = before + force if expands else before - (before + force) / 2
+            torch.testing.assert_close(value[:, place[new]], after, rtol=0.1, atol=0.02)
+        slopes = [jacobians(module, place, states[0], state) for state in states]
+        norms = [float(torch.linalg.matrix_norm(slope, 2)) for slope in slopes]
+        assert norms[0] == pytest.approx(1.0)
+        first = torch.linalg.svdvals(slopes[1])
+        if steps % 2:
+            assert max(norms) <= 1 + 1e-6
+            assert float(first.max()) <= 0.5 + 1e-6
+        else:
+            assert float(first.min()) >= 1 - 1e-6
+            assert 1.5 < float(first.max()) <= 2 + 1e-6
+        assert max(norms[steps % 2 :: 2]) <= 1 + 1e-6
+        assert max(big / small for small, big in pairwise(norms)) > 1.05  # there are steps that expand
+
+
+def test_a_contraction_is_the_papers_step_where_k_is_orthogonal():
+    """x - h K^T s(K x + b) with the leaky relu of slope 1/2, but for the shift h K^T b / 2."""
+    generator = torch.Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64, generator=generator)).Q
+    kernel = torch.zeros(4, 4, 3, 3, dtype=torch.float64)
+    kernel[:, :, 1, 1] = turn
+    scale = float(norm_bound(kernel))  # of the bound, which is not tight; the kernel's own norm is 1
+    x = torch.randn(2, 4, 5, 5, dtype=torch.float64, generator=generator)
+    bias = torch.randn(4, dtype=torch.float64, generator=generator)
+    z = torch.einsum("ij,bjhw->bihw", turn, x) + bias[:, None, None]
+    leaky = torch.nn.functional.leaky_relu(z, 0.5) - bias[:, None, None] / 2
+    papers = x - torch.einsum("ij,bihw->bjhw", turn, leaky)
+    ours = contraction(x, kernel, bias, "relu")
+    # The part that the norm divides, on its own: with the tight norm the two are equal.
+    torch.testing.assert_close((ours - x / 2) * scale**2 + x / 2, papers)
+    torch.testing.assert_close((expansion(x, kernel, bias, "relu") - x) * scale**2, -2 * (papers - x / 2))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_cells_expand_and_contract_within_their_bounds(activation):
+    generator = torch.Generator().manual_seed(1)
+    kernel = torch.randn(3, 3, 3, 3, dtype=torch.float64, generator=generator)
+    bias = torch.randn(3, dtype=torch.float64, generator=generator)
+    x = torch.randn(3 * 16, dtype=torch.float64, generator=generator)
+    values = {}
+    for step in (expansion, contraction):
+        slopes = torch.autograd.functional.jacobian(
+            lambda v, step=step: step(v.view(1, 3, 4, 4), kernel, bias, activation).flatten(), x
+        )
+        values[step] = torch.linalg.svdvals(slopes)
+    assert 1.02 < float(values[expansion].max()) <= 2
+    assert float(values[expansion].min()) >= 1 - 1e-9
+    assert 0 <= float(values[contraction].min()) < 0.49
+    assert float(values[contraction].max()) <= 0.5 + 1e-9
+
+
+def test_an_earlier_edition_has_no_steps_in_turn():
+    with pytest.raises(InvalidInputError, match="flow"):
+        ode("expand-contract", edition=1)
+    chain = DiscretisedODE(lift=1, width=1, steps=3, field=0, flow="expand-contract").sample(0, family="cnn")
+    steps = ("contraction3x3", "expansion3x3", "contraction3x3")
+    assert chain.attributes["operator"][2:] == steps
 
 
 def test_gates_have_no_flows():

@@ -49,7 +49,9 @@ def test_cells_multiply_as_often_as_pytorch_counts(structure: Structure) -> None
         assert count_multiply_adds(structure, IMAGES, config) == counted(structure, IMAGES, config)
 
 
-@pytest.mark.parametrize(("operator", "uses"), [("gradient-flow3x3", 2), ("hamiltonian3x3", 4)])
+@pytest.mark.parametrize(
+    ("operator", "uses"), [("gradient-flow3x3", 2), ("contraction3x3", 2), ("hamiltonian3x3", 4)]
+)
 def test_flow_blocks_use_their_kernels_more_than_once(operator: str, uses: int) -> None:
     structure = chain(operator=("conv1x1", operator), channels=(4, 4))
     width = 4 if uses == 2 else 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -32,9 +33,10 @@ def lipschitz_chain(
     attack: float = 0.03,
     noise: float = 0.3,
 ) -> dict[str, float]:
-    """A gradient flow, whose steps are 1-Lipschitz, against the same network without the equation.
+    """A gradient flow, and steps that expand and contract in turn, against a network without the equation.
 
-    The other one has the same units and edges, residual ones too, but weights of its own on each edge and
+    No step of the first brings two states apart; of the second every other one may, and the chain does not.
+    The last one has the same units and edges, residual ones too, but weights of its own on each edge and
     steps of the plain form ``x + act(W act(K x + b) + c)``.
 
     Parameters
@@ -53,27 +55,32 @@ def lipschitz_chain(
     Returns
     -------
     dict of str to float
-        Test accuracy clean, attacked and with noise; ``growth``, the largest factor by which the chain
-        brings the states of two test images apart.
+        Test accuracy clean, attacked and with noise, and how much the two chains are above the ``residual``
+        network; ``growth``, the largest factor by which a chain brings the states of two test images apart,
+        and ``step_growth``, that of a single step.
     """
     data = load_task(task, train=train, val=300, test=2000)
-    flow = DiscretisedODE(lift=width, width=width, steps=steps, field=width, flow="gradient-flow")
-    structure = flow.sample(seed, family="mlp")
+    structure, in_turn = (
+        DiscretisedODE(lift=width, width=width, steps=steps, field=width, flow=flow).sample(
+            seed, family="mlp"
+        )
+        for flow in ("gradient-flow", "expand-contract")
+    )
     plain = Structure(
         structure.edge_index, structure.num_units, inputs=structure.inputs, outputs=structure.outputs,
         residual=structure.residual,
     )  # fmt: skip
-    states = [width + np.arange(width), structure.num_units - width + np.arange(width)]
+    states = [width + 2 * width * step + np.arange(width) for step in range(steps + 1)]
     config = TrainConfig(epochs=epochs, batch_size=32, learning_rate=1e-3, schedule="cosine")
     found = {}
-    for name, chosen in (("flow", structure), ("residual", plain)):
+    for name, chosen in (("flow", structure), ("in_turn", in_turn), ("residual", plain)):
         module, _ = fit(build_module(chosen, data, config, seed=seed), data, config, seed=seed)
         for what, value in _robustness(module, data, chosen, states, attack, noise, seed).items():
             found[f"{name}_{what}"] = value
-    return found | {
-        f"{what}_gain": found[f"flow_{what}"] - found[f"residual_{what}"]
-        for what in ("clean", "attacked", "noisy")
-    }
+    for what in ("clean", "attacked", "noisy"):
+        found[f"{what}_gain"] = found[f"flow_{what}"] - found[f"residual_{what}"]
+        found[f"in_turn_{what}_gain"] = found[f"in_turn_{what}"] - found[f"residual_{what}"]
+    return found
 
 
 def _robustness(
@@ -105,9 +112,9 @@ def _robustness(
         }
         by_layer = torch.cat(subject.states(clean[:400], lengths[:400])[:-1], dim=1)
     place = np.argsort(np.argsort(structure.layer, kind="stable"))
-    first, last = (by_layer[:, place[units]] for units in states)
-    near, far = torch.pdist(first), torch.pdist(last)
-    return found | {"growth": float((far / near.clamp_min(1e-9)).max())}
+    apart = [torch.pdist(by_layer[:, place[units]]).clamp_min(1e-9) for units in states]
+    steps = [float((far / near).max()) for near, far in pairwise(apart)]
+    return found | {"growth": float((apart[-1] / apart[0]).max()), "step_growth": max(steps)}
 
 
 def _slopes(subject: Subject, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

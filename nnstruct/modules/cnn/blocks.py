@@ -9,12 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from nnstruct.modules.cnn.cell_block import CellBlock, concatenated, part, side_by_side
-from nnstruct.modules.cnn.operators import convolved, gradient_flow, hamiltonian, separable
+from nnstruct.modules.cnn.operators import (
+    contraction,
+    convolved,
+    expansion,
+    gradient_flow,
+    hamiltonian,
+    separable,
+)
 from nnstruct.modules.cnn.pieces import Piece
 from nnstruct.modules.cnn.pooling import pool
 from nnstruct.modules.cnn.wiring import CellsTogether, Span
 from nnstruct.network.cell_layout import CONVOLUTIONS, POOLS, POSITIONS, CellLayout
-from nnstruct.structure.units import FLOWS, GRADIENT_FLOW, HAMILTONIAN
+from nnstruct.structure.units import CONTRACTION, EXPANSION, FLOWS, GRADIENT_FLOW, HAMILTONIAN
+
+_STEPS = {
+    GRADIENT_FLOW: gradient_flow, HAMILTONIAN: hamiltonian, EXPANSION: expansion, CONTRACTION: contraction,
+}  # fmt: skip
 
 
 class SideBySide(CellBlock):
@@ -92,10 +103,8 @@ class Aligned(CellBlock):
             return self.finish(None if x is None else self._convolved(x), image)
         if x is None:
             return self.nothing(image)
-        if self.operator == GRADIENT_FLOW:
-            return gradient_flow(x, self.own_kernel, self.bias, self.activation)
-        if self.operator == HAMILTONIAN:
-            return hamiltonian(x, self.own_kernel, self.bias, self.activation)
+        if self.operator in _STEPS:
+            return _STEPS[self.operator](x, self.own_kernel, self.bias, self.activation)
         return pool(self.operator, x) if self.operator in POOLS and not self.pools_first else x
 
     def _convolved(self, x: Tensor) -> Tensor:

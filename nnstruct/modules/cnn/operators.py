@@ -15,6 +15,9 @@ ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": partial(functional.gelu, approximate="tanh"),
 }
 HAMILTONIAN_STEP = 0.5
+# Of steps that expand and contract in turn: the least slope of the contractive field, and the two steps,
+# for which (1 + EXPANSIVE_STEP) * max(|1 - CONTRACTIVE_STEP * SLOPE|, |1 - CONTRACTIVE_STEP|) is 1.
+SLOPE, EXPANSIVE_STEP, CONTRACTIVE_STEP = 0.5, 1.0, 1.0
 _SQUARINGS = 4
 _TINY = 1e-30
 
@@ -133,6 +136,56 @@ def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> T
     step = 2.0 / norm_bound(kernel).clamp_min(1e-6) ** 2
     force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
     return x - step * functional.conv_transpose2d(force, kernel, padding=1)
+
+
+def expansion(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """An explicit step up a convex potential, x + h K^T act(K x + b) / ||K||^2, which can bring maps apart.
+
+    With relu or tanh no distance shrinks, and none grows by more than 1 + h; a :func:`contraction` before or
+    after it makes up for that.
+
+    Parameters
+    ----------
+    x : Tensor [B, c, H, W]
+    kernel : Tensor [c, c, 3, 3]
+    bias : Tensor [c]
+    activation : {"relu", "tanh", "gelu"}
+
+    Returns
+    -------
+    Tensor [B, c, H, W]
+    """
+    return x + EXPANSIVE_STEP * _force(x, kernel, bias, activation)
+
+
+def contraction(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """An explicit step down a strongly convex potential, x - h (a x + (1 - a) K^T act(K x + b) / ||K||^2).
+
+    With relu or tanh the field's slopes lie between a and 1, so that all distances shrink by the factor
+    max(|1 - h a|, |1 - h|) at least, whatever K is. Where K is orthogonal and the activation relu, this is
+    the step x - h K^T s(K x + b) of Celledoni et al. (2023, arXiv:2210.02373) with the leaky relu s of slope
+    a, but for a shift by h a K^T b; theirs contracts only as long as K stays orthogonal.
+
+    Parameters
+    ----------
+    x : Tensor [B, c, H, W]
+    kernel : Tensor [c, c, 3, 3]
+    bias : Tensor [c]
+    activation : {"relu", "tanh", "gelu"}
+
+    Returns
+    -------
+    Tensor [B, c, H, W]
+    """
+    kept, moved = 1.0 - CONTRACTIVE_STEP * SLOPE, CONTRACTIVE_STEP * (1.0 - SLOPE)
+    return kept * x - moved * _force(x, kernel, bias, activation)
+
+
+def _force(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """K^T act(K x + b) / ||K||^2."""
+    force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
+    back = functional.conv_transpose2d(force, kernel, padding=1)
+    return back / norm_bound(kernel).clamp_min(1e-6) ** 2
 
 
 def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
