@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import warnings
+from importlib.util import find_spec
 
 import networkx as nx
 import numpy as np
 import pytest
 from lightning.pytorch import Callback
+from lightning.pytorch.loggers import CSVLogger
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import GNN
@@ -46,6 +49,34 @@ def test_lightning_changes_nothing_but_tells_its_callbacks(structures, labels, m
     assert watch.losses[0] != watch.losses[-1]
     plain = make("gnn").fit(structures, labels)
     np.testing.assert_array_equal(watched.predict(unseen), plain.predict(unseen))
+
+
+def test_a_logger_writes_every_step_and_it_is_read_back(structures, labels, make, unseen, tmp_path):
+    logged = make("gnn", logger=CSVLogger(tmp_path, name="gnn")).fit(structures, labels)
+    (file,) = tmp_path.rglob("metrics.csv")
+    rows = list(csv.DictReader(file.open()))
+    assert [int(row["step"]) for row in rows] == list(range(3 * 2))
+    losses = [float(row["labels_loss"]) for row in rows]
+    assert all(np.isfinite(losses))
+    assert losses[0] != losses[-1]
+    np.testing.assert_array_equal(logged.predict(unseen), make("gnn").fit(structures, labels).predict(unseen))
+
+
+def test_a_folder_stands_for_tensorboard(structures, labels, make, tmp_path):
+    if not (find_spec("tensorboard") or find_spec("tensorboardX")):
+        with pytest.raises(InvalidInputError, match=r"logger must .* TensorBoard is not installed"):
+            make("gnn", logger=str(tmp_path)).fit(structures, labels)
+        return
+    make("gnn", logger=str(tmp_path)).fit(structures, labels)
+    (file,) = tmp_path.rglob("events.out.tfevents.*")
+    assert file.read_bytes().count(b"labels_loss") == 3 * 2
+
+
+def test_what_is_no_logger_is_told_so(structures, labels, make):
+    with pytest.raises(
+        InvalidInputError, match=r"logger must be a logger of Lightning, .* got 3"
+    ):
+        make("gnn", logger=3).fit(structures, labels)
 
 
 def test_the_prediction_is_the_mean_of_members_brought_back(structures, labels, fitted, unseen):

@@ -75,8 +75,9 @@ class GNN(Predictor):
     callbacks : sequence of lightning.pytorch.Callback
         Called as in any training with Lightning; each step logs ``lessons_loss`` or ``labels_loss``, the
         mean over members. Not saved.
-    logger : lightning.pytorch.loggers.Logger, optional
-        Not saved.
+    logger : lightning.pytorch.loggers.Logger, str or Path, optional
+        Takes the loss of each step; a folder stands for TensorBoard's files in it, with the package
+        ``tensorboard`` or ``tensorboardX``. Not saved.
     random_state : int
         Decides everything random; the global random state is neither read nor changed.
 
@@ -249,9 +250,9 @@ class GNN(Predictor):
         """Lightning where it has something to do."""
         if not (self.progress or self.callbacks or self.logger):
             return None
-        from nnstruct.predictors.gnn.shell import LightningShell
+        from nnstruct.predictors.gnn.shell import LightningShell, logger_of
 
-        return LightningShell(self.callbacks, self.logger, bool(self.progress))
+        return LightningShell(self.callbacks, logger_of(self.logger), bool(self.progress))
 
     def _stored_params(self) -> dict[str, Any]:
         return {**super()._stored_params(), "callbacks": (), "logger": None}

@@ -6,11 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
+from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.gnn.training import Learner
 
 _LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
@@ -53,6 +56,36 @@ class LightningShell:
                 log_every_n_steps=1,
             )
             trainer.fit(_Steps(stage, learner), train_dataloaders=range(learner.course.steps))
+
+
+def logger_of(given: Any) -> Any:
+    """A logger of Lightning from what a user hands over.
+
+    Parameters
+    ----------
+    given : lightning.pytorch.loggers.Logger, str, Path or None
+        A folder stands for TensorBoard.
+
+    Returns
+    -------
+    lightning.pytorch.loggers.Logger or None
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, or TensorBoard is asked for and not installed.
+    """
+    if given is None or isinstance(given, Logger):
+        return given
+    if not isinstance(given, str | Path):
+        raise InvalidInputError("logger", "be a logger of Lightning, or a folder for TensorBoard", given)
+    try:
+        return TensorBoardLogger(given, name=None)
+    except ModuleNotFoundError as error:
+        raise InvalidInputError(
+            "logger", "be a logger of Lightning where TensorBoard is not installed", str(given),
+            "pip install tensorboard brings it.",
+        ) from error  # fmt: skip
 
 
 class _Steps(LightningModule):
