@@ -30,6 +30,7 @@ from nnstruct.record import STATUS_FAILED, Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.tasks.base import Task
+from nnstruct.tasks.catalogue import task_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -154,7 +155,7 @@ def build(
         return built[0].merge(*built[1:])
     settings = _config(config, protocol)
     watching = check_stop(stop, engine, device, executor)
-    loaded = _task(task)
+    loaded = task_of(task)
     wanted = _distinct(structures)
     chosen_seeds = seed_list(seeds)
     check_room(len(chosen_seeds), "seeds", PAIR_BYTES * len(wanted) * len(chosen_seeds), "trainings")
@@ -199,6 +200,8 @@ def build(
                 if on_record is not None:
                     on_record(record)
 
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise InvalidInputError("out", "be a folder, or not be there yet", str(out))
     if out is None:
         kept: list[Record] = []
         pairs = [(structure, seed) for structure in wanted.values() for seed in chosen_seeds]
@@ -336,16 +339,6 @@ def _config(config: TrainConfig | None, protocol: str | None) -> TrainConfig:
     if protocol not in known:
         raise InvalidInputError("protocol", f"be one of {', '.join(known)}", protocol)
     return chosen.model_copy(update={"protocol": protocol})
-
-
-def _task(task: Task | str) -> Task:
-    if isinstance(task, str):
-        from nnstruct.tasks import load_task
-
-        return load_task(task)
-    if not isinstance(task, Task):
-        raise InvalidInputError("task", "be a Task or the name of one", task)
-    return task
 
 
 def _distinct(structures: Iterable[Structure | Network]) -> dict[str, Structure]:

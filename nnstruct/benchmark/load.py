@@ -70,6 +70,8 @@ def load_benchmark(
     >>> ns.load_benchmark("reber-mini")
     Benchmark(240 structures, 720 records, task 'reber', target 'test')
     """
+    if not isinstance(name, str | Path):
+        raise InvalidInputError("name", "be a name, a folder or an address", name)
     if _ADDRESS.fullmatch(str(name)):
         return Benchmark.load(_downloaded(str(name), checksum, folder), target=target)
     if checksum is not None:

@@ -19,8 +19,10 @@ from nnstruct.network import Network
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 from nnstruct.structure.families import RNN_FAMILIES
 from nnstruct.tasks import Task
+from nnstruct.tasks.catalogue import task_of
 
 # The module of a Network by its family; a Network is always of the clean protocol.
 _MODULES: dict[str, Callable[[Structure, Mapping[str, np.ndarray]], CleanRNN | MaskedMLP | CNN]] = {
@@ -32,16 +34,16 @@ _MODULES: dict[str, Callable[[Structure, Mapping[str, np.ndarray]], CleanRNN | M
 
 
 def build_module(
-    structure: Structure, task: Task, config: TrainConfig | None = None, *, seed: int = 0
+    structure: Structure, task: Task | str, config: TrainConfig | None = None, *, seed: int = 0
 ) -> CleanRNN | FaithfulRNN | MaskedMLP | CNN:
     """A freshly initialised PyTorch module for a structure on a task.
 
     Parameters
     ----------
     structure : Structure
-    task : Task
-        Of sequences or series for a recurrent family, of vectors or images for the others; it decides the
-        shapes of the input and the read-out.
+    task : Task or str
+        Or the name of one. Of sequences or series for a recurrent family, of vectors or images for the
+        others; it decides the shapes of the input and the read-out.
     config : TrainConfig, optional
         Its protocol decides the kind of module.
     seed : int
@@ -54,7 +56,7 @@ def build_module(
     Raises
     ------
     InvalidInputError
-        If the family cannot be trained on the task.
+        If ``structure`` or ``task`` is none, or the family cannot be trained on the task.
 
     Examples
     --------
@@ -63,6 +65,7 @@ def build_module(
     >>> module.to_network().weight.shape  # 12 forward and 25 recurrent edges, 4 gates
     (37, 4)
     """
+    (structure,), task = check_structures([structure]), task_of(task)
     config = config or TrainConfig()
     parameters = initial_parameters(structure, task, config, seed)
     if structure.family == "cnn":

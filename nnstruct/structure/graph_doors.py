@@ -161,6 +161,8 @@ class GraphDoors:
         dense = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
         if dense.ndim != 2 or dense.shape[0] != dense.shape[1] or not len(dense):
             raise StructureError("matrix", "have shape [N, N]", list(dense.shape))
+        if dense.dtype.kind not in "biuf":
+            raise StructureError("matrix", "hold numbers or booleans", dense.ravel().tolist()[0])
         edges = np.stack(np.nonzero(dense))
         return cls._of_edges(
             edges, len(dense), family, recurrence, **{"origin": {"kind": "adjacency"}, **fields}

@@ -72,6 +72,8 @@ def from_networkx(
     >>> len({Structure.from_networkx(graph, undirected=True).fingerprint for graph in (path, other)})
     1
     """
+    if not hasattr(graph, "is_directed"):
+        raise StructureError("graph", "be a graph of networkx", graph)
     family = family or ("relational" if undirected else "mlp")
     undirected = undirected or FAMILIES[family].undirected
     if not FAMILIES[family].undirected and undirected:

@@ -107,6 +107,8 @@ def load_structures(path: str | Path, *, family: str | None = None, verify: bool
     >>> ns.load_structures(file, family="rnn_tanh")[0].family
     'rnn_tanh'
     """
+    if not isinstance(path, str | Path):
+        raise InvalidInputError("path", "be the path of a file", path)
     file = Path(path)
     if not file.exists():
         raise MissingDataError(f"There is no {file}.")

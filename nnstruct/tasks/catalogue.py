@@ -52,6 +52,32 @@ TASKS.register("breast-cancer")(breast_cancer)
 TASKS.register("diabetes")(diabetes)
 
 
+def task_of(given: Any) -> Task:
+    """A task from what a caller hands over.
+
+    Parameters
+    ----------
+    given : Task or str
+        A name stands for the task as :func:`load_task` gives it.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither.
+    UnknownNameError
+        If there is no task of the name.
+    """
+    if isinstance(given, str):
+        return load_task(given)
+    if not isinstance(given, Task):
+        raise InvalidInputError("task", "be a Task or the name of one", given)
+    return given
+
+
 def load_task(name: str, **options: Any) -> Task:
     """A task by its name.
 
