@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,10 @@ def test_a_module_is_built_for_the_name_of_a_task() -> None:
     named = ns.build_module(NETS[0], "iris", seed=1)
     given = ns.build_module(NETS[0], ns.load_task("iris"), seed=1)
     assert all(map(torch.equal, named.parameters(), given.parameters()))
+
+
+def test_help_shows_the_options_of_a_predictor() -> None:
+    for kind in (ns.predictors.RandomForest, ns.predictors.GNN, ns.predictors.Mean):
+        shown = inspect.signature(kind)
+        assert list(shown.parameters) == [name for name in inspect.signature(kind.__init__).parameters][1:]
+    assert inspect.signature(ns.predictors.RandomForest).parameters["n_estimators"].default == 200

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import inspect
 import math
 import warnings
 from abc import abstractmethod
@@ -23,6 +21,7 @@ from nnstruct.network import Network
 from nnstruct.predictors.checks import check_deviations, check_labels, check_weights, noise_weights
 from nnstruct.predictors.fitted_range import FittedRange, no_range_warnings, with_features
 from nnstruct.predictors.homes import HOMES
+from nnstruct.predictors.named_options import NamedOptions
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.registry import Registry
 from nnstruct.structure import Structure
@@ -48,7 +47,7 @@ class FittedState:
     estimator: Any = None
 
 
-class Predictor(RegressorMixin, BaseEstimator):
+class Predictor(NamedOptions, RegressorMixin, BaseEstimator):
     """Base of all predictors: a scikit-learn regressor whose rows are Structures.
 
     The constructor of a subclass only stores its parameters. A subclass writes ``_fit``,
@@ -78,17 +77,6 @@ class Predictor(RegressorMixin, BaseEstimator):
     bounds_: tuple[float, float] | None = None
     range_: FittedRange | None = None
     random_state: int = 0
-
-    def __new__(cls, *args: Any, **params: Any) -> Self:
-        """Name an option that the predictor has not, and what it has."""
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        for name in params:
-            if name not in known and known != ["args", "kwargs"]:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else ""
-                rule = f"be one of {', '.join(known)}"
-                raise InvalidInputError(f"option of {cls.__name__}", rule, name, hint)
-        return super().__new__(cls)
 
     def fit(
         self,
