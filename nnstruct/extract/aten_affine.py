@@ -154,11 +154,9 @@ def convolution(
     low: Lowering, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int,
     transposed: bool = False, output_padding: Any = 0,
 ) -> Ref:  # fmt: skip
-    if isinstance(weight, Ref) or isinstance(bias, Ref) or not isinstance(x, Ref):
-        raise low.unsupported("have constant weights")
-    nd = weight.dim() - 2
-    kernel, dilations = list(weight.shape[2:]), many(dilation, nd)
-    value = x.value
+    nd = len(low.shape(weight)) - 2
+    kernel, dilations = list(low.shape(weight)[2:]), many(dilation, nd)
+    value = low.ref(x)
     if padding == "valid":
         padding = 0
     elif padding == "same":
@@ -181,6 +179,12 @@ def convolution(
     }
     if transposed:
         options["output_padding"] = many(output_padding, nd)
+    if isinstance(weight, Ref) or isinstance(bias, Ref) or not isinstance(x, Ref):  # the kernel is computed
+        if len(low.builder.shape[value]) != nd + 2:
+            raise low.unsupported("have an axis of examples where its kernel is computed")
+        parts = [value, low.ref(weight), *([] if bias is None else [low.ref(bias)])]
+        options |= {"function": "conv", "kept": [[0, 0]], "fresh": [1]}
+        return Ref(low.builder.one("operation", parts, low.out_shape, options=options))
     tensors = {"weight": low.array(weight, "weight"), "bias": low.maybe(bias, "bias")}
     return Ref(low.builder.one("conv", [value], low.out_shape, options=options, tensors=tensors))
 
@@ -288,7 +292,7 @@ def _rnn(
     low: Lowering, x: Any, state: Any, params: Any, has_biases: bool, num_layers: int, dropout: float,
     train: bool, bidirectional: bool, batch_first: bool,
 ) -> Any:  # fmt: skip
-    cell = str(low.node.target).split(".")[1]
+    cell = low.operation
     return recurrent_layers(low, cell, x, [state], params, has_biases, num_layers, bidirectional, batch_first)
 
 
@@ -313,7 +317,7 @@ def _state(low: Lowering, state: Any) -> int | None:
 
 @handles("aten.lstm_cell", "aten.gru_cell", "aten.rnn_tanh_cell", "aten.rnn_relu_cell")
 def _cell(low: Lowering, x: Any, state: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
-    cell = str(low.node.target).split(".")[1].removesuffix("_cell")
+    cell = low.operation.removesuffix("_cell")
     key = tuple(id(value) for value in (w_ih, w_hh, b_ih, b_hh))
     if key not in low.cells:
         # Once for all time steps, so that their constants are the same ones.

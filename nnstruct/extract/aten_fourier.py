@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from nnstruct.extract.aten_graph import ComplexRef, Ref
-from nnstruct.extract.aten_math import activation
+from nnstruct.extract.aten_math import activation, combined
+from nnstruct.extract.aten_moves import take
 from nnstruct.extract.lowering import Lowering, handles
 
 
@@ -115,6 +120,87 @@ def _irfftn(
 def _part(low: Lowering, x: Ref) -> Ref:
     imaginary = "imag" in str(low.node.target)
     return Ref(low.builder.select(x.value, len(low.shape(x)) - 1, int(imaginary)))
+
+
+def _parts(low: Lowering, x: Any) -> tuple[Any, Any]:
+    """Real and imaginary part, of a constant too; None for an imaginary part that is 0."""
+    if isinstance(x, ComplexRef):
+        last = len(low.shape(x)) - 1
+        return Ref(low.builder.select(x.value, last, 0)), Ref(low.builder.select(x.value, last, 1))
+    if isinstance(x, Tensor) and x.is_complex():
+        return low.hold(x.real.contiguous()), low.hold(x.imag.contiguous())
+    return x, None
+
+
+def _joined(low: Lowering, real: Any, imaginary: Any) -> ComplexRef:
+    shape = np.broadcast_shapes(low.shape(real), low.shape(imaginary))
+    b, sides = low.builder, [low.builder.expand(low.ref(part), shape) for part in (real, imaginary)]
+    return ComplexRef(b.concat([b.reshape(side, (*shape, 1)) for side in sides], len(shape)))
+
+
+def _combined(low: Lowering, function: str, left: Any, right: Any) -> Any:
+    """Of parts: None stands for 0; two constants are computed at once."""
+    if left is None or right is None:
+        if function == "mul":
+            return None
+        return left if right is None else combined(low, function, 0.0, right)
+    if isinstance(left, Ref) or isinstance(right, Ref):
+        return combined(low, function, left, right)
+    return low.hold(torch.as_tensor(getattr(torch, function)(torch.as_tensor(left), right)))
+
+
+@handles("aten.mul", values="complex")
+def _product(low: Lowering, left: Any, right: Any) -> Ref:
+    (a, b), (c, d) = _parts(low, left), _parts(low, right)
+    real = _combined(low, "sub", _combined(low, "mul", a, c), _combined(low, "mul", b, d))
+    return _joined(low, real, _combined(low, "add", _combined(low, "mul", a, d), _combined(low, "mul", b, c)))
+
+
+@handles("aten.add", "aten.sub", values="complex")
+def _sum(low: Lowering, left: Any, right: Any) -> Ref:
+    (a, b), (c, d) = _parts(low, left), _parts(low, right)
+    return _joined(low, *(_combined(low, low.operation, *sides) for sides in ((a, c), (b, d))))
+
+
+@handles("aten.complex")
+def _complex(low: Lowering, real: Any, imaginary: Any) -> Ref:
+    return _joined(low, real, imaginary)
+
+
+@handles("aten.polar")
+def _polar(low: Lowering, length: Any, angle: Any) -> Ref:
+    if not isinstance(angle, Ref):
+        sides = [low.hold(function(angle)) for function in (torch.cos, torch.sin)]
+    else:
+        sides = [activation(low, angle, name) for name in ("cos", "sin")]
+    return _joined(low, *(combined(low, "mul", length, side) for side in sides))
+
+
+@handles("aten.stft.default")
+def _short_time(
+    low: Lowering, x: Any, size: int, hop: int | None = None, width: int | None = None, window: Any = None,
+    normalized: bool = False, onesided: bool | None = None, return_complex: bool | None = None, *_: Any,
+    **__: Any,
+) -> Ref:  # fmt: skip
+    """The transform of each windowed part of a series: [.., frequencies, parts]."""
+    b, shape = low.builder, low.shape(x)
+    width = size if width is None else int(width)
+    places = np.arange(0, shape[-1] - size + 1, hop or size // 4)[:, None] + np.arange(size)  # [T, size]
+    value = take(low, low.ref(x), len(shape) - 1, places.ravel())
+    value = b.reshape(value, (*shape[:-1], *places.shape))
+    if isinstance(window, Ref):
+        raise low.unsupported("have a constant window")
+    scale = np.ones(width, np.float32) if window is None else low.array(window, "window")[1]
+    scale = np.pad(scale, ((size - width) // 2, size - width - (size - width) // 2))
+    value = b.affine(value, scale=("window", scale.astype(np.float32)), operator="window")
+    value = b.reshape(value, (*b.shape[value], 1))
+    half = onesided is None or bool(onesided)
+    last = len(shape)
+    value = _step(
+        low, value, last, size, inverse=False, onesided=half, real=False, norm="ortho" if normalized else None
+    )
+    value = b.swap(value, last - 1, last)
+    return ComplexRef(value) if return_complex else Ref(value)
 
 
 @handles("aten.view_as_real", values="complex")

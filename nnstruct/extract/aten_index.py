@@ -52,11 +52,22 @@ def _index(low: Lowering, x: Any, indices: Any) -> Ref:
     shape = low.shape(x)
     places = torch.arange(math.prod(shape)).reshape(shape)
     found = places[tuple(slice(None) if index is None else index.cpu() for index in indices)]
-    return _flat_take(low, x, found.numpy())
+    return flat_take(low, x, found.numpy())
 
 
-def _flat_take(low: Lowering, x: Any, places: np.ndarray) -> Ref:
-    """Elements by their flat place, in the places' shape."""
+def flat_take(low: Lowering, x: Any, places: np.ndarray) -> Ref:
+    """Elements by their flat place, in the places' shape.
+
+    Parameters
+    ----------
+    low : Lowering
+    x : Ref or Tensor
+    places : int64 array
+
+    Returns
+    -------
+    Ref
+    """
     b = low.builder
     flat = b.reshape(low.ref(x), (math.prod(low.shape(x)),))
     return Ref(b.reshape(take(low, flat, 0, places.ravel()), places.shape))
@@ -73,7 +84,7 @@ def _gather(low: Lowering, x: Any, axis: int, index: Any = None, **_: Any) -> An
     if isinstance(index, Tensor):
         places = np.indices(sizes)
         places[axis] = index.cpu().numpy() % shape[axis]
-        return _flat_take(low, x, np.ravel_multi_index(tuple(places), shape))
+        return flat_take(low, x, np.ravel_multi_index(tuple(places), shape))
     if isinstance(x, Tensor) and bool((x == x.reshape(-1)[0]).all()):
         return low.hold(x.reshape(-1)[:1].expand(sizes).clone())  # whatever place is read
     same = [[a, a] for a in range(len(shape)) if a != axis and sizes[a] == shape[a]]
@@ -141,7 +152,7 @@ def _scatter(
 ) -> Any:  # fmt: skip
     if isinstance(index, Ref):
         raise low.unsupported("write at constant places")
-    name, shape = str(low.node.target).split(".")[1].removesuffix("_"), low.shape(x)
+    name, shape = low.operation, low.shape(x)
     reduce = "sum" if name == "scatter_add" else reduce
     axis %= len(shape)
     held = source if isinstance(source, Ref | Tensor) else torch.tensor(float(source)).expand(index.shape)
@@ -152,7 +163,7 @@ def _scatter(
     if reduce == "none":
         places = np.indices(sizes)
         places[axis] = index.cpu().numpy()
-        return _written(low, x, value, np.ravel_multi_index(tuple(places), shape).ravel())
+        return written(low, x, value, np.ravel_multi_index(tuple(places), shape).ravel())
     places_along = _along(index, axis)
     rest = [size for other, size in enumerate(sizes) if other != axis]
     if places_along is None or rest != [size for other, size in enumerate(shape) if other != axis]:
@@ -161,13 +172,38 @@ def _scatter(
     if reduce == "sum":
         total = _summed(low, value, axis, places_along, shape[axis])
         return total if empty else add(low, x, total)
+    if reduce == "mean":
+        count = np.bincount(places_along, minlength=shape[axis]) + (1 if include_self else 0)
+        total = _summed(low, value, axis, places_along, shape[axis])
+        sizes = [-1 if a == axis else 1 for a in range(len(shape))]
+        if not include_self:  # where nothing is sent, what stood there stays
+            if not isinstance(x, Tensor) or x.any():
+                raise low.unsupported("take the mean with its own value, or into zeros")
+        elif not isinstance(x, Tensor) or x.any():
+            total = add(low, x, total)
+        share = (1.0 / np.maximum(count, 1)).astype(np.float32).reshape(sizes)
+        return Ref(low.builder.affine(total.value, scale=("shares", share), operator="scale"))
     if reduce not in ("amax", "amin") or not empty:
         raise low.unsupported("sum, or take the largest or smallest without its own value")
     return _extreme(low, x, value, axis, places_along, reduce)
 
 
-def _written(low: Lowering, x: Any, value: int, places: np.ndarray) -> Ref:
-    """A value with other elements at constant places: both side by side, and then taken in order."""
+def written(low: Lowering, x: Any, value: int, places: np.ndarray) -> Ref:
+    """A value with other elements at constant places: both side by side, and then taken in order.
+
+    Parameters
+    ----------
+    low : Lowering
+    x : Ref or Tensor
+    value : int
+        The other elements.
+    places : int64 [n]
+        Their flat places.
+
+    Returns
+    -------
+    Ref
+    """
     b, shape = low.builder, low.shape(x)
     size = math.prod(shape)
     both = b.concat([b.reshape(low.ref(x), (size,)), b.reshape(value, (len(places),))], 0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.extract.aten_math import activation, join
+from nnstruct.extract.aten_math import activation, combined
 from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
 _COMPARED = {
@@ -16,37 +16,17 @@ _COMPARED = {
     "logical_or": "logical_or", "logical_xor": "logical_xor", "bitwise_and": "bitwise_and",
     "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "remainder": "remainder", "fmod": "fmod",
     "__and__": "bitwise_and", "__or__": "bitwise_or", "atan2": "atan2",
+    **{
+        name: name
+        for name in ("hypot", "copysign", "fmax", "fmin", "logaddexp", "logaddexp2", "xlogy")
+    },
+    "__xor__": "bitwise_xor",
 }  # fmt: skip
-
-
-def combined(low: Lowering, function: str, left: Any, right: Any) -> Ref:
-    """A function of two operands, of which one at least is a value.
-
-    Parameters
-    ----------
-    low : Lowering
-    function : str
-        One of those of joins.
-    left, right : Ref, Tensor or number
-
-    Returns
-    -------
-    Ref
-    """
-    if isinstance(left, Ref) and isinstance(right, Ref):
-        return join(low, function, left, right)
-    value, constant = (left, right) if isinstance(left, Ref) else (right, left)
-    held = constant if isinstance(constant, Tensor) else torch.tensor(constant)
-    name, array = low.array(held)
-    shape = np.broadcast_shapes(low.shape(value), array.shape)
-    own = low.builder.expand(value.value, shape)
-    options = {"function": function} | ({"swapped": True} if value is right else {})
-    return Ref(low.builder.one("activation", [own], shape, options=options, tensors={"other": (name, array)}))
 
 
 @handles(*(f"aten.{name}" for name in _COMPARED))
 def _compared(low: Lowering, left: Any, right: Any) -> Ref:
-    return combined(low, _COMPARED[str(low.node.target).split(".")[1]], left, right)
+    return combined(low, _COMPARED[low.operation], left, right)
 
 
 @handles("aten.floor_divide")
@@ -56,18 +36,43 @@ def _floor_divide(low: Lowering, left: Any, right: Any) -> Ref:
 
 _PLAIN = (
     "logical_not", "bitwise_not", "isnan", "ceil", "trunc", "tan", "asin", "acos", "atan", "sinh", "cosh",
-    "asinh", "acosh", "atanh",
+    "asinh", "acosh", "atanh", "log10", "exp2", "erfc", "erfinv", "lgamma", "digamma", "i0", "isfinite",
+    "signbit", "isneginf", "isposinf",
 )  # fmt: skip
 
 
 @handles(*(f"aten.{name}" for name in _PLAIN))
 def _plain(low: Lowering, x: Any) -> Ref:
-    return activation(low, x, str(low.node.target).split(".")[1])
+    return activation(low, x, low.operation)
 
 
 @handles("aten.isinf")
 def _is_infinite(low: Lowering, x: Any) -> Ref:
     return activation(low, x, "isinf", negative=True, positive=True)
+
+
+@handles("aten.nan_to_num")
+def _nan_to_num(low: Lowering, x: Any, nan: Any = None, posinf: Any = None, neginf: Any = None) -> Ref:
+    limit = float(np.finfo(np.float32).max)
+    given = {"nan": (nan, 0.0), "posinf": (posinf, limit), "neginf": (neginf, -limit)}
+    options = {name: float(own if value is None else value) for name, (value, own) in given.items()}
+    return activation(low, x, "nan_to_num", **options)
+
+
+@handles("aten.round.decimals")
+def _rounded(low: Lowering, x: Any, *, decimals: int) -> Ref:
+    larger = low.builder.affine(x.value, scale=10.0**decimals, operator="scale")
+    whole = activation(low, Ref(larger), "round")
+    return Ref(low.builder.affine(whole.value, scale=10.0**-decimals, operator="scale"))
+
+
+@handles("aten.clamp.Tensor", "aten.clamp_min.Tensor", "aten.clamp_max.Tensor")
+def _between(low: Lowering, x: Any, least: Any = None, most: Any = None, **named: Any) -> Ref:
+    if low.operation == "clamp_max":
+        least, most = None, least
+    for name, end in (("maximum", named.get("min", least)), ("minimum", named.get("max", most))):
+        x = x if end is None else combined(low, name, x, end)
+    return x
 
 
 @handles("aten.where", "aten.masked_fill")
@@ -87,7 +92,7 @@ def _where(low: Lowering, *operands: Any) -> Ref:
 
 @handles("aten.tril", "aten.triu")
 def _triangle(low: Lowering, x: Any, diagonal: int = 0) -> Ref:
-    kept = getattr(torch, str(low.node.target).split(".")[1])(torch.ones(low.shape(x)[-2:]), diagonal) != 0
+    kept = getattr(torch, low.operation)(torch.ones(low.shape(x)[-2:]), diagonal) != 0
     return masked(low, x, low.hold((~kept).expand(low.shape(x)).contiguous()), 0.0)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.extract.aten_affine import many
 from nnstruct.extract.aten_graph import shape_of
 from nnstruct.extract.lowering import Lowering, Ref, handles
 
@@ -84,13 +82,21 @@ def _clamp(low: Lowering, x: Any, low_end: Any = None, high_end: Any = None, **n
 def _pow(low: Lowering, x: Any, exponent: Any) -> Ref:
     if isinstance(x, Ref) and isinstance(exponent, Ref):
         return join(low, "pow", x, exponent)
+    if isinstance(x, Ref) and isinstance(exponent, Tensor) and exponent.numel() == 1:
+        exponent = float(exponent)
     if not isinstance(x, Ref) or not isinstance(exponent, int | float):
-        raise low.unsupported("have a number or a value as its exponent")
+        return combined(low, "pow", float(x) if _is_number(x) else x, exponent)
     return activation(low, x, "pow", exponent=float(exponent))
 
 
 @handles("aten.prelu")
 def _prelu(low: Lowering, x: Any, slope: Any) -> Ref:
+    if isinstance(slope, Ref):
+        shape = low.shape(slope)
+        sizes = [-1] + [1] * (len(low.shape(x)) - 2) if shape and shape[0] > 1 else [1]
+        own = Ref(low.builder.reshape(slope.value, [abs(s) * (shape[0] if s < 0 else 1) for s in sizes]))
+        below = join(low, "mul", activation(low, x, "clamp", max=0.0), own)
+        return join(low, "add", activation(low, x, "relu"), below)
     named = low.array(
         slope.reshape([-1] + [1] * (len(low.shape(x)) - 2)) if slope.numel() > 1 else slope, "slope"
     )
@@ -124,6 +130,31 @@ def join(low: Lowering, name: str, left: Any, right: Any, **options: Any) -> Ref
     return Ref(made)
 
 
+def combined(low: Lowering, function: str, left: Any, right: Any) -> Ref:
+    """A function of two operands, of which one at least is a value.
+
+    Parameters
+    ----------
+    low : Lowering
+    function : str
+        One of those of joins.
+    left, right : Ref, Tensor or number
+
+    Returns
+    -------
+    Ref
+    """
+    if isinstance(left, Ref) and isinstance(right, Ref):
+        return join(low, function, left, right)
+    value, constant = (left, right) if isinstance(left, Ref) else (right, left)
+    held = constant if isinstance(constant, Tensor) else torch.tensor(constant)
+    name, array = low.array(held)
+    shape = np.broadcast_shapes(low.shape(value), array.shape)
+    own = low.builder.expand(value.value, shape)
+    options = {"function": function} | ({"swapped": True} if value is right else {})
+    return Ref(low.builder.one("activation", [own], shape, options=options, tensors={"other": (name, array)}))
+
+
 def _constant(low: Lowering, value: Any) -> Any:
     """A number where the constant is one, else its name and values."""
     if isinstance(value, Tensor) and value.numel() == 1 and not low.names.get(id(value)):
@@ -141,7 +172,7 @@ def _is_number(value: Any) -> bool:
 
 @handles("aten.add", "aten.sub", "aten.rsub", "aten.subtract")
 def add(low: Lowering, left: Any, right: Any, *, alpha: float = 1) -> Ref:
-    name = str(low.node.target).split(".")[1]
+    name = low.operation
     if name == "rsub":
         left, right, name = right, left, "sub"
     sign = -alpha if name.startswith("sub") else alpha
@@ -172,7 +203,10 @@ def _div(low: Lowering, left: Any, right: Any, **rounding: Any) -> Ref:
     if isinstance(left, Ref) and isinstance(right, Ref):
         return join(low, "div", left, right)
     if isinstance(left, Ref):
-        scale = _opposite(_constant(low, right), lambda c: 1.0 / c)
+        constant = _constant(low, right)
+        if not np.all(constant[1] if isinstance(constant, tuple) else constant):
+            return combined(low, "div", left, right)  # by 0
+        scale = _opposite(constant, lambda c: 1.0 / c)
         return Ref(low.builder.affine(left.value, scale=scale, operator="scale"))
     inverse = activation(low, right, "reciprocal")
     return Ref(low.builder.affine(inverse.value, scale=_constant(low, left), operator="scale"))
@@ -182,123 +216,6 @@ def _div(low: Lowering, left: Any, right: Any, **rounding: Any) -> Ref:
 def _extreme(low: Lowering, left: Any, right: Any) -> Ref:
     name = "maximum" if "max" in str(low.node.target) else "minimum"
     return join(low, name, left, right)
-
-
-# ---- pools and reductions
-
-
-def _pool_step(low: Lowering, x: Any, options: dict[str, Any]) -> Ref:
-    return Ref(low.builder.one("pool", [x.value], low.out_shape, options=options))
-
-
-def _axes_of(name: str) -> int:
-    return next(int(digit) for digit in name if digit.isdigit())
-
-
-@handles("aten.max_pool1d", "aten.max_pool2d", "aten.max_pool3d", "aten.max_pool2d_with_indices")
-def _max_pool(
-    low: Lowering, x: Any, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1,
-    ceil: bool = False,
-) -> Any:  # fmt: skip
-    nd = _axes_of(str(low.node.target))
-    options = {
-        "operator": f"max_pool{nd}d",
-        "function": "max",
-        "nd": nd,
-        "kernel": many(kernel, nd),
-        "stride": many(stride or kernel, nd),
-        "padding": many(padding, nd),
-        "dilation": many(dilation, nd),
-        "ceil": bool(ceil),
-    }
-    if "with_indices" in str(low.node.target):
-        shape = tuple(low.node.meta["val"][0].shape)
-        return [Ref(low.builder.one("pool", [x.value], shape, options=options)), None]
-    return _pool_step(low, x, options)
-
-
-@handles("aten.avg_pool1d", "aten.avg_pool2d", "aten.avg_pool3d")
-def _avg_pool(
-    low: Lowering, x: Any, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False,
-    include_pad: bool = True, divisor: Any = None,
-) -> Ref:  # fmt: skip
-    nd = _axes_of(str(low.node.target))
-    options = {
-        "operator": f"avg_pool{nd}d",
-        "function": "avg",
-        "nd": nd,
-        "kernel": many(kernel, nd),
-        "stride": many(stride or kernel, nd),
-        "padding": many(padding, nd),
-        "dilation": [1] * nd,
-        "ceil": bool(ceil),
-        "include_pad": bool(include_pad),
-    }
-    if divisor is None:
-        return _pool_step(low, x, options)
-    options["include_pad"] = True
-    window = float(math.prod(many(kernel, nd)))
-    return Ref(
-        low.builder.affine(_pool_step(low, x, options).value, scale=window / divisor, operator="scale")
-    )
-
-
-@handles(
-    "aten.adaptive_avg_pool1d", "aten.adaptive_avg_pool2d", "aten.adaptive_avg_pool3d",
-    "aten.adaptive_max_pool1d", "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d",
-    "aten._adaptive_avg_pool2d",
-)  # fmt: skip
-def _adaptive_pool(low: Lowering, x: Any, size: Any) -> Any:
-    name = str(low.node.target).split(".")[1].lstrip("_")
-    nd, function = _axes_of(name), "max" if "max" in name else "avg"
-    value: Any = low.node.meta.get("val")
-    shape = tuple((value[0] if isinstance(value, list | tuple) else value).shape)
-    options = {
-        "operator": f"adaptive_{function}_pool{nd}d",
-        "function": function,
-        "nd": nd,
-        "adaptive": True,
-        "size": [int(s) for s in shape[len(shape) - nd :]],
-    }
-    made = Ref(low.builder.one("pool", [x.value], shape, options=options))
-    return [made, None] if function == "max" else made
-
-
-@handles(
-    "aten.mean", "aten.sum", "aten.amax", "aten.amin", "aten.max", "aten.min", "aten.logsumexp", "aten.prod"
-)
-def _reduce(low: Lowering, x: Any, axes: Any = None, keepdim: bool = False, **_: Any) -> Any:
-    name = (
-        str(low.node.target).split(".")[1].removeprefix("a")
-        if "ama" in str(low.node.target) or "ami" in str(low.node.target)
-        else str(low.node.target).split(".")[1]
-    )
-    ndim = len(low.shape(x))
-    chosen = sorted(a % ndim for a in many(axes, 1)) if axes is not None and axes != [] else list(range(ndim))
-    shape = [1 if d in chosen else s for d, s in enumerate(low.shape(x)) if keepdim or d not in chosen]
-    options = {"function": name, "axes": chosen, "keepdim": bool(keepdim)}
-    made = Ref(low.builder.one("reduce", [x.value], shape, options=options))
-    many_out = isinstance(low.node.meta.get("val"), list | tuple)
-    return [made, None] if many_out else made
-
-
-@handles("aten.std", "aten.var", "aten.std_mean", "aten.var_mean")
-def _spread(low: Lowering, x: Any, axes: Any = None, *rest: Any, **named: Any) -> Any:
-    if isinstance(axes, bool):
-        axes, rest = None, (axes, *rest)
-    given = dict(zip(("unbiased", "keepdim"), rest, strict=False)) | named
-    unbiased = given.get("unbiased", True)
-    correction = given.get("correction", 1.0 if unbiased else 0.0)
-    ndim, name = len(low.shape(x)), str(low.node.target).split(".")[1]
-    chosen = sorted(a % ndim for a in many(axes, 1)) if axes is not None and axes != [] else list(range(ndim))
-    keepdim = bool(given.get("keepdim", False))
-    shape = [1 if d in chosen else s for d, s in enumerate(low.shape(x)) if keepdim or d not in chosen]
-    options = {"axes": chosen, "keepdim": keepdim}
-    own = {"function": name[:3], "correction": float(1.0 if correction is None else correction)}
-    made = Ref(low.builder.one("reduce", [x.value], shape, options=own | options))
-    if not name.endswith("_mean"):
-        return made
-    return [made, Ref(low.builder.one("reduce", [x.value], shape, options={"function": "mean", **options}))]
 
 
 # ---- attention

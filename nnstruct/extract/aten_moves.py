@@ -105,10 +105,8 @@ def _cat(low: Lowering, values: Any, axis: int = 0) -> Ref:
     return Ref(low.builder.concat([low.ref(value) for value in values], axis % len(low.shape(values[0]))))
 
 
-@handles("aten.stack", "aten.hstack", "aten.vstack")
+@handles("aten.stack")
 def _stack(low: Lowering, values: Any, axis: int = 0) -> Ref:
-    if "stack.default" not in str(low.node.target) or "hstack" in str(low.node.target):
-        raise low.unsupported("be written as stack or cat")
     b, axis = low.builder, axis % (len(low.shape(values[0])) + 1)
     parts = []
     for value in values:
@@ -117,14 +115,12 @@ def _stack(low: Lowering, values: Any, axis: int = 0) -> Ref:
     return Ref(b.concat(parts, axis))
 
 
-@handles("aten.chunk", "aten.split", "aten.split_with_sizes", "aten.tensor_split")
+@handles("aten.chunk", "aten.split", "aten.split_with_sizes")
 def _split(low: Lowering, x: Any, sizes: Any, axis: int = 0) -> list[Ref]:
     axis %= len(low.shape(x))
     length, name = low.shape(x)[axis], str(low.node.target)
     if isinstance(sizes, int):
         each = -(-length // sizes) if "chunk" in name else sizes
-        if "tensor_split" in name:
-            raise low.unsupported("be written as chunk or split")
         sizes = [min(each, length - start) for start in range(0, length, each)]
     stops = np.cumsum(sizes).tolist()
     return [

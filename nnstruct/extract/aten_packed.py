@@ -69,7 +69,7 @@ def _layers(
     low: Lowering, data: Any, sizes: Any, state: Any, params: Any, has_biases: bool, num_layers: int,
     dropout: float, train: bool, bidirectional: bool,
 ) -> list[Any]:  # fmt: skip
-    cell, known = str(low.node.target).split(".")[1], _known(low, sizes)
+    cell, known = low.operation, _known(low, sizes)
     lengths = (known[None] > torch.arange(int(known[0]))[:, None]).sum(1).tolist()
     extra = {} if min(lengths) == len(known) else {"lengths": lengths}
     value = Ref(_unpacked(low, data, known, len(known)))

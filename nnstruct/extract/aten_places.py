@@ -76,16 +76,18 @@ def _top(low: Lowering, x: Any, *numbers: Any, **named: Any) -> list[Ref]:
 def _place(low: Lowering, x: Any, axis: Any = None, keepdim: bool = False) -> Ref:
     shape = low.shape(x)
     axes = list(range(len(shape))) if axis is None else sorted(a % len(shape) for a in many(axis, 1))
-    name = str(low.node.target).split(".")[1]
+    name = low.operation
     if name.startswith("arg") and len(axes) != 1:
-        raise low.unsupported("look along one axis")
+        flat = low.builder.reshape(x.value, (math.prod(shape),))
+        options = {"function": name, "axes": [0], "keepdim": False}
+        return Ref(low.builder.reshape(low.builder.one("reduce", [flat], (), options=options), low.out_shape))
     options = {"function": name, "axes": axes, "keepdim": bool(keepdim)}
     return Ref(low.builder.one("reduce", [x.value], low.out_shape, options=options))
 
 
-@handles("aten.cumsum", "aten.cumprod")
+@handles("aten.cumsum", "aten.cumprod", "aten.logcumsumexp")
 def _accumulate(low: Lowering, x: Any, axis: int, **_: Any) -> Ref:
-    return activation(low, x, str(low.node.target).split(".")[1], axis=axis % len(low.shape(x)))
+    return activation(low, x, low.operation, axis=axis % len(low.shape(x)))
 
 
 @handles("aten.linalg_vector_norm", "aten.norm", "aten.frobenius_norm")
@@ -107,16 +109,29 @@ def _cosine(low: Lowering, left: Any, right: Any, axis: int = 1, eps: float = 1e
     product = join(low, "mul", left, right)
     axis %= len(low.shape(product))
     options = {"axes": [axis], "keepdim": False}
-    total = _reduced(low, product, {"function": "sum", **options})
+    total = reduced(low, product, {"function": "sum", **options})
     lengths = []
     for side in (left, right):
         own = Ref(low.builder.expand(low.ref(side), low.shape(product)))
-        length = _reduced(low, own, {"function": "norm", "p": 2.0, **options})
+        length = reduced(low, own, {"function": "norm", "p": 2.0, **options})
         lengths.append(activation(low, length, "clamp", min=float(eps)))
     return join(low, "div", total, join(low, "mul", *lengths))
 
 
-def _reduced(low: Lowering, x: Ref, options: dict[str, Any]) -> Ref:
+def reduced(low: Lowering, x: Ref, options: dict[str, Any]) -> Ref:
+    """A reduction that drops the axes that it takes.
+
+    Parameters
+    ----------
+    low : Lowering
+    x : Ref
+    options : dict
+        ``function``, ``axes`` and others of a step of that kind.
+
+    Returns
+    -------
+    Ref
+    """
     shape = [size for axis, size in enumerate(low.shape(x)) if axis not in options["axes"]]
     return Ref(low.builder.one("reduce", [x.value], shape, options=options))
 
@@ -136,40 +151,44 @@ def _lerp(low: Lowering, start: Any, end: Any, weight: Any) -> Ref:
 
 
 _MODES = {"linear1d": "linear", "bilinear2d": "linear", "trilinear3d": "linear", "bicubic2d": "cubic"}
+_SMOOTHED = ("bilinear2d_aa", "bicubic2d_aa")
 
 
-@handles(*(f"aten.upsample_{name}" for name in _MODES))
+@handles(*(f"aten.upsample_{name}" for name in _MODES), *(f"aten._upsample_{name}" for name in _SMOOTHED))
 def _upsample(low: Lowering, x: Any, sizes: Any, corners: bool, *rest: Any) -> Ref:
     """Linear in each axis: what it does to the axis's unit vectors is its matrix."""
-    name = str(low.node.target).split(".")[1].removeprefix("upsample_")
+    name = low.operation.lstrip("_").removeprefix("upsample_")
+    mode, smoothed = _MODES[name.removesuffix("_aa")], name.endswith("_aa")
     value, target = x.value, low.out_shape
     nd = len(target) - 2
     factors = [factor for part in rest for factor in (part if isinstance(part, list | tuple) else [part])]
     for place in range(nd):
         axis, length = place + 2, low.builder.shape[value][place + 2]
         factor = factors[place] if place < len(factors) and factors[place] is not None else None
-        matrix = _weights(_MODES[name], length, target[axis], bool(corners), factor)
+        matrix = _weights(mode, length, target[axis], bool(corners), factor, smoothed)
         shape = list(low.builder.shape[value])
         shape[axis] = target[axis]
-        options = {"operator": f"resize_{_MODES[name]}", "axis": axis}
+        options = {"operator": f"resize_{mode}", "axis": axis}
         value = low.builder.one(
             "resample", [value], shape, options=options, tensors={"matrix": ("resize", matrix)}
         )
     return Ref(value)
 
 
-def _weights(mode: str, length: int, size: int, corners: bool, factor: float | None) -> np.ndarray:
+def _weights(
+    mode: str, length: int, size: int, corners: bool, factor: float | None, smoothed: bool
+) -> np.ndarray:
     """The weights of each place of the result, float32 [O, I]."""
     unit = torch.eye(length, dtype=torch.float64)
     given: dict[str, Any] = {"size": size} if factor is None else {"scale_factor": float(factor)}
-    if mode == "linear":
+    if mode == "linear" and not smoothed:
         made = functional.interpolate(unit[None], mode="linear", align_corners=corners, **given)[0]
     else:
         grown: dict[str, Any] = {
-            key: (number, 1) if key == "size" else (number, 1.0) for key, number in given.items()
+            key: (number, length) if key == "size" else (number, 1.0) for key, number in given.items()
         }
-        columns = unit[None, :, :, None]
-        made = functional.interpolate(columns, mode="bicubic", align_corners=corners, **grown)[0, :, :, 0]
+        grown |= {"mode": {"linear": "bilinear", "cubic": "bicubic"}[mode], "antialias": smoothed}
+        made = functional.interpolate(unit[None, None], align_corners=corners, **grown)[0, 0].T
     return made.T.float().contiguous().numpy()
 
 

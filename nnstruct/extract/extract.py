@@ -135,11 +135,13 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
         aten_affine,
         aten_fourier,
         aten_index,
+        aten_known_places,
         aten_logic,
         aten_math,
         aten_moves,
         aten_packed,
         aten_places,
+        aten_pools,
         aten_quantised,
     )
     from nnstruct.extract.capture import capture

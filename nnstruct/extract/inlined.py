@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from nnstruct.extract.aten_graph import ComplexRef, Ref, leaves, shape_of, submodule_of
+from nnstruct.extract.aten_graph import ComplexRef, Ref, is_mutable, leaves, shape_of, submodule_of, viewed
 from nnstruct.program import UnsupportedOperationError
 
 # Parts of a graph that are run as they stand: where the part is among the arguments, before its own; None
@@ -133,8 +133,20 @@ def _parts(node: fx.Node, known: Collection[str]) -> fx.GraphModule | None:
         )(*tensors)
     except Exception:  # a decomposition raises whatever its code stumbles over
         return None
-    calls = [inner.target for inner in graph.graph.nodes if inner.op == "call_function"]
-    return None if target in calls else graph
+    calls = [inner for inner in graph.graph.nodes if inner.op == "call_function"]
+    lost = any(_writes_elsewhere(inner) for inner in calls)
+    return None if lost or any(inner.target is target for inner in calls) else graph
+
+
+_SHOWING = ("real", "imag", "view_as_real", "as_strided", "diagonal", "copy_to")
+
+
+def _writes_elsewhere(node: fx.Node) -> bool:
+    """Whether a write goes into memory that another value shows in a way that is not followed."""
+    if not is_mutable(node):
+        return "copy_to" in str(node.target)
+    base = viewed(node.args[0])[-1:]
+    return not base or any(name in str(base[0].target) for name in _SHOWING)
 
 
 def _functional(target: Any) -> Any:

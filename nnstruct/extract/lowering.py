@@ -137,6 +137,10 @@ class Lowering:
         if isinstance(tree, fx.Node):
             if tree in self.loops.carried.get(self.node, ()):
                 return self._as_state(tree)
+            if self.env[tree] is None and isinstance(tree.meta.get("val"), Tensor):
+                source = tree.args[0] if tree.args else tree
+                name = str(getattr(source, "target", source))
+                raise UnsupportedOperationError(name, self.builder.where, "be read for its first result only")
             return self.env[tree]
         if isinstance(tree, list | tuple):
             return type(tree)(self.resolve(item) for item in tree) if type(tree) in (list, tuple) else [
@@ -165,7 +169,7 @@ class Lowering:
         args, kwargs = self.resolve(node.args), self.resolve(node.kwargs)
         if node.target is operator.getitem:
             return args[0][args[1]]
-        name = str(node.target)
+        name = str(node.target) if "0x" not in str(node.target) else str(getattr(node.target, "__name__", ""))
         if node.target in INLINED:
             return inlined(self, node, args)
         if not any(isinstance(leaf, Ref) for leaf in leaves((args, kwargs))):
@@ -289,6 +293,12 @@ class Lowering:
         UnsupportedOperationError
         """
         return UnsupportedOperationError(str(self.node.target), self.builder.where, reason)
+
+    @property
+    def operation(self) -> str:
+        """Name of the operation at hand, without its overload and the mark of one that writes in place."""
+        name = str(self.node.target).split(".")[1]
+        return name if name.startswith("__") else name.removesuffix("_")
 
     @property
     def out_shape(self) -> tuple[int, ...]:

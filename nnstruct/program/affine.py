@@ -29,14 +29,14 @@ def add_dense(
         The tensor of the step that the matrix comes from.
     rows : int64 [P, F]
         Units that are read, a row for each place; -1 for constants. A unit may stand in a row more than
-        once: its edge then has a value for each time.
+        once: its edge then has a value for each time. It may stand in several rows.
     target : int64 [P, O]
         Units that read them.
     matrix : float32 [O, F, k]
     recurrent : bool
         Whether the edges are delayed by one time step.
     """
-    plain = len(rows) > 1 and (rows >= 0).all() and (np.diff(np.sort(rows, axis=1), axis=1) > 0).all()
+    plain = len(rows) > 1 and (rows >= 0).all() and len(np.unique(rows)) == rows.size
     if plain:
         values = matrix.transpose(1, 0, 2)[None]  # [1, F, O, k]
         wiring.blocks.append(DenseBlock(index, role, recurrent, rows, target, values))

@@ -40,7 +40,29 @@ def test_transforms(name: str) -> None:
     assert torch.allclose(made, module(torch.flip(x, [0])), atol=1e-5)
 
 
-def test_products_of_complex_values_are_refused_by_name() -> None:
-    module = Applied(lambda x: (torch.fft.fft(x) * torch.fft.fft(x)).real)
-    with pytest.raises(UnsupportedOperationError, match=r"aten\.mul\.Tensor .* must take real values"):
+TURN = torch.polar(torch.ones(4, 3), torch.arange(12.0).reshape(4, 3))
+COMPLEX: dict[str, Callable[[Tensor], Tensor]] = {
+    "product": lambda x: (torch.fft.fft(x) * torch.fft.fft(x.flip(-1))).real,
+    "product with a real one": lambda x: (torch.fft.rfft(x) * x[..., :4].relu()).imag,
+    "rotary embedding": lambda x: torch.view_as_real(
+        torch.view_as_complex(x.unflatten(-1, (3, 2))) * TURN
+    ).flatten(2),
+    "sums": lambda x: (torch.fft.fft(x) - torch.fft.fft(x + 1) + 2.0).abs(),
+    "polar": lambda x: torch.polar(x.abs(), x).real + torch.complex(x, x * 2).imag,
+    "short times": lambda x: torch.stft(
+        x[:, 0], 4, hop_length=1, window=torch.hann_window(4), return_complex=True
+    ).abs(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_arithmetic_of_complex_values(name: str) -> None:
+    torch.manual_seed(0)
+    module, x = Applied(COMPLEX[name]).eval(), torch.randn(2, 4, 6)
+    torch.testing.assert_close(program_module(extract(module, x))(x), module(x), atol=1e-5, rtol=1e-4)
+
+
+def test_quotients_of_complex_values_are_refused_by_name() -> None:
+    module = Applied(lambda x: (torch.fft.fft(x) / torch.fft.fft(x)).real)
+    with pytest.raises(UnsupportedOperationError, match=r"aten\.div\.Tensor .* must take real values"):
         extract(module.eval(), torch.randn(2, 4, 6))

@@ -93,7 +93,8 @@ UNARY: dict[str, Function] = {
         "relu", "tanh", "sigmoid", "selu", "exp", "expm1", "log", "log1p", "log2", "sqrt", "rsqrt", "abs",
         "neg", "reciprocal", "sin", "cos", "erf", "sign", "floor", "round", "square", "celu",
         "threshold", "clamp", "ceil", "trunc", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh",
-        "acosh", "atanh", "isnan", "logical_not", "bitwise_not",
+        "acosh", "atanh", "isnan", "logical_not", "bitwise_not", "log10", "exp2", "erfc", "erfinv", "lgamma",
+        "digamma", "i0", "isfinite", "signbit", "isneginf", "isposinf", "nan_to_num",
     )},
     **{name: getattr(functional, name) for name in (
         "relu6", "silu", "mish", "hardswish", "hardsigmoid", "gelu", "leaky_relu", "hardtanh",
@@ -115,6 +116,7 @@ UNARY: dict[str, Function] = {
     "hardmax": _hardmax,
     "cumsum": _accumulated(torch.cumsum, 0.0),
     "cumprod": _accumulated(torch.cumprod, 1.0),
+    "logcumsumexp": lambda value, axis: torch.logcumsumexp(value, axis),
     "lp_normalize": _lp_normalize,
     "response_norm": _response_norm,
     "fake_quantize": _fake_quantize,
@@ -136,7 +138,8 @@ BINARY: dict[str, Function] = {
     **{name: getattr(torch, name) for name in (
         "add", "sub", "mul", "div", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne", "logical_and",
         "logical_or", "logical_xor", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor",
-        "bitwise_left_shift", "bitwise_right_shift", "atan2",
+        "bitwise_left_shift", "bitwise_right_shift", "atan2", "hypot", "copysign", "fmax", "fmin",
+        "logaddexp", "logaddexp2", "xlogy",
     )},
     "div_trunc": _divided,
     "pow": _to_power,

@@ -131,6 +131,8 @@ def _pool_places(step: Step, values: list[Tensor], options: Options) -> tuple[Te
         index, width = torch.zeros_like(index), 1
         for place, size in zip(reversed(places), sizes, strict=True):
             index, width = index + place * width, width * size
+    if options.get("by_channel"):
+        return value, index
     offset = torch.arange(math.prod(index.shape[:2]), device=index.device) * math.prod(sizes)
     return value, index + offset.reshape(*index.shape[:2], *[1] * nd)
 

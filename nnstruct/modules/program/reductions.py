@@ -90,7 +90,7 @@ def reduced(step: Step, value: Tensor) -> Tensor:
         return value  # torch would reduce all axes
     whole = not value.is_floating_point() and function in ("sum", "prod", "l1", "sum_square")
     made = _REDUCTIONS[function](value, axes, **options)
-    return made.to(value.dtype) if whole else made
+    return made.to(value.dtype) if whole and value.dtype != torch.bool else made
 
 
 def pooled(step: Step, value: Tensor) -> Tensor:
