@@ -88,7 +88,8 @@ class _Search:
             found = self._stepped(step, function)
             if found is None:
                 continue
-            (state, force), values = found, {step.outputs[0]}
+            state, force = found
+            values: set[int] = {step.outputs[0]}
             if operator == CONTRACTION and state != force.source:
                 shrunk = self.made_by.get(state)
                 if shrunk is None or self._scaled(shrunk) != _KEPT or self.uses[state] != 1:

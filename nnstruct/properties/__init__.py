@@ -23,6 +23,7 @@ from nnstruct.properties import (
 )
 from nnstruct.properties.base import PROPERTY_FAMILIES, MeasureFamily, PropertyFamily, feature_names
 from nnstruct.properties.network_table import NETWORK_FAMILIES, network_features
+from nnstruct.properties.positions import unrolled
 from nnstruct.properties.table import features
 from nnstruct.properties.topology_distance import topology_distance
 
@@ -30,5 +31,5 @@ __all__ = [
     "NETWORK_FAMILIES", "PROPERTY_FAMILIES", "MeasureFamily", "PropertyFamily", "capacity", "centrality",
     "compressibility", "expansion", "feature_names", "features", "layered", "motifs", "network_features",
     "operators", "paper", "paths", "spectra", "statnn", "topology_distance", "topometrics", "units",
-    "weights",
+    "unrolled", "weights",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Measures of sparse networks from end to end: what is lost on the way, what hangs on one edge, what expands.
 
 On the forward edges, from layer to layer. Where units are neurons this is the multipartite graph of Cunegatti
-et al. (2024); where they are channels it is that of the channels, not of all their positions.
+et al. (2024); where they are channels it is that of the channels, and :func:`nnstruct.properties.unrolled`
+gives that of all their positions.
 
 - density: edges over the pairs of units of all pairs of layers that an edge joins. It stands beside the rest
   because what the rest says is often what the density says.
@@ -28,10 +29,12 @@ import numpy as np
 import scipy
 
 from nnstruct.properties.base import PROPERTY_FAMILIES, PropertyFamily
-from nnstruct.properties.bipartite import mean_difference_of_bound, ramanujan_gap, spectral_gap
+from nnstruct.properties.bipartite_graphs import BipartiteGraphs
 from nnstruct.properties.large import left_out
 from nnstruct.structure import Structure
 
+# Up to so many units neighbourhoods are counted in dense matrices.
+_DENSE = 300
 MEASURES = {
     "density": "edges over pairs of units of the pairs of layers that an edge joins",
     "sources": "units other than inputs that have edges out and none in",
@@ -120,13 +123,11 @@ def _row(structure: Structure) -> list[float]:
     graph = rx.PyGraph(multigraph=False)
     graph.add_nodes_from(range(n))
     graph.add_edges_from_no_data(list(zip(source.tolist(), target.tolist(), strict=True)))
-    directed = scipy.sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n, n))
-    near = directed + directed @ directed
-    blocks = [links for _, links in layer_blocks(structure)]
-    gaps = _defined(ramanujan_gap(links) for links in blocks)
+    triples, near = _neighbourhoods(source, target, n)
     cores: Any = rx.core_number(graph)
+    density, *of_layers = _of_layers(structure)
     return [
-        len(source) / sum(links.size for links in blocks) if blocks else np.nan,
+        density,
         sources.sum(),
         sinks.sum(),
         ((out == 0) & (into == 0)).sum(),
@@ -135,31 +136,65 @@ def _row(structure: Structure) -> list[float]:
         len(source) - int((live[source] & live[target]).sum()),
         len(rx.bridges(graph)),
         len(rx.articulation_points(graph)),
-        _connected_triples(directed),
+        triples,
         float(np.mean(list(cores.values()))),
         len(source) / n,
-        near.nnz / n,
-        _mean(gaps),
-        float(np.mean([gap >= 0 for gap in gaps])) if gaps else np.nan,
-        _mean(_defined(mean_difference_of_bound(links) for links in blocks)),
-        _mean(_defined(spectral_gap(links) for links in blocks)),
+        near / n,
+        *of_layers,
     ]
 
 
-def _connected_triples(directed: scipy.sparse.csr_array) -> float:
-    """Pairs of neighbours of a unit, each triangle but once."""
-    both = directed + directed.T
-    degree = np.asarray(both.sum(axis=0)).reshape(-1)
-    triangles = (both @ both).multiply(both).sum() / 6
-    return float((degree * (degree - 1) / 2).sum() - 2 * triangles)
+def _of_layers(structure: Structure) -> list[float]:
+    """Density, and means over pairs of layers: gap, share of gaps >= 0, bound difference, spectral gap."""
+    (source, target), layer = structure.graph_edges, structure.layer
+    if not len(source):
+        return [np.nan] * 5
+    sizes = np.bincount(layer)
+    pairs, group = np.unique(layer[source] * len(sizes) + layer[target], return_inverse=True)
+    pair_sizes = sizes[pairs // len(sizes)] * sizes[pairs % len(sizes)]
+    whole = BipartiteGraphs(group, source, target, structure.num_units)
+    gaps = whole.gaps()
+    alike, kind = whole.by_degree_of_source()
+    parts = BipartiteGraphs(kind, source[alike], target[alike], structure.num_units)
+    by_kind, home = parts.gaps(), np.zeros(parts.count, dtype=np.int64)
+    home[kind] = group[alike]
+    defined = ~np.isnan(by_kind)
+    # The mean over a pair's subgraphs, then that over pairs.
+    total, number = (
+        np.bincount(home[defined], weights=weights, minlength=len(pairs))
+        for weights in (by_kind[defined], None)
+    )
+    gaps = gaps[~np.isnan(gaps)]
+    return [
+        len(source) / int(pair_sizes.sum()),
+        _mean(gaps),
+        _mean(gaps >= 0),
+        _mean(total[number > 0] / number[number > 0]),
+        _mean(whole.first - whole.second),
+    ]
 
 
-def _defined(values: Iterator[float]) -> list[float]:
-    return [value for value in values if not np.isnan(value)]
+def _neighbourhoods(source: np.ndarray, target: np.ndarray, n: int) -> tuple[float, int]:
+    """Connected triples, directions left out, and pairs of units that one or two edges lead from and to."""
+    directed: Any
+    if n <= _DENSE:
+        directed = np.zeros((n, n))
+        directed[source, target] = 1.0
+        both = directed + directed.T
+        closed, near = float(((both @ both) * both).sum()), directed + directed @ directed
+    else:
+        directed = scipy.sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n, n))
+        both = directed + directed.T
+        closed, near = float((both @ both).multiply(both).sum()), directed + directed @ directed
+    # Pairs of neighbours of a unit, each triangle but once.
+    degree = np.bincount(source, minlength=n) + np.bincount(target, minlength=n)
+    triples = float((degree * (degree - 1) / 2).sum() - closed / 3)
+    return triples, int(np.count_nonzero(near) if n <= _DENSE else near.nnz)
 
 
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else np.nan
+def _mean(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(np.mean(values)) if len(values) else np.nan
 
 
 TOPOMETRICS = PropertyFamily(

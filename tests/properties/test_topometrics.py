@@ -15,7 +15,7 @@ from nnstruct import Structure, load_task
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import build_module
 from nnstruct.network import Network
-from nnstruct.properties import bipartite, features, network_features, topology_distance
+from nnstruct.properties import bipartite, bipartite_graphs, features, network_features, topology_distance
 from nnstruct.properties.weight_tensors import weight_tensors
 
 NAN = math.nan
@@ -140,6 +140,35 @@ def test_the_mean_difference_of_bound_goes_over_sources_of_one_degree():
     assert len(gaps) > 1
     assert bipartite.mean_difference_of_bound(links) == pytest.approx(np.mean(gaps))
     assert math.isnan(bipartite.mean_difference_of_bound(np.zeros((4, 4), dtype=bool)))
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_many_bipartite_graphs_at_a_time_are_as_each_alone(monkeypatch, dense):
+    if not dense:
+        monkeypatch.setattr(bipartite_graphs, "_DENSE", 3)
+    rng = np.random.default_rng(0)
+    alone = [
+        rng.random((a, b)) < p
+        for a, b, p in ((9, 12, 0.6), (20, 7, 0.5), (2, 2, 1), (1, 5, 1), (30, 40, 0.2))
+    ]
+    group, source, target = (
+        np.concatenate(part)
+        for part in zip(
+            *((np.full(m.sum(), k), *np.nonzero(m)[::-1]) for k, m in enumerate(alone)), strict=True
+        )
+    )
+    order = rng.permutation(len(group))
+    graphs = bipartite_graphs.BipartiteGraphs(group[order], source[order], target[order], 40)
+    wanted = [bipartite.ramanujan_gap(links) for links in alone]
+    np.testing.assert_allclose(graphs.gaps(), wanted, atol=1e-9)
+    wanted = [bipartite.spectral_gap(links) for links in alone]
+    np.testing.assert_allclose(graphs.first - graphs.second, wanted, atol=1e-9)
+    chosen, kind = graphs.by_degree_of_source()
+    parts = bipartite_graphs.BipartiteGraphs(kind, graphs.source[chosen], graphs.target[chosen], 40).gaps()
+    for number, links in enumerate(alone):
+        own = np.unique(kind[graphs.group[chosen] == number])
+        mean = np.mean([gap for gap in parts[own] if gap == gap] or [NAN])
+        np.testing.assert_allclose(mean, bipartite.mean_difference_of_bound(links), atol=1e-9)
 
 
 def test_large_layers_have_the_same_two_values(monkeypatch):
