@@ -157,7 +157,8 @@ class _Search:
         return None if force is None else (step.inputs[0], force)
 
     def _force(self, value: int) -> _Force | None:
-        factor, values, step = 1.0, [], self.made_by.get(value)
+        values: list[int] = []
+        factor, step = 1.0, self.made_by.get(value)
         while step is not None and (scale := self._scaled(step)) is not None:
             factor, values = factor * scale, [*values, step.outputs[0]]
             step = self.made_by.get(step.inputs[0])

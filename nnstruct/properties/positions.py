@@ -1,4 +1,4 @@
-"""Convolutional structures over the positions of their maps: the multipartite graph of Cunegatti et al. (2024)."""
+"""Convolutional structures over the positions of their maps: the graphs of Cunegatti et al. (2024)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def unrolled(structure: Structure, input_shape: tuple[int, ...], classes: int = 
     graph = _Unrolled(CellLayout(structure), shape)
     edges = [np.zeros((2, 0), dtype=np.int64), *graph.edges()]
     count, outputs = graph.count, np.zeros(graph.count + classes, dtype=bool)
-    read = np.concatenate([graph.units(unit) for unit in np.flatnonzero(structure.outputs)])
+    read = np.concatenate([graph.units(unit) for unit in np.flatnonzero(structure.outputs).tolist()])
     if classes:
         last = count + np.arange(classes)
         edges.append(np.stack([np.tile(read, classes), np.repeat(last, len(read))]))
@@ -118,7 +118,7 @@ class _Unrolled:
                 yield self._joined(unit, source, _Reach((0, width), origin, 0, mixes), before=False)
 
     def _entering(self, unit: int, source: int | None, carries: bool, offset: int) -> Iterator[np.ndarray]:
-        """What a source's map is to a unit, by its operator; ``offset``: its place among those side by side."""
+        """What a source's map is to a unit, by its operator; ``offset``: its place where maps are joined."""
         width = self.image[0] if source is None else int(self.cells.channels[source])
         operator, own = self.cells.operator[unit], int(self.cells.channels[unit])
         if self.layout.side_by_side[unit]:
