@@ -67,6 +67,7 @@ def check_integer(
     *,
     low: int | None = 1,
     high: int | None = None,
+    each: int = 0,
     rule: str = "",
     hint: str = "",
     error: type[InvalidInputError] = InvalidInputError,
@@ -80,6 +81,8 @@ def check_integer(
         What the value is called where the caller wrote it.
     low, high : int or None
         The bounds, themselves allowed; None for no bound.
+    each : int
+        Bytes of memory that one of so many takes, at least; more than is allowed are refused.
     rule, hint : str, optional
         What the message says must hold, worded to follow "must", and what to do next.
     error : type, optional
@@ -92,7 +95,7 @@ def check_integer(
     Raises
     ------
     InvalidInputError
-        If the value is no integer, or out of bounds.
+        If the value is no integer, out of bounds, or asks for too much memory.
 
     Examples
     --------
@@ -108,6 +111,8 @@ def check_integer(
     fits = is_integer(value) and (low is None or value >= low) and (high is None or value <= high)
     if not fits:
         raise error(field, rule or _integer_rule(low, high), value, hint)
+    if each:
+        check_room(value, field, each * int(value))
     return int(value)
 
 
@@ -225,7 +230,7 @@ def check_choice(value: Any, field: str, choices: Iterable[str]) -> str:
     return value
 
 
-def check_room(value: Any, field: str, size: float, what: str) -> None:
+def check_room(value: Any, field: str, size: float) -> None:
     """Refuse a number that asks for more memory than is allowed, before any of it is taken.
 
     Parameters
@@ -236,8 +241,6 @@ def check_room(value: Any, field: str, size: float, what: str) -> None:
         What it is called where the caller wrote it.
     size : float
         Bytes that it asks for, at least.
-    what : str
-        What they are for, as a plural.
 
     Raises
     ------
@@ -247,15 +250,16 @@ def check_room(value: Any, field: str, size: float, what: str) -> None:
     Examples
     --------
     >>> from nnstruct.checks import check_room
-    >>> check_room(10**9, "seeds", 1e11, "trainings")
+    >>> check_room(10**9, "seeds", 1e11)
     Traceback (most recent call last):
     ...
-    nnstruct.errors.InvalidInputError: seeds must ask for trainings that fit into 1,073,741,824 bytes of
-    memory, got 1000000000. Set NNSTRUCT_MAX_BYTES to allow more.
+    nnstruct.errors.InvalidInputError: seeds must fit into 1,073,741,824 bytes of memory, got 1000000000. Set
+    NNSTRUCT_MAX_BYTES to allow more.
     """
     if not size <= max_bytes():
-        rule = f"ask for {what} that fit into {max_bytes():,} bytes of memory"
-        raise InvalidInputError(field, rule, value, f"Set {VARIABLE} to allow more.")
+        raise InvalidInputError(
+            field, f"fit into {max_bytes():,} bytes of memory", value, f"Set {VARIABLE} to allow more."
+        )
 
 
 def _integer_rule(low: int | None, high: int | None) -> str:

@@ -111,7 +111,7 @@ def seed_list(seeds: Any, field: str = "seeds") -> list[int]:
     """
     if is_integer(seeds):
         count = check_integer(seeds, field, rule="be a positive integer or a sequence of seeds")
-        check_room(count, field, _SEED_BYTES * count, "seeds")
+        check_room(count, field, _SEED_BYTES * count)
         return list(range(count))
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise InvalidInputError(field, "be a positive integer or a sequence of seeds", seeds)

@@ -158,7 +158,7 @@ def build(
     loaded = task_of(task)
     wanted = _distinct(structures)
     chosen_seeds = seed_list(seeds)
-    check_room(len(chosen_seeds), "seeds", PAIR_BYTES * len(wanted) * len(chosen_seeds), "trainings")
+    check_room(len(chosen_seeds), "seeds", PAIR_BYTES * len(wanted) * len(chosen_seeds))
     most = 1 if watching else check_workers(workers)
     keep = check_kept_epochs(keep_weights, settings)
     portion = Portion(keep)

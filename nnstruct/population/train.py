@@ -224,7 +224,7 @@ def train(
     """
     chosen = check_structures(structures)
     numbers = seed_list(seeds)
-    check_room(len(numbers), "seeds", JOB_BYTES * len(chosen) * len(numbers), "trainings")
+    check_room(len(numbers), "seeds", JOB_BYTES * len(chosen) * len(numbers))
     jobs = [Job(structure, seed) for structure in chosen for seed in numbers]
     position = {(job.structure.fingerprint, job.seed): index for index, job in enumerate(jobs)}
     distinct = [jobs[index] for index in sorted(position.values())]

@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from nnstruct.checks import check_choice, check_integer, check_number
 from nnstruct.predictors.base import PREDICTORS
+from nnstruct.predictors.forest import TREE_BYTES
 from nnstruct.predictors.tabular import EnsemblePredictor
 
 
@@ -66,7 +67,7 @@ class AdaBoost(EnsemblePredictor):
     def _regressor(self) -> Any:
         return ensemble.AdaBoostRegressor(
             DecisionTreeRegressor(max_depth=check_integer(self.max_depth, "max_depth")),
-            n_estimators=check_integer(self.n_estimators, "n_estimators"),
+            n_estimators=check_integer(self.n_estimators, "n_estimators", each=TREE_BYTES),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             loss=check_choice(self.loss, "loss", ("linear", "square", "exponential")),
             random_state=self._seed("trees"),

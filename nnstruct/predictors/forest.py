@@ -37,6 +37,8 @@ class ForestPredictor(EnsemblePredictor):
         trees = self.pipeline_[-1]
         self.forest_ = trees if isinstance(trees, ForestArrays) else ForestArrays.of(trees)
 
+TREE_BYTES = 1000  # of the smallest, with its arrays
+
 
 def forest_options(forest: Any) -> dict[str, Any]:
     """Checked keywords for a forest of scikit-learn.
@@ -55,7 +57,7 @@ def forest_options(forest: Any) -> dict[str, Any]:
         If an option breaks its rule.
     """
     return {
-        "n_estimators": check_integer(forest.n_estimators, "n_estimators"),
+        "n_estimators": check_integer(forest.n_estimators, "n_estimators", each=TREE_BYTES),
         "max_features": _check_max_features(forest.max_features),
         "min_samples_leaf": check_integer(forest.min_samples_leaf, "min_samples_leaf"),
         "max_depth": None if forest.max_depth is None else check_integer(forest.max_depth, "max_depth"),

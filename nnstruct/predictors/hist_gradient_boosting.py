@@ -9,6 +9,7 @@ from sklearn import ensemble
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.predictors.base import PREDICTORS
+from nnstruct.predictors.forest import TREE_BYTES
 from nnstruct.predictors.tabular import BaggedPredictor
 
 
@@ -82,5 +83,5 @@ class HistGradientBoosting(BaggedPredictor):
             early_stopping=False,
         )
         return ensemble.BaggingRegressor(
-            member, check_integer(self.members, "members"), random_state=self._seed("bag")
+            member, check_integer(self.members, "members", each=TREE_BYTES), random_state=self._seed("bag")
         )

@@ -214,7 +214,7 @@ class Prior(BaseModel, ABC):
         RECURRENCES[recurrence]
         keeps_state = FAMILIES[family].keeps_state
         size = _UNIT_BYTES * self.num_units + _EDGE_BYTES * self.expected_edges
-        check_room(self, "the prior", size, "structures")
+        check_room(self, "the prior", size)
         pairs = self.connected_pairs(generator(seed, "prior", self.name))
         edges: np.ndarray = np.sort(pairs, axis=0)  # [2, E], each from the earlier unit to the later
         origin = self.to_dict() | {"seed": seed}
@@ -293,7 +293,7 @@ class Prior(BaseModel, ABC):
             most = min(most, space.max_edges + 1)
         for _ in range(DRAWS if fewest <= most else 0):
             units = int(rng.integers(fewest, most + 1))
-            check_room(units, "units", _UNIT_BYTES * units, "structures")
+            check_room(units, "units", _UNIT_BYTES * units)
             prior = cls(**cls.parameters_in(space, units, rng))
             if space.max_edges is None or prior.expected_edges <= space.max_edges:
                 return prior

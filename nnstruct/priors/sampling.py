@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_room
+from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import LOCAL, Executor, Lost, open_executor
 from nnstruct.priors.attributes import draw_attributes
@@ -88,8 +88,7 @@ def sample(
     """
     if not isinstance(space, Space):
         raise InvalidInputError("space", "be a Space", space)
-    n = check_integer(n, "n", low=0)
-    check_room(n, "n", STRUCTURE_BYTES * n, "structures")
+    n = check_integer(n, "n", low=0, each=STRUCTURE_BYTES)
     if edition is None:
         edition = NEWEST if space.family == "cnn" else 1
     edition = check_integer(edition, "edition", low=1, high=NEWEST)

@@ -63,7 +63,9 @@ class SpaceSection(Section):
         for family in self.families:
             self.of(family)
         # Some priors draw a matrix over pairs of units.
-        check_room(self.units, "units", self.units[1] ** 2, "structures")
+        check_room(self.units, "units", self.units[1] ** 2)
+        if self.channels is not None:  # a kernel joins each channel to each
+            check_room(self.channels, "channels", 4 * self.channels[1] ** 2)
         for field in SPACE_ATTRIBUTES:
             if getattr(self, field) is not None and not any(has_attribute(f, field) for f in self.families):
                 families = ", ".join(self.families)
@@ -136,7 +138,7 @@ class SampleSection(Section):
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
-        check_room(self.count, "count", STRUCTURE_BYTES * self.count, "structures")
+        check_room(self.count, "count", STRUCTURE_BYTES * self.count)
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from nnstruct.search.selection import Selection, as_selection
 from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, family_of, settings_of
 from nnstruct.search.traits import Traits
 from nnstruct.structure import Structure
-from nnstruct.structure.checks import check_structures
+from nnstruct.structure.checks import STRUCTURE_BYTES, check_structures
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Search(Running):
         FolderBusyError
             If another process writes the study.
         """
-        n = check_integer(n, "n")
+        n = check_integer(n, "n", each=STRUCTURE_BYTES)
         ledger = self._open()
         ledger.take()
         waiting = [e for e in ledger.entries if e.state == PENDING and e.number not in self._handed_out]

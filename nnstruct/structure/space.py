@@ -23,7 +23,7 @@ from nnstruct.structure.units import (
 )
 
 _LISTS = {"operators": UNIT_OPERATORS, "activations": UNIT_ACTIVATIONS, "joins": JOINS}
-_MOST = 2**31 - 1  # units, which are numbered
+_MOST = 2**31 - 1  # units, and channels of one
 # Fields of a Space, and the attribute of a unit that each is about.
 SPACE_ATTRIBUTES = {
     "operators": "operator",
@@ -110,6 +110,8 @@ class Space:
             channels = _as_range("channels", self.channels, 1, ("least", "greatest"))
             object.__setattr__(self, "channels", channels)
         stages = check_integer(self.stages, "stages", rule="be an integer, at least 1")
+        if stages > 1 and (stages > 31 or (self.channels or (1, 1))[1] << stages > _MOST):
+            raise InvalidInputError("stages", f"leave units at most {_MOST} channels wide", stages)
         object.__setattr__(self, "stages", stages)
         self._check_attributes()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_integer, check_number, check_room
 from nnstruct.encode import FeatureTable
 from nnstruct.encode.table import means_and_scales
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
@@ -127,9 +127,14 @@ class SemiSupervisedAssessor(Predictor):
         weight: np.ndarray | None,
         unlabelled: list[Structure] | None = None,
     ) -> None:
-        members, near = check_integer(self.members, "members"), check_integer(self.near, "near", low=0)
+        members, near = (
+            check_integer(self.members, "members", each=4_000),
+            check_integer(self.near, "near", low=0),
+        )
         for field in ("hidden", "embedding", "steps", "batch_size"):
             check_integer(getattr(self, field), field)
+        check_room(self.hidden, "hidden", 4 * int(self.hidden) ** 2)
+        check_room(self.embedding, "embedding", 4 * int(self.embedding) * int(self.hidden))
         for field in ("sigma", "learning_rate"):
             check_number(getattr(self, field), field, low=0.0, open_low=True)
         for field in ("share", "tau"):

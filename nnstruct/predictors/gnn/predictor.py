@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import check_choice, check_integer, check_number
+from nnstruct.checks import check_choice, check_integer, check_number, check_room
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings, Shell
@@ -155,7 +155,7 @@ class GNN(Predictor):
         weight: np.ndarray | None,
         unlabelled: list[Structure] | None = None,
     ) -> None:
-        settings, members = self._settings(), check_integer(self.members, "members")
+        settings, members = self._settings(), check_integer(self.members, "members", each=4_000)
         check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
         distil = check_integer(self.distil, "distil", low=0)
         transform = LabelTransform(check_choice(self.label, "label", KINDS))
@@ -212,9 +212,11 @@ class GNN(Predictor):
         from nnstruct.predictors.gnn.layers import LAYERS
         from nnstruct.predictors.gnn.losses import LOSSES
 
+        hidden = check_integer(self.hidden, "hidden")
+        check_room(hidden, "hidden", 4 * hidden**2)
         return MemberSettings(
-            hidden=check_integer(self.hidden, "hidden"),
-            layers=check_integer(self.layers, "layers"),
+            hidden=hidden,
+            layers=check_integer(self.layers, "layers", each=4 * hidden**2),
             layer=check_choice(self.layer, "layer", LAYERS),
             loss=check_choice(self.loss, "loss", LOSSES),
             contract=bool(self.contract),
