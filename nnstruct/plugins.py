@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.errors import InvalidInputError, MissingDataError, NnstructError
+from nnstruct.reading import one_line
 
 GROUP = "nnstruct.plugins"
 _loaded: dict[str, Any] = {}
@@ -78,7 +80,7 @@ def load_plugin(path: str | Path) -> ModuleType:
     MissingDataError
         If there is no such file.
     InvalidInputError
-        If it is no Python file.
+        If it is no Python file, or an error ends it.
 
     Examples
     --------
@@ -105,7 +107,15 @@ def load_plugin(path: str | Path) -> ModuleType:
     folder = str(file.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    return _run(file, replace=True)
+    before = sys.modules.get(file.stem)
+    try:
+        return _run(file, replace=True)
+    except Exception as error:
+        if before is None:
+            sys.modules.pop(file.stem, None)
+        if isinstance(error, NnstructError):
+            raise
+        raise InvalidInputError("the plugin", "be a Python file that runs", _told(file, error)) from error
 
 
 def module_of_file(path: Path, *, replace: bool = False) -> ModuleType:
@@ -130,6 +140,13 @@ def module_of_file(path: Path, *, replace: bool = False) -> ModuleType:
     """
     _check_there(path)
     return _run(path, replace=replace)
+
+
+def _told(file: Path, error: Exception) -> str:
+    """Where and how a file ended."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f"{type(error).__name__}: {one_line(error)} ({file.name}, line {line})"
 
 
 def _check_there(path: Path) -> None:

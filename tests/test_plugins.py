@@ -76,6 +76,17 @@ def test_files_that_cannot_be_plugins(tmp_path: Path) -> None:
         load_plugin(tmp_path / "json.py")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("x = 1\n1 / 0\n", r"ZeroDivisionError: .*, line 2"), ("def f(:\n", r"SyntaxError: .*, line 1")],
+)
+def test_a_file_that_an_error_ends_is_told_in_one_sentence(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "ending.py").write_text(text)
+    with pytest.raises(InvalidInputError, match=rf"^the plugin must be a Python file that runs, got '{told}"):
+        load_plugin(tmp_path / "ending.py")
+    assert "ending" not in sys.modules
+
+
 def test_an_entry_point_is_asked_when_a_name_is_not_known(installed) -> None:
     calls: list[str] = []
 

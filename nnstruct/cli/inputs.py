@@ -71,10 +71,10 @@ def named_benchmark(path: Path) -> Path | None:
 
 def load_benchmark(path: Path, target: str | None = None, config: str | None = None) -> Benchmark:
     """A benchmark by folder or name, or the one in a quickstart's folder, with one label a structure."""
-    from nnstruct.benchmark import Benchmark
+    from nnstruct.benchmark import load_benchmark as known_benchmark
 
-    folder = path / "benchmark" if (path / "quickstart.json").exists() else named_benchmark(path) or path
-    bench = Benchmark.load(folder, target=target)
+    folder = path / "benchmark" if (path / "quickstart.json").exists() else path
+    bench = known_benchmark(folder, target=target)
     if config is not None:
         bench = bench.select_config(config)
     found = bench.config_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import Annotated, Any
 
@@ -44,8 +45,10 @@ def list_parts(
     screen = console()
     for kind in kinds or []:
         if kind not in KINDS and kind != BENCHMARKS:
-            known = ", ".join(sorted([*KINDS, BENCHMARKS]))
-            raise UnknownNameError("KIND", f"be among {known}", kind)
+            known = sorted([*KINDS, BENCHMARKS])
+            near = difflib.get_close_matches(kind, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else ""
+            raise UnknownNameError("KIND", f"be one of {', '.join(known)}", kind, hint)
     if not kinds:
         rows = [(kind, len(found), ", ".join(name for name, _ in found)) for kind, found in _all()]
         screen.print(table(("kind", "", "names"), rows, words=True))

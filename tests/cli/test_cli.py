@@ -196,7 +196,7 @@ def test_an_unknown_target(call, bench_folder):
 
 
 def test_a_missing_benchmark(call, tmp_path):
-    assert "is not a benchmark folder" in one_sentence(call("evaluate", tmp_path / "none", code=1))
+    assert "There is no benchmark" in one_sentence(call("evaluate", tmp_path / "none", code=1))
 
 
 def test_a_damaged_benchmark(call, bench_folder, tmp_path):

@@ -59,7 +59,7 @@ def test_list_names_kinds_and_parts() -> None:
     assert "Expected improvement" in both.output
     wrong = run("list", "priorz")
     assert wrong.exit_code == 1
-    assert "KIND must be among acquisitions, benchmarks" in wrong.output
+    assert "Did you mean 'priors'?" in wrong.output
 
 
 def test_an_own_predictor_without_a_deviation_is_evaluated(bench_folder: Path, tmp_path: Path) -> None:
