@@ -1,7 +1,8 @@
 """What the ways in cost, as ratios, so that another machine, or a busy one, says the same.
 
 Run ``python tests/benchmarks/door_speed.py``. The measure of ``score`` is the import of scikit-learn and
-pandas in a fresh interpreter, which a saved forest needs in any case; that of drawing is a loop in Python.
+pandas in a fresh interpreter, which it does without; that of drawing is a loop in Python. Each is the median
+of five processes, or of three where it takes seconds.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 import nnstruct as ns
 
 IMPORTS = "import pandas, sklearn.ensemble, sklearn.pipeline"
+
+
+def usual(times: int, *words: str) -> float:
+    """The median of CPU seconds of so many fresh interpreters."""
+    return median(child_seconds(*words) for _ in range(times))
 
 
 def child_seconds(*words: str) -> float:
@@ -49,14 +56,20 @@ def main() -> None:
     ns.save_structures(nets * 5, folder / "many.parquet")
     score = ("-m", "nnstruct", "score", str(folder / "forest"))
     child_seconds(*score, str(folder / "one.parquet"))  # fills caches
-    measure = min(child_seconds("-c", IMPORTS) for _ in range(3))
-    one = min(child_seconds(*score, str(folder / "one.parquet")) for _ in range(3))
-    many = child_seconds(*score, str(folder / "many.parquet"), "--limit", "1")
+    child_seconds("-m", "nnstruct", "score", "reber-rnn", str(folder / "one.parquet"))
+    measure = usual(5, "-c", IMPORTS)
     print(f"import of scikit-learn and pandas  {measure:.2f} CPU s")
-    usage = child_seconds("-m", "nnstruct", "--help")
-    print(f"nnstruct --help                    {usage:.2f} CPU s, {usage / measure:.2f} of that import")
-    print(f"score, 1 structure                 {one:.2f} CPU s, {one / measure:.2f} times that import")
-    print(f"score, 10,000 structures           {many:.2f} CPU s, {many / measure:.2f} times that import")
+    told = {
+        "nnstruct --help": usual(5, "-m", "nnstruct", "--help"),
+        "load_pretrained, fresh": usual(5, "-c", "import nnstruct; nnstruct.load_pretrained('reber-rnn')"),
+        "score reber-rnn, 1 structure": usual(
+            5, "-m", "nnstruct", "score", "reber-rnn", str(folder / "one.parquet")
+        ),
+        "score a forest, 1 structure": usual(5, *score, str(folder / "one.parquet")),
+        "score a forest, 10,000 structures": usual(3, *score, str(folder / "many.parquet"), "--limit", "1"),
+    }
+    for name, seconds in told.items():
+        print(f"{name:<33}  {seconds:.2f} CPU s, {seconds / measure:.2f} times that import")
     print(f"a loop of ten million turns        {loop:.2f} CPU s")
     print(f"priors.sample, 10,000 structures   {5 * drawn:.2f} CPU s, {5 * drawn / loop:.1f} times that loop")
 
