@@ -37,6 +37,7 @@ class ForestPredictor(EnsemblePredictor):
         trees = self.pipeline_[-1]
         self.forest_ = trees if isinstance(trees, ForestArrays) else ForestArrays.of(trees)
 
+
 TREE_BYTES = 1000  # of the smallest, with its arrays
 
 

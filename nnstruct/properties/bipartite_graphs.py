@@ -119,7 +119,9 @@ class BipartiteGraphs:
             shape, ones = (height, width), np.ones(int(chosen.sum()))
             matrix = scipy.sparse.csr_array((ones, (row[chosen], column[chosen])), shape=shape)
             start = np.ones(height)
-            values = np.sort(scipy.sparse.linalg.svds(matrix, k=2, v0=start, return_singular_vectors=False, tol=1e-9))[None]
+            values = np.sort(
+                scipy.sparse.linalg.svds(matrix, k=2, v0=start, return_singular_vectors=False, tol=1e-9)
+            )[None]
         else:
             links = np.zeros((len(graphs), height, width))
             links[number[chosen], row[chosen], column[chosen]] = 1.0

@@ -73,9 +73,7 @@ def test_a_folder_stands_for_tensorboard(structures, labels, make, tmp_path):
 
 
 def test_what_is_no_logger_is_told_so(structures, labels, make):
-    with pytest.raises(
-        InvalidInputError, match=r"logger must be a logger of Lightning, .* got 3"
-    ):
+    with pytest.raises(InvalidInputError, match=r"logger must be a logger of Lightning, .* got 3"):
         make("gnn", logger=3).fit(structures, labels)
 
 
