@@ -125,6 +125,8 @@ def pretrained(
     target: str = "mnist",
     train: int = 600,
     density: float = 0.05,
+    before: Sequence[float] = (0.5, 0.2),
+    pretraining: int = 6,
     epochs: int = 12,
     retrain: int = 4,
 ) -> dict[str, float]:
@@ -138,6 +140,10 @@ def pretrained(
     train : int
         Images of the target.
     density : float
+    before : sequence of float
+        Densities on the way there, falling.
+    pretraining : int
+        Epochs on the source.
     epochs, retrain : int
 
     Returns
@@ -149,11 +155,11 @@ def pretrained(
     data = load_task(target, train=train, val=300, test=3000)
     config = TrainConfig(epochs=epochs, batch_size=64, learning_rate=1e-3)
     fresh = starting_network("mlp:100", known, seed=seed)
-    taught, _ = fit(fresh, known, config.model_copy(update={"epochs": 6}), seed=seed)
+    taught, _ = fit(fresh, known, config.model_copy(update={"epochs": pretraining}), seed=seed)
     found: dict[str, float] = {}
     for name, start in (("scratch", fresh), ("pretrained", taught)):
         run = run_trajectory(
-            start, data, [0.5, 0.2, density], config=config, retrain=retrain, seed=seed, structures=False
+            start, data, [*before, density], config=config, retrain=retrain, seed=seed, structures=False
         )
         accuracy = _accuracies(run)
         found |= {name: float(accuracy[density]), f"{name}_dense": float(accuracy[1.0])}
