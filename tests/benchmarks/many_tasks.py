@@ -158,11 +158,17 @@ def transfer_part(cross: CrossTask, path: Path, draws: int) -> str:
     for task in cross.tasks:
         part = found.loc[task]
         rows.append([task, *(f"{part.loc[k, 'kendall']:.2f} / {part.loc[k, 'r2']:.2f}" for k in kinds)])
-    means = found.groupby(level=["labels", "source"])[["kendall", "r2"]].mean()
+    found["half"] = (found["kendall_high"] - found["kendall_low"]) / 2
+    means = found.groupby(level=["labels", "source"])[["kendall", "r2", "half"]].mean()
     rows.append(["**mean**", *(f"{means.loc[k, 'kendall']:.2f} / {means.loc[k, 'r2']:.2f}" for k in kinds)])
     words = {"0": "no label", "all": "all labels"}
     head = [f"{words.get(size, size + ' labels')}: {source}" for size, source in kinds]
-    return table(["task", *head], rows) + f"\n\n{int(found['draws'].iloc[0])} draws."
+    half = ", ".join(f"{means.loc[k, 'half']:.2f}" for k in kinds)
+    return (
+        table(["task", *head], rows)
+        + f"\n\n{int(found['draws'].iloc[0])} draws; the 95% interval of a tau is, in the mean of the tasks and by "
+        f"column, {half} to both sides\n(corrected resampled t)."
+    )
 
 
 def page(crosses: dict[str, CrossTask], runs: Path, draws: int) -> str:
