@@ -164,11 +164,9 @@ def transfer_part(cross: CrossTask, path: Path, draws: int) -> str:
     words = {"0": "no label", "all": "all labels"}
     head = [f"{words.get(size, size + ' labels')}: {source}" for size, source in kinds]
     half = ", ".join(f"{means.loc[k, 'half']:.2f}" for k in kinds)
-    return (
-        table(["task", *head], rows)
-        + f"\n\n{int(found['draws'].iloc[0])} draws; the 95% interval of a tau is, in the mean of the tasks and by "
-        f"column, {half} to both sides\n(corrected resampled t)."
-    )
+    draws = int(found["draws"].iloc[0])
+    note = f"{draws} draws; 95% intervals of tau, in the mean of the tasks, by column: {half} to both sides."
+    return table(["task", *head], rows) + "\n\n" + note
 
 
 def page(crosses: dict[str, CrossTask], runs: Path, draws: int) -> str:
