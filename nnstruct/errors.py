@@ -34,7 +34,10 @@ class InvalidInputError(NnstructError, ValueError):
 
     def __init__(self, field: str, rule: str, value: Any, hint: str = "") -> None:
         self.field, self.rule, self.value, self.hint = field, rule, value, hint
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except ValueError:  # an integer of thousands of digits, which Python writes only when asked to
+            shown = f"a value of type {type(value).__name__}"
         if len(shown) > 200:
             shown = shown[:197] + "..."
         message = f"{field} must {rule}, got {shown}."

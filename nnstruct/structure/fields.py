@@ -255,6 +255,27 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+_SAME = frozenset({str, bool, type(None)})
+
+
+class _NotPlainError(Exception):
+    """A value that JSON would change, or has not."""
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what JSON would give back as it is."""
+    kind = type(value)
+    if kind in _SAME or (kind is float and math.isfinite(value)):
+        return value
+    if kind is int and -(2**63) <= value < 2**64:  # Python refuses to write integers of thousands of digits
+        return value
+    if kind is list:
+        return [_copied(item) for item in value]
+    if kind is dict and all(type(key) is str for key in value):
+        return {key: _copied(item) for key, item in value.items()}
+    raise _NotPlainError
+
+
 def as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
     """A copy of an origin that cannot be changed.
 
@@ -274,6 +295,10 @@ def as_origin(origin: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if not isinstance(origin, Mapping):
         raise StructureError("origin", "be a mapping", origin)
+    try:
+        return MappingProxyType(_copied(dict(origin)))
+    except (_NotPlainError, RecursionError):
+        pass
     try:
         return MappingProxyType(json.loads(json.dumps(dict(origin), allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:

@@ -359,7 +359,7 @@ class Structure(GraphDoors, LayeredGraph):
         return (
             self.num_units == other.num_units
             and self.family == other.family
-            and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
+            and all(getattr(self, name).tobytes() == getattr(other, name).tobytes() for name in _ARRAYS)
             and dict(self.attributes) == dict(other.attributes)
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import multiprocessing
 import re
@@ -455,3 +456,17 @@ def test_cells_that_differ_in_one_operator_or_port_share_no_hash() -> None:
     read_twice = Structure(DIAMOND, 4, outputs=np.array([False, True, False, True]))
     assert hash(read_twice) != hash(Structure(DIAMOND, 4))
     assert hash(copy.deepcopy(cells[7])) == hash(cells[7])
+
+
+def test_an_origin_is_a_copy_that_is_as_json_gives_it_back():
+    inner = {"values": [1, 2.5, None, True, "x"], "deep": {"a": [[]]}}
+    other = {"kind": "mine", "inner": inner, "pair": (1, 2), 3: "three"}
+    origin = Structure.from_layers([1, 2]).with_origin(**{"kind": "mine", "inner": inner}).origin
+    inner["values"].append("later")
+    assert origin["inner"] == {"values": [1, 2.5, None, True, "x"], "deep": {"a": [[]]}}
+    changed = dataclasses.replace(Structure.from_layers([1, 2]), origin=other).origin
+    assert changed["pair"] == [1, 2]
+    assert changed["3"] == "three"
+    for wrong in (float("nan"), float("-inf"), {1, 2}, object(), 10**5000):
+        with pytest.raises(StructureError, match="origin must hold JSON values only"):
+            Structure.from_layers([1, 2]).with_origin(kind=wrong)
