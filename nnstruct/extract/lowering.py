@@ -133,6 +133,11 @@ class Lowering:
         -------
         Any
             The same tree, with a Ref or a constant in place of each node.
+
+        Raises
+        ------
+        UnsupportedOperationError
+            If a node stands for a second result that is not computed.
         """
         if isinstance(tree, fx.Node):
             if tree in self.loops.carried.get(self.node, ()):
