@@ -170,7 +170,7 @@ def _complex(low: Lowering, real: Any, imaginary: Any) -> Ref:
 @handles("aten.polar")
 def _polar(low: Lowering, length: Any, angle: Any) -> Ref:
     if not isinstance(angle, Ref):
-        sides = [low.hold(function(angle)) for function in (torch.cos, torch.sin)]
+        sides: list[Any] = [low.hold(function(angle)) for function in (torch.cos, torch.sin)]
     else:
         sides = [activation(low, angle, name) for name in ("cos", "sin")]
     return _joined(low, *(combined(low, "mul", length, side) for side in sides))

@@ -175,13 +175,13 @@ def _scatter(
     if reduce == "mean":
         count = np.bincount(places_along, minlength=shape[axis]) + (1 if include_self else 0)
         total = _summed(low, value, axis, places_along, shape[axis])
-        sizes = [-1 if a == axis else 1 for a in range(len(shape))]
+        broad = [-1 if a == axis else 1 for a in range(len(shape))]
         if not include_self:  # where nothing is sent, what stood there stays
             if not isinstance(x, Tensor) or x.any():
                 raise low.unsupported("take the mean with its own value, or into zeros")
         elif not isinstance(x, Tensor) or x.any():
             total = add(low, x, total)
-        share = (1.0 / np.maximum(count, 1)).astype(np.float32).reshape(sizes)
+        share = (1.0 / np.maximum(count, 1)).astype(np.float32).reshape(broad)
         return Ref(low.builder.affine(total.value, scale=("shares", share), operator="scale"))
     if reduce not in ("amax", "amin") or not empty:
         raise low.unsupported("sum, or take the largest or smallest without its own value")
