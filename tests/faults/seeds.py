@@ -140,8 +140,8 @@ def _predictors(case) -> None:
         "adaboost": {"n_estimators": 3}, "hist-gradient-boosting": {"members": 2, "max_iter": 3},
         "bayesian-ridge": {}, "gaussian-process": {}, "mean": {}, "grouped-gp": {},
         "gnn": {"hidden": 4, "layers": 1, "members": 1, "max_epochs": 1},
-        "assessor": {"members": 1, "hidden": 4, "embedding": 2},
-        "conformal": {},
+        "semi-supervised-assessor": {"members": 1, "hidden": 4, "embedding": 2, "steps": 5, "near": 2},
+        "conformal": {}, "auto": {},
     }  # fmt: skip
     for name, options in small.items():
         if name in PREDICTORS:

@@ -12,6 +12,7 @@ from nnstruct.predictors.gnn.batches import GraphBatch, spans
 from nnstruct.predictors.gnn.inference import Questions
 from nnstruct.predictors.gnn.layers import LAYERS, apply_layer, layer_shapes, read_out
 from nnstruct.predictors.gnn.losses import batch_loss
+from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings
 from nnstruct.predictors.gnn.network import Dropout, NetworkShape, StructureNet
 from nnstruct.structure import Structure
 
@@ -199,3 +200,15 @@ def test_dropout_keeps_the_mean_and_the_share():
     mask = Dropout(0.25, 3)((200, 100))
     assert sorted(set(mask.flatten().tolist())) == [0.0, pytest.approx(4 / 3)]
     assert float(mask.mean()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_members_whose_lines_are_no_two_numbers_are_not_restored(structures):
+    members = GraphMembers(MemberSettings(hidden=4, layers=1, max_epochs=1))
+    count = len(structures)
+    members.fit(structures, np.arange(count, dtype=float), np.ones((1, count)))
+    state = members.state()
+    values, arrays = state.values, state.arrays
+    assert members.restore(values, arrays).line.shape == (1, 2)
+    for line in ([[1.0]], [1.0, 2.0], [[1.0, float("nan")]], [[]]):
+        with pytest.raises(ValueError, match="no two finite numbers"):
+            members.restore({**values, "line": line}, arrays)

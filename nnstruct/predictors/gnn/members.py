@@ -238,7 +238,9 @@ class GraphMembers:
 
         self.encoder = GraphEncoder.from_state(values["encoder"], _with_prefix(arrays, "encoder."))
         self.typical, self.delayed = float(values["typical"]), bool(values["delayed"])
-        self.line = np.array(values["line"], dtype=np.float64)
+        self.line = np.array(values["line"], dtype=np.float64)  # [M, 2]
+        if self.line.ndim != 2 or self.line.shape[1] != 2 or not np.isfinite(self.line).all():
+            raise ValueError(f"the members' lines are no two finite numbers each, but {self.line.shape}")
         shape = self._shape(len(self.line))
         self.net = StructureNet.from_arrays(shape, _with_prefix(arrays, "net."), self.typical)
         return self
