@@ -75,6 +75,11 @@ def _baddbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1
     return Ref(low.builder.affine(product.value, shift=low.array(bias * beta, "bias"), operator="shift"))
 
 
+@handles("aten._sparse_addmm")
+def _sparse_addmm(low: Lowering, x: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Ref:
+    return _baddbmm(low, x, left, right, beta=beta, alpha=alpha)
+
+
 @handles("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten._sparse_mm")
 def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
     b = low.builder

@@ -150,9 +150,11 @@ def _scatter(
     low: Lowering, x: Any, axis: int, index: Any, source: Any, reduce: str = "none", *,
     include_self: bool = True,
 ) -> Any:  # fmt: skip
-    if isinstance(index, Ref):
-        raise low.unsupported("write at constant places")
     name, shape = low.operation, low.shape(x)
+    if isinstance(index, Ref):
+        return _scatter_by_values(
+            low, x, axis, index, source, "sum" if name == "scatter_add" else reduce, include_self
+        )
     reduce = "sum" if name == "scatter_add" else reduce
     axis %= len(shape)
     held = source if isinstance(source, Ref | Tensor) else torch.tensor(float(source)).expand(index.shape)
@@ -186,6 +188,38 @@ def _scatter(
     if reduce not in ("amax", "amin") or not empty:
         raise low.unsupported("sum, or take the largest or smallest without its own value")
     return _extreme(low, x, value, axis, places_along, reduce)
+
+
+_REDUCED = {
+    "none": "none",
+    "sum": "add",
+    "add": "add",
+    "prod": "mul",
+    "multiply": "mul",
+    "amax": "max",
+    "amin": "min",
+}
+
+
+def _scatter_by_values(
+    low: Lowering, x: Any, axis: int, index: Ref, source: Any, reduce: str, include_self: bool
+) -> Ref:
+    """Writes at places that the network itself computes."""
+    if reduce not in _REDUCED or not include_self:
+        raise low.unsupported("write, add, multiply or take extremes where its places are computed")
+    shape, sizes = low.shape(x), low.shape(index)
+    axis %= len(shape)
+    held = source if isinstance(source, Ref | Tensor) else torch.tensor(float(source)).expand(sizes)
+    value = low.ref(held)
+    for other, size in enumerate(sizes):
+        value = low.builder.cut(value, other, 0, size)
+    same = [[a, a] for a in range(len(shape)) if a != axis and sizes[a] == shape[a]]
+    options = {
+        "function": "scatter_elements", "axis": axis, "reduction": _REDUCED[reduce],
+        "kept": same if isinstance(x, Ref) else [], "fresh": [],
+    }  # fmt: skip
+    read = [low.ref(x), index.value, value]
+    return Ref(low.builder.one("operation", read, shape, options=options))
 
 
 def written(low: Lowering, x: Any, value: int, places: np.ndarray) -> Ref:

@@ -15,7 +15,7 @@ from nnstruct.extract.aten_affine import many, pad
 from nnstruct.extract.aten_logic import combined
 from nnstruct.extract.aten_math import activation, join
 from nnstruct.extract.aten_moves import take
-from nnstruct.extract.lowering import Lowering, Ref, handles
+from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
 
 @handles("aten.copy")
@@ -40,6 +40,14 @@ def _zero(low: Lowering, x: Any) -> Any:
 @handles("aten.index_put", "aten._unsafe_index_put")
 def _index_put(low: Lowering, x: Any, indices: Any, values: Any, accumulate: bool = False) -> Ref:
     known = [index for index in indices if index is not None]
+    if len(indices) == 1 and isinstance(known[0], Ref) and math.prod(low.shape(values)) == 1:
+        source = low.node.args[1][0]  # type: ignore[index]
+        if shape_of(source)[1] == torch.bool and not accumulate:
+            flags = low.shape(known[0])
+            own = low.builder.reshape(known[0].value, flags + (1,) * (len(low.shape(x)) - len(flags)))
+            fill = low.builder.reshape(low.ref(values), (1,) * len(low.shape(x)))
+            options = {"function": "where"}
+            return Ref(low.builder.one("join", [own, fill, low.ref(x)], low.shape(x), options=options))
     if accumulate or not all(isinstance(index, Tensor) for index in known):
         raise low.unsupported("write at constant places")
     shape = low.shape(x)
