@@ -10,6 +10,7 @@ import numpy as np
 from nnstruct.extract.onnx_graph import OnnxReader, handles
 from nnstruct.extract.onnx_operators.elementwise import arithmetic
 from nnstruct.extract.onnx_operators.moves import padded
+from nnstruct.extract.products import by_matrix
 
 Inputs = list[Any]
 Options = dict[str, Any]
@@ -114,6 +115,16 @@ def product(reader: OnnxReader, left: Any, right: Any) -> int:
         last = len(b.shape[right]) - 1
         turned = b.swap(right, last - 1, last)
         return b.swap(linear(reader, turned, reader.named(left, "weight"), None, left), last - 1, last)
+    made = None
+    if isinstance(left, int) and isinstance(right, np.ndarray) and not whole:
+        made = by_matrix(b, left, *reader.named(right, "weight"))
+    elif isinstance(right, int) and isinstance(left, np.ndarray) and not whole:
+        name, values = reader.named(left, "weight")
+        turned = b.swap(right, len(b.shape[right]) - 2, len(b.shape[right]) - 1)
+        made = by_matrix(b, turned, name, np.swapaxes(values, -1, -2))
+        made = None if made is None else b.swap(made, len(b.shape[made]) - 2, len(b.shape[made]) - 1)
+    if made is not None:
+        return made
     shapes = reader.shape(left), reader.shape(right)
     lead = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
     return reader.emit("matmul", [reader.ref(left), reader.ref(right)], (*lead, shapes[0][-2], shapes[1][-1]))
