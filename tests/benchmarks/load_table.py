@@ -3,8 +3,8 @@
     python tests/benchmarks/load_table.py [edges features search] [--structures 100000] [--told 10000]
 
 Prints a row of a table a piece of work: CPU seconds, megabytes of memory beyond what the process had, and how
-it ended. A refusal in one sentence ends it too. Each piece has a process of its own, and ``--seconds`` of CPU
-time. Benchmarks of many records: ``storage_scale.py``; asks of a search: ``search_ask_cost.py``.
+it ended. A refusal in one sentence ends it too. Each piece has a process of its own, and ``--seconds`` of
+processor time. Benchmarks of many records: ``storage_scale.py``; asks of a search: ``search_ask_cost.py``.
 """
 
 from __future__ import annotations
