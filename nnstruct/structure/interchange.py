@@ -297,7 +297,7 @@ def _structure_from_row(row: dict[str, Any]) -> Structure:
     flags = [len(row[name]) for name in ("unit_input", "unit_output")]
     if units > min(flags):
         raise ValueError(f"num_units is {units}, though {min(flags)} units have flags")
-    attributes = parse_json(row["unit_attributes"])
+    attributes = {} if row["unit_attributes"] == "{}" else parse_json(row["unit_attributes"])
     return Structure(
         np.stack([row["edge_source"], row["edge_target"]]).astype(np.int64),
         units,
