@@ -18,7 +18,7 @@ from nnstruct.reading import check_bytes, mapping, one_line, open_file, reading
 from nnstruct.search.fit import Fit, count_of
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
-from nnstruct.search.study import open_study, quiet, study_file
+from nnstruct.search.study import open_study, quiet, study_file, trials_of
 from nnstruct.search.traits import Traits
 from nnstruct.search.writer import StudyWriter
 from nnstruct.structure import Structure
@@ -270,7 +270,7 @@ class Ledger:
     def _check_settings(self, settings: dict[str, Any], traits: Callable[[], Traits]) -> None:
         stored = self.study.user_attrs.get(_SETTINGS)
         if stored is None:
-            if len(self.study.get_trials(deepcopy=False)):
+            if len(trials_of(self.study)):
                 raise InvalidInputError(
                     "study_name", "name a study made by a Search, or a new one", self.study.study_name
                 )
@@ -305,7 +305,7 @@ class Ledger:
 
     def _refresh(self) -> None:
         batch = self.study.user_attrs.get(_BATCH)
-        trials = self.study.get_trials(deepcopy=False)
+        trials = trials_of(self.study)
         if batch is not None:
             generation = count_of(mapping(batch, "its last batch")["generation"])
             there = {
@@ -319,7 +319,7 @@ class Ledger:
                 _structure_of(row)  # before it is written among the trials
             if missing:
                 self._add_trials(missing)
-                trials = self.study.get_trials(deepcopy=False)
+                trials = trials_of(self.study)
             self.generation = generation + 1
             if batch["fit"] is not None:
                 self.fit = Fit.from_json(batch["fit"])

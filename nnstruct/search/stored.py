@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.reading import reading
 from nnstruct.search.history import history_table
 from nnstruct.search.ledger import TOLD_NAME, Entry, entry_of
 from nnstruct.search.objectives import OF_TASK, SIMPLE, Objectives
+from nnstruct.search.study import SQLITE, trials_of
 
 if TYPE_CHECKING:
     import optuna
@@ -96,16 +98,18 @@ def _entries(storage: str | Path, study_name: str | None) -> list[Entry]:
         file = Path(storage) / STUDY if Path(storage).is_dir() else Path(storage)
         if not file.exists():
             raise MissingDataError(f"There is no {file}.")
-        address = f"sqlite:///{file}"
-    names = optuna.get_all_study_names(address)
+        address = f"{SQLITE}{file}"
+    with reading(address.removeprefix(SQLITE), "a readable study"):
+        names = optuna.get_all_study_names(address)
     if study_name is None and len(names) != 1:
         raise InvalidInputError(
             "the storage", "hold one study, or one that is named", ", ".join(names) or "none"
         )
-    study = optuna.load_study(study_name=study_name or names[0], storage=address)
-    told = _told(study)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if "structure" in trial.user_attrs]
-    return [entry_of(trial, told) for trial in trials]
+    with reading(address.removeprefix(SQLITE), "a readable study"):
+        study = optuna.load_study(study_name=study_name or names[0], storage=address)
+        told = _told(study)
+        trials = [trial for trial in trials_of(study) if "structure" in trial.user_attrs]
+        return [entry_of(trial, told) for trial in trials]
 
 
 def _told(study: optuna.Study) -> int:

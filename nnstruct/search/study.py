@@ -39,6 +39,29 @@ def study_file(storage: Any) -> Path | None:
     return Path(storage.removeprefix(SQLITE).split("?")[0])
 
 
+def trials_of(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that a study holds.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    list of optuna.trial.FrozenTrial
+        In the order of their numbers.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit together: of a damaged database Optuna asserts some of what it expects.
+    """
+    try:
+        return study.get_trials(deepcopy=False)
+    except AssertionError as error:
+        raise ValueError(f"its trials do not fit together ({error or 'Optuna gives no reason'})") from error
+
+
 def open_study(
     storage: Any, study_name: str, directions: Sequence[str], load_if_exists: bool
 ) -> optuna.Study:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import optuna
 import pandas as pd
 import pytest
 
 from nnstruct import Space
 from nnstruct.errors import CorruptFileError, InvalidInputError
-from nnstruct.search import Search
+from nnstruct.search import Search, read_history
 from nnstruct.search.ledger import Ledger
 
 from guides import Ridge, noisy  # isort: skip
@@ -161,3 +163,23 @@ def test_an_operator_that_is_no_text_is_found(storage: str) -> None:
     optuna.trial.Trial(search.study, trial._trial_id).set_user_attr("operator", "\ud800")
     with pytest.raises(CorruptFileError, match="trial 0: 'utf-8' codec can't encode"):
         _ = build(storage).history
+
+
+def test_trials_that_do_not_fit_together_are_told(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna asserts some of what it expects in a database."""
+    build(storage).ask(1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(optuna.Study, "get_trials", fail)
+    with pytest.raises(CorruptFileError, match=r"is not a readable study.*do not fit together"):
+        build(storage).ask(1)
+    with pytest.raises(CorruptFileError, match=r"is not a readable study.*do not fit together"):
+        read_history(storage.removeprefix("sqlite:///"))
+
+
+def test_a_file_that_is_no_study_is_told(tmp_path: Path) -> None:
+    (tmp_path / "search.db").write_bytes(b"SQLite format 3\x00" + bytes(200))
+    with pytest.raises(CorruptFileError, match=r"search\.db is not a readable study"):
+        read_history(tmp_path)
