@@ -41,8 +41,8 @@ def _zero(low: Lowering, x: Any) -> Any:
 def _index_put(low: Lowering, x: Any, indices: Any, values: Any, accumulate: bool = False) -> Ref:
     known = [index for index in indices if index is not None]
     if len(indices) == 1 and isinstance(known[0], Ref) and math.prod(low.shape(values)) == 1:
-        source = low.node.args[1][0]  # type: ignore[index]
-        if shape_of(source)[1] == torch.bool and not accumulate:
+        source: Any = low.node.args[1]
+        if shape_of(source[0])[1] == torch.bool and not accumulate:
             flags = low.shape(known[0])
             own = low.builder.reshape(known[0].value, flags + (1,) * (len(low.shape(x)) - len(flags)))
             fill = low.builder.reshape(low.ref(values), (1,) * len(low.shape(x)))

@@ -227,8 +227,12 @@ def _matched(
     row[block.source[known]] = np.broadcast_to(groups, block.source.shape)[known]
     place[block.source[known]] = np.broadcast_to(np.arange(block.source.shape[1]), block.source.shape)[known]
     group_of[block.target] = groups
+    units = block.source[known]
+    shared = len(units) and len(np.unique(units)) < len(units)  # a unit stands in several rows
     output[block.target] = np.arange(block.target.shape[1])
     source, target = structure.edge_index[:, columns]
+    if shared:
+        return _matched_by_row(block, columns, source, group_of[target], output[target], structure)
     fits = (
         (row[source] >= 0)
         & (row[source] == group_of[target])
@@ -237,6 +241,24 @@ def _matched(
     columns, source, target = columns[fits], source[fits], target[fits]
     group = row[source] if len(block.values) > 1 else np.zeros(len(source), dtype=np.int64)
     return columns, block.values[group, place[source], output[target]].astype(np.int64) - 1
+
+
+def _matched_by_row(
+    block: DenseBlock, columns: np.ndarray, source: np.ndarray, group: np.ndarray, output: np.ndarray,
+    structure: Structure,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """As :func:`_matched`, where the target alone tells in which row a unit is read."""
+    n = structure.num_units
+    rows, places = np.nonzero(block.source >= 0)
+    keys = rows * n + block.source[rows, places]
+    order = np.argsort(keys)
+    wanted = group * n + source
+    at = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+    fits = (group >= 0) & (keys[at] == wanted) & (structure.recurrent[columns] == block.recurrent)
+    columns, group, place, output = columns[fits], group[fits], places[at[fits]], output[fits]
+    if len(block.values) == 1:
+        group = np.zeros_like(group)
+    return columns, block.values[group, place, output].astype(np.int64) - 1
 
 
 def _listed(structure: Structure, source: np.ndarray, target: np.ndarray, recurrent: bool) -> np.ndarray:

@@ -128,3 +128,20 @@ def test_a_pixel_shuffles_channel_reads_what_it_is_made_of() -> None:
         assert read.tolist() == [1 + 4 * channel + part for part in range(4)]
     assert extract(module, torch.zeros(1, 1, 3, 3), "weight").structure.num_units == 9 + 72 + 48
     assert extract(module, torch.zeros(1, 1, 3, 3), "layer").structure.attributes["width"] == (1, 8, 3)
+
+
+def test_units_that_stand_at_several_places_before_a_linear_layer() -> None:
+    """Attention over channels: a channel's keys are the same units at each position of the other axis."""
+
+    class Over(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.attention = nn.Conv2d(2, 3, 1), nn.MultiheadAttention(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x)[0]  # [3, 4, 4]
+            return self.attention(y, y, y, need_weights=False)[0]
+
+    torch.manual_seed(0)
+    module, x = Over().eval(), torch.randn(1, 2, 4, 4)
+    torch.testing.assert_close(program_module(extract(module, x))(x), module(x), atol=1e-5, rtol=1e-4)
