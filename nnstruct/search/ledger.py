@@ -363,7 +363,7 @@ def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
             raise CorruptFileError(f"trial {trial.number}: its {name} is no number: {value!r}.")
     state = {"COMPLETE": COMPLETE, "RUNNING": PENDING, "WAITING": PENDING}.get(trial.state.name, FAILED)
     return Entry(
-        trial.number,
+        count_of(trial.number),
         structure,
         operator,
         tuple(map(str, attributes["parents"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -183,3 +184,11 @@ def test_a_file_that_is_no_study_is_told(tmp_path: Path) -> None:
     (tmp_path / "search.db").write_bytes(b"SQLite format 3\x00" + bytes(200))
     with pytest.raises(CorruptFileError, match=r"search\.db is not a readable study"):
         read_history(tmp_path)
+
+
+def test_a_trial_of_an_impossible_number_is_told(storage: str) -> None:
+    build(storage).ask(2)
+    with sqlite3.connect(storage.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE trials SET number = '99999999999999999999' WHERE number = 1")
+    with pytest.raises(InvalidInputError, match=r"search\.db: a count must be an integer"):
+        _ = build(storage).history
