@@ -83,7 +83,13 @@ def _sparse_addmm(low: Lowering, x: Any, left: Any, right: Any, *, beta: float =
 @handles("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten._sparse_mm")
 def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
     b = low.builder
+    before = low.shape(left), low.shape(right)
     left, right = _one_matrix(low, left), _one_matrix(low, right)
+    if (low.shape(left), low.shape(right)) != before and min(map(len, before)) >= 2:
+        # An axis of one matrix is an axis of the product, too.
+        shape = (*np.broadcast_shapes(before[0][:-2], before[1][:-2]), before[0][-2], before[1][-1])
+        made = _matmul(low, left, right)
+        return Ref(b.reshape(made.value, shape)) if b.shape[made.value] != shape else made
     if isinstance(left, Ref) and isinstance(right, Tensor) and right.dim() <= 2:
         matrix = right[:, None] if right.dim() == 1 else right
         value = linear(low, left.value, _turned(low, matrix, right), None)
@@ -115,7 +121,7 @@ def _matmul(low: Lowering, left: Any, right: Any) -> Ref:
 
 def _one_matrix(low: Lowering, value: Any) -> Any:
     """A constant that holds one matrix again and again as that matrix."""
-    if not isinstance(value, Tensor) or value.dim() < 3:
+    if not isinstance(value, Tensor) or value.dim() < 3 or not value.numel():
         return value
     flat = value.reshape(-1, *value.shape[-2:]) if value.shape[:-2].numel() == 1 else value
     if value.shape[:-2].numel() != 1 and any(

@@ -31,7 +31,7 @@ def by_matrix(b: Builder, value: int, name: str, matrices: np.ndarray) -> int | 
     """
     lead = np.broadcast_shapes(b.shape[value][:-2], matrices.shape[:-2])
     own = matrices.shape[:-2]
-    if math.prod(lead) != math.prod(own) or not 0 < math.prod(own) <= _MOST:
+    if not matrices.size or math.prod(lead) != math.prod(own) or math.prod(own) > _MOST:
         return None
     rows, inner = b.shape[value][-2:]
     flat = b.reshape(b.expand(value, (*lead, rows, inner)), (math.prod(lead), rows, inner))

@@ -166,9 +166,9 @@ def test_recipe_is_copied_and_named(folder, tmp_path):
 
 def test_code_in_the_card_makes_the_same_records(folder, engine, monkeypatch):
     """Every Python block runs, and what it trains is byte for byte what the folder holds."""
-    from nnstruct import tasks
+    from nnstruct.tasks import catalogue
 
-    monkeypatch.setattr(tasks, "load_task", lambda name: {"toy": make_task()}[name], raising=False)
+    monkeypatch.setattr(catalogue, "load_task", lambda name: {"toy": make_task()}[name])
     monkeypatch.chdir(folder)
     for code in re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.DOTALL):
         exec(compile(code, "card", "exec"), {})
