@@ -59,7 +59,9 @@ def trials_of(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     try:
         return study.get_trials(deepcopy=False)
     except AssertionError as error:
-        raise ValueError(f"its trials do not fit together ({str(error) or 'Optuna gives no reason'})") from error
+        raise ValueError(
+            f"its trials do not fit together ({str(error) or 'Optuna gives no reason'})"
+        ) from error
 
 
 def open_study(
