@@ -90,6 +90,7 @@ def compare_predictors(course: Course, bench: Benchmark) -> Evaluation:
                 repeats=settings.repeats,
                 seed=course.seed,
                 progress=not course.quiet,
+                workers=course.workers,
             )
             save_evaluation(evaluation, folder, key)
         r2 = evaluation.table["r2"]
