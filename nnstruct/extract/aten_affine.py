@@ -123,13 +123,10 @@ def _one_matrix(low: Lowering, value: Any) -> Any:
     """A constant that holds one matrix again and again as that matrix."""
     if not isinstance(value, Tensor) or value.dim() < 3 or not value.numel():
         return value
-    flat = value.reshape(-1, *value.shape[-2:]) if value.shape[:-2].numel() == 1 else value
-    if value.shape[:-2].numel() != 1 and any(
-        step for step, size in zip(value.stride()[:-2], value.shape[:-2], strict=True) if size > 1
-    ):
+    lead = value.shape[:-2]
+    if any(step for step, size in zip(value.stride()[:-2], lead, strict=True) if size > 1):
         return value
-    matrix = flat[(0,) * (flat.dim() - 2)]
-    return low.hold(matrix, low.names.get(id(value), ""))
+    return low.hold(value[(0,) * len(lead)], low.names.get(id(value), ""))
 
 
 def _turned(low: Lowering, matrix: Tensor, original: Tensor) -> Named:

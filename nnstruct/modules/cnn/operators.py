@@ -134,8 +134,7 @@ def gradient_flow(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> T
     Tensor [B, c, H, W]
     """
     step = 2.0 / norm_bound(kernel).clamp_min(1e-6) ** 2
-    force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
-    return x - step * functional.conv_transpose2d(force, kernel, padding=1)
+    return x - step * _gradient(x, kernel, bias, activation)
 
 
 def expansion(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
@@ -183,9 +182,13 @@ def contraction(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Ten
 
 def _force(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
     """K^T act(K x + b) / ||K||^2."""
+    return _gradient(x, kernel, bias, activation) / norm_bound(kernel).clamp_min(1e-6) ** 2
+
+
+def _gradient(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
+    """K^T act(K x + b), the gradient of a convex potential."""
     force = ACTIVATION[activation](functional.conv2d(x, kernel, bias, padding=1))
-    back = functional.conv_transpose2d(force, kernel, padding=1)
-    return back / norm_bound(kernel).clamp_min(1e-6) ** 2
+    return functional.conv_transpose2d(force, kernel, padding=1)
 
 
 def hamiltonian(x: Tensor, kernel: Tensor, bias: Tensor, activation: str) -> Tensor:
