@@ -19,6 +19,22 @@ def _axes_of(name: str) -> int:
     return next(int(digit) for digit in name if digit.isdigit())
 
 
+def _window(
+    function: str, nd: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
+) -> dict[str, Any]:
+    """What a pool does, where a stride that is not given is the kernel's size."""
+    return {
+        "operator": f"{function}_pool{nd}d",
+        "function": function,
+        "nd": nd,
+        "kernel": many(kernel, nd),
+        "stride": many(stride or kernel, nd),
+        "padding": many(padding, nd),
+        "dilation": many(dilation, nd),
+        "ceil": bool(ceil),
+    }
+
+
 @handles(
     "aten.max_pool1d", "aten.max_pool2d", "aten.max_pool3d", "aten.max_pool2d_with_indices",
     "aten.max_pool3d_with_indices",
@@ -28,16 +44,7 @@ def _max_pool(
     ceil: bool = False,
 ) -> Any:  # fmt: skip
     nd = _axes_of(str(low.node.target))
-    options = {
-        "operator": f"max_pool{nd}d",
-        "function": "max",
-        "nd": nd,
-        "kernel": many(kernel, nd),
-        "stride": many(stride or kernel, nd),
-        "padding": many(padding, nd),
-        "dilation": many(dilation, nd),
-        "ceil": bool(ceil),
-    }
+    options = _window("max", nd, kernel, stride, padding, dilation, ceil)
     if "with_indices" in str(low.node.target):
         shape = tuple(low.node.meta["val"][0].shape)
         if not _second_is_read(low.node):
@@ -68,17 +75,7 @@ def _avg_pool(
     include_pad: bool = True, divisor: Any = None,
 ) -> Ref:  # fmt: skip
     nd = _axes_of(str(low.node.target))
-    options = {
-        "operator": f"avg_pool{nd}d",
-        "function": "avg",
-        "nd": nd,
-        "kernel": many(kernel, nd),
-        "stride": many(stride or kernel, nd),
-        "padding": many(padding, nd),
-        "dilation": [1] * nd,
-        "ceil": bool(ceil),
-        "include_pad": bool(include_pad),
-    }
+    options = _window("avg", nd, kernel, stride, padding, 1, ceil) | {"include_pad": bool(include_pad)}
     if divisor is None:
         return _pool_step(low, x, options)
     options["include_pad"] = True
