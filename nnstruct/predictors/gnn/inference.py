@@ -11,6 +11,9 @@ from nnstruct.predictors.gnn import kernels
 from nnstruct.predictors.gnn.batches import GraphBatch
 from nnstruct.predictors.gnn.network import StructureNet
 
+# Units whose features of one layer fit into a processor's own cache.
+CACHED_UNITS = 256
+
 
 class Questions:
     """A network made ready for many batches of questions, and room that grows with the largest.
@@ -56,7 +59,7 @@ class Questions:
         float32 Tensor [members, B, outputs]
         """
         shape, w = self.net.shape, self.net.weights
-        n, width = batch.num_units, shape.hidden
+        width, n = shape.hidden, max(CACHED_UNITS, int(np.diff(batch.start).max(initial=1)))
         room = (
             *(self._take(name, n, width) for name in ("h", "u", "a")),
             self._take("scale", n),

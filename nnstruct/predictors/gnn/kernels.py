@@ -255,31 +255,43 @@ def _read_out_alone(h, start, typical, out):  # type: ignore[no-untyped-def]
 
 @_entry
 def ask_layers(nodes, weights, first, sender, copies, start, typical, room, out):  # type: ignore[no-untyped-def]
-    """All layers of bidirectional networks in one call, member by member, and what they read out.
+    """All layers of bidirectional networks in one call, and what they read out, some graphs after others.
 
     ``weights`` are the embedding and its shift, then what layers multiply messages by and its shift, and
     what they add and its shift, [members, ...] or [members, layers, ...]; ``room`` is ``h``, ``u`` and ``a``
-    [units, width], ``scale`` [units] and ``mixed`` [units, (1 + kinds) width]; ``out`` [members, graphs,
-    3 width].
+    [most, width], ``scale`` [most] and ``mixed`` [most, (1 + kinds) width]; graphs are taken together while
+    they have no more than ``most`` units, and none has more; ``out`` [members, graphs, 3 width].
     """
     embed, embed_shift, inner, inner_shift, outer, outer_shift = weights
-    h, u, a, scale, mixed = room
-    units, width = h.shape
-    for m in range(embed.shape[0]):
-        np.dot(nodes, embed[m], h)
-        for v in range(units):
-            for c in range(width):
-                h[v, c] += embed_shift[m, 0, c]
-        for layer in range(inner.shape[1]):
-            _normalise(h, u, scale)
-            _gather(u, first, sender, copies, mixed)
-            np.dot(mixed, inner[m, layer], a)
+    width, most = room[0].shape[1], room[0].shape[0]
+    graphs = start.size - 1
+    begin = 0
+    while begin < graphs:
+        end = begin + 1
+        while end < graphs and start[end + 1] - start[begin] <= most:
+            end += 1
+        low, high = start[begin], start[end]
+        units = high - low
+        h, u, a, scale, mixed = room[0][:units], room[1][:units], room[2][:units], room[3], room[4][:units]
+        message, last = first[KINDS * low], first[KINDS * high]
+        firsts = first[KINDS * low : KINDS * high + 1] - message
+        senders, taken = sender[message:last] - np.int32(low), copies[message:last]
+        for m in range(embed.shape[0]):
+            np.dot(nodes[low:high], embed[m], h)
             for v in range(units):
                 for c in range(width):
-                    x = a[v, c] + inner_shift[m, layer, 0, c]
-                    a[v, c] = x / (_ONE + _exp(-_STEEP * (x + _CUBE * x * x * x)))
-            np.dot(a, outer[m, layer], u)
-            for v in range(units):
-                for c in range(width):
-                    h[v, c] += u[v, c] + outer_shift[m, layer, 0, c]
-        _read_out_alone(h, start, typical, out[m])
+                    h[v, c] += embed_shift[m, 0, c]
+            for layer in range(inner.shape[1]):
+                _normalise(h, u, scale)
+                _gather(u, firsts, senders, taken, mixed)
+                np.dot(mixed, inner[m, layer], a)
+                for v in range(units):
+                    for c in range(width):
+                        x = a[v, c] + inner_shift[m, layer, 0, c]
+                        a[v, c] = x / (_ONE + _exp(-_STEEP * (x + _CUBE * x * x * x)))
+                np.dot(a, outer[m, layer], u)
+                for v in range(units):
+                    for c in range(width):
+                        h[v, c] += u[v, c] + outer_shift[m, layer, 0, c]
+            _read_out_alone(h, start[begin : end + 1] - low, typical, out[m, begin:end])
+        begin = end

@@ -201,8 +201,10 @@ def ask(net: StructureNet, graphs: PackedGraphs, chosen: np.ndarray | None = Non
     # Graphs of like size side by side make passes of like size.
     chosen = np.arange(len(graphs)) if chosen is None else chosen
     order = np.argsort(np.diff(graphs.unit_start)[chosen], kind="stable")
-    most_units = min(_CACHED_UNITS, unit_budget(net)) if device.type == "cpu" else unit_budget(net)
     compiled = device.type == "cpu" and net.shape.layer == "bidirectional"
+    most_units = unit_budget(net)
+    if device.type == "cpu" and not compiled:
+        most_units = min(_CACHED_UNITS, most_units)
     sorted_said = np.empty((net.shape.members, len(chosen), net.shape.outputs))
     answer = Questions(net) if compiled else net
     done = 0
