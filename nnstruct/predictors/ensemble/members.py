@@ -13,9 +13,10 @@ from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
 from nnstruct.random import derive_seed
 
-# Fewest structures in a leaf, by member.
+# Fewest structures in a leaf, by member; where labels are few, no more than one in so many of them.
 FORESTS: Mapping[str, int] = {"trees": 1, "smooth-trees": 5}
 PROCESS = "gp"
+LABELS_A_LEAF = 20
 TREES, TREES_LEFT_OUT = 200, 50
 COLUMNS_AT_A_SPLIT = 0.4
 # Up to so many rows, kernel parameters are fitted anew in every fold.
@@ -222,7 +223,8 @@ class ColumnMembers:
     def _forest(
         self, name: str, table: np.ndarray, y: np.ndarray, weight: np.ndarray, trees: int, *keys: int
     ) -> ForestArrays:
+        least = min(FORESTS[name], max(1, len(y) // LABELS_A_LEAF))
         return extra_trees(
-            table, y, weight, trees=trees, least=min(FORESTS[name], max(1, len(y) // 4)),
+            table, y, weight, trees=trees, least=least,
             columns=COLUMNS_AT_A_SPLIT, seed=derive_seed(self.seed, name, *keys), n_jobs=self.n_jobs,
         )  # fmt: skip

@@ -45,7 +45,8 @@ class Ensemble(Predictor):
     families : "auto" or sequence of str
         Columns; see :class:`nnstruct.encode.FeatureTable`.
     members : "auto" or sequence of str
-        Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5), ``gp``
+        Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5, of a
+        20th of the labels where those are fewer), ``gp``
         (:class:`nnstruct.predictors.GroupedGaussianProcess`) and ``gnn``: graph networks taught by the others
         (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`), left out where ``seconds`` are too few.
         ``auto``: the first three, and the last where units have operators that differ and there are at least

@@ -19,7 +19,7 @@ def test_weights_minimise_the_stated_sum():
 
     def stated(w):
         error = (Y - centre - (said - centre) @ w) / spread
-        pull = np.sqrt(200) * (0.05 + (15 / 200) ** 2) * ((w - 1 / 3) ** 2).sum()
+        pull = np.sqrt(200) * (0.05 + (30 / 200) ** 3) * ((w - 1 / 3) ** 2).sum()
         return float(weight / weight.mean() @ error**2) + pull
 
     by_search = optimize.minimize(stated, np.full(3, 1 / 3), bounds=[(0, None)] * 3, tol=1e-12).x
@@ -30,6 +30,14 @@ def test_weights_minimise_the_stated_sum():
 def test_members_that_know_nothing_are_drawn_to_the_mean():
     said = np.stack([RNG.normal(3.0, 2.0, size=200) for _ in range(3)], axis=1)
     assert blend_weights(said, Y, np.ones(200)).sum() < 0.3
+
+
+@pytest.mark.parametrize(("labels", "farthest"), [(10, 0.2), (200, 0.51)])
+def test_few_labels_leave_the_weights_near_to_equal_ones(labels, farthest):
+    y = Y[:labels]
+    said = np.stack([y, 2.0 * y.mean() - y], axis=1)  # right, and the other way round
+    away = np.abs(blend_weights(said, y, np.ones(labels)) - 0.5).max()
+    assert farthest - 0.2 < away < farthest
 
 
 def test_a_constant_label_has_equal_weights():

@@ -45,6 +45,15 @@ def test_what_a_member_says_of_a_fold_does_not_hang_on_its_labels():
         np.testing.assert_allclose(said[0][name][fold == 1], said[1][name][fold == 1], rtol=1e-9)
 
 
+@pytest.mark.parametrize(("labels", "exact"), [(30, True), (100, False)])
+def test_the_smooth_forest_has_leaves_of_one_where_labels_are_few(labels, exact):
+    table = np.random.default_rng(0).normal(size=(labels, 3))
+    members = ColumnMembers(("smooth-trees",), 0, 1)
+    members.fit(table, [np.arange(3)], table[:, 0], np.ones(labels), None, None)
+    said = members.predict(table)[0]["smooth-trees"]
+    assert np.allclose(said, table[:, 0]) == exact
+
+
 def test_structures_with_the_same_columns_share_a_fold():
     from nnstruct.predictors.ensemble.predictor import _folds
 
