@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,6 +80,17 @@ def search(
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam.", show_default=f"{_FROM}0.001")
     ] = None,
+    fidelity: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Share of a full training, may come up several times, rising to 1: brief trainings first, "
+            "the best of each again at the next.",
+            show_default=False,
+        ),
+    ] = None,
+    lower: Annotated[
+        str, typer.Option(help="What brief trainings have less of: epochs, examples or both.")
+    ] = "epochs",
     finalists: Annotated[
         int, typer.Option(min=0, help="Structures trained again at the end, by new seeds.")
     ] = 3,
@@ -111,7 +123,7 @@ def search(
         return
     from nnstruct.cli.tables import console
     from nnstruct.predictors import PREDICTORS, load_predictor
-    from nnstruct.recipes import finish_search, run_search, save_search
+    from nnstruct.recipes import estimate_search, finish_search, run_search, save_search
     from nnstruct.search import Search
     from nnstruct.structure.space import Space
 
@@ -149,6 +161,7 @@ def search(
         space, predictor, seed=seed, storage=storage or f"sqlite:///{out / STUDY}", study_name="nnstruct",
         objectives=["val", *(name for name in objective if name != "val")] if objective else None,
         task=loaded, config=settings, max_parameters=max_parameters, max_flops=max_flops,
+        rungs=fidelity or None,
     )  # fmt: skip
     screen.print(
         f"Searching {space.family} networks of {space.units[0]} to {space.units[1]} units on {loaded!r}, "
@@ -160,10 +173,17 @@ def search(
         chosen = [s for s, keep in zip(bench.structures, inside, strict=True) if keep]
         run.warm_start(chosen, bench.y[inside])
         screen.print(f"{len(chosen)} structures known, the best with {bench.y[inside].max():.4f}")
+    wanted = math.ceil(generations * per_generation - run.spent)
+    if wanted > 0 and not quiet:
+        screen.print(str(estimate_search(
+            run, loaded, trainings=wanted, config=settings, seeds=seeds, by=lower, top=finalists,
+            final_seeds=final_seeds, workers=workers,
+        )))  # fmt: skip
     found = run_search(
         run, loaded, out=out / "benchmark", generations=generations, per_generation=per_generation,
         seeds=seeds, config=settings, target=target or VALIDATION, workers=workers, progress=not quiet,
         announce=screen.print, executor=executor or "local",
+        lower=lower,
     )  # fmt: skip
     final = None
     if finalists:

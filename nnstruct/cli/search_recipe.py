@@ -40,7 +40,12 @@ def run_recipe(
     keeps(ctx, out)
     screen = console(quiet=quiet)
     run = run_search_recipe(
-        recipe, out, workers=workers, progress=not quiet, announce=screen.print, executor=executor or "local"
+        recipe,
+        out,
+        workers=workers,
+        progress=not quiet,
+        announce=None if quiet else screen.print,
+        executor=executor or "local",
     )
     show_found(run.search, run.found, run.final, run.folder, quiet=quiet)
     if run.checks:

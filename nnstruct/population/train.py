@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,9 +11,9 @@ import numpy as np
 from nnstruct.checks import check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import Executor, LocalExecutor, Lost, open_executor
-from nnstruct.modules.multiply_adds import count_multiply_adds
 from nnstruct.modules.parameters import check_trainable
 from nnstruct.network import Network
+from nnstruct.population.costs import relative_cost
 from nnstruct.population.devices import check_device
 from nnstruct.population.engines import choose_engine
 from nnstruct.population.job import JOB_BYTES, Job
@@ -24,7 +23,6 @@ from nnstruct.random import check_seed, seed_list
 from nnstruct.record import Record, TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
-from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task
 
 if TYPE_CHECKING:
@@ -314,17 +312,7 @@ def in_order(jobs: Sequence[Job], task: Task, config: TrainConfig) -> list[Job]:
     >>> [job.structure.num_units for job in in_order(jobs, load_task("digits"), TrainConfig())]
     [9, 5]
     """
-    return sorted(jobs, key=lambda job: _cost(job.structure, task, config), reverse=True)
-
-
-def _cost(structure: Structure, task: Task, config: TrainConfig) -> int:
-    """What orders networks by time; the weights are those that the compiled loops were measured to have."""
-    if structure.family == "cnn":
-        return count_multiply_adds(structure, task, config)
-    if structure.family == "mlp":
-        from_input = math.prod(task.input_shape) * int(structure.inputs.sum())
-        return from_input + 3 * structure.num_edges + 20 * structure.num_units
-    return FAMILIES[structure.family].gates * (structure.num_edges + 8 * structure.num_units)
+    return sorted(jobs, key=lambda job: relative_cost(job.structure, task, config), reverse=True)
 
 
 def _records(trained: Iterator[Trained]) -> Iterator[Record]:
@@ -359,7 +347,7 @@ def _train_some(shared: _Shared, jobs: list[Job]) -> list[Trained]:
 def _spread(crew: Executor, jobs: list[Job], shared: _Shared) -> Iterator[Trained]:
     # Workers may map large arrays from one file, but each would hash them anew.
     _ = shared.task.fingerprint
-    costs = [float(_cost(job.structure, shared.task, shared.config)) for job in jobs]
+    costs = [float(relative_cost(job.structure, shared.task, shared.config)) for job in jobs]
     with crew:
         results: Iterator[tuple[int, Any]] = crew.run(_train_some, jobs, shared=shared, costs=costs)
         for place, trained in results:

@@ -132,7 +132,7 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
     "magnitude-class-blind@0.2" = { after = [0.98, 1.0], above_dense = true }
     "random@0.05" = { significantly_below = ["magnitude-class-blind"] }
 
-A search recipe, ``train/search-<task>.toml``; the last five tables may be left out:
+A search recipe, ``train/search-<task>.toml``; the last six tables may be left out:
 
 .. code-block:: toml
 
@@ -157,6 +157,11 @@ A search recipe, ``train/search-<task>.toml``; the last five tables may be left 
     target = "val_last"
     params = { objectives = ["val", "parameters"], max_parameters = 200000, seed = 0 }  # of Search
 
+    [rungs]                            # brief trainings first; parameters of Rungs
+    fidelities = [0.111, 0.333, 1.0]   # shares of a full training; generations * per_generation counts those
+    reduction = 3                      # brackets = 1, promotion = "score" or "belief"
+    lower = "epochs"                   # what they have less of: epochs, examples or both
+
     [train]                            # fields of TrainConfig
     epochs = 3
 
@@ -171,20 +176,22 @@ A search recipe, ``train/search-<task>.toml``; the last five tables may be left 
 """
 
 from nnstruct.recipes.dataset import DatasetRecipe, build_dataset, run_dataset_recipe
+from nnstruct.recipes.estimate import Estimate, estimate_search
 from nnstruct.recipes.expected import Check
 from nnstruct.recipes.predictor import PredictorRecipe, PredictorRun, run_predictor_recipe
 from nnstruct.recipes.pruned import PrunedSection
 from nnstruct.recipes.pruning import PruningRecipe
 from nnstruct.recipes.pruning_run import Claim, PruningRun, run_pruning_recipe
 from nnstruct.recipes.reading import read_recipe
-from nnstruct.recipes.search_recipe import SearchRecipe, SearchRun, run_search_recipe, save_search
-from nnstruct.recipes.searching import finish_search, run_search
+from nnstruct.recipes.search_recipe import SearchRecipe, SearchRun, run_search_recipe
+from nnstruct.recipes.searching import finish_search, run_search, save_search
 from nnstruct.recipes.stored import load_evaluation, save_evaluation
 
 __all__ = [
     "Check",
     "Claim",
     "DatasetRecipe",
+    "Estimate",
     "PredictorRecipe",
     "PredictorRun",
     "PrunedSection",
@@ -193,6 +200,7 @@ __all__ = [
     "SearchRecipe",
     "SearchRun",
     "build_dataset",
+    "estimate_search",
     "finish_search",
     "load_evaluation",
     "read_recipe",

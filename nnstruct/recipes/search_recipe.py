@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -11,19 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import networkx as nx
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import LOCAL, Executor
-from nnstruct.files import write_atomically
 from nnstruct.recipes.dataset import RUNS, Announce
+from nnstruct.recipes.estimate import estimate_search
 from nnstruct.recipes.expected import Bounds, Check
 from nnstruct.recipes.labelled import BenchmarkSection, recipe_benchmark
 from nnstruct.recipes.predictor import make_predictor
 from nnstruct.recipes.reading import Section, changed_config, check_known, naming, read_recipe, recipe_file
-from nnstruct.recipes.searching import finish_search, run_search
-from nnstruct.recipes.sections import SpaceSection, TaskSection
+from nnstruct.recipes.searching import finish_search, run_search, save_search
+from nnstruct.recipes.sections import RungsSection, SpaceSection, TaskSection
 from nnstruct.record import TrainConfig
 
 if TYPE_CHECKING:
@@ -35,7 +33,9 @@ if TYPE_CHECKING:
 
 STUDY = "search.db"
 # What other tables of a recipe say, or the place where it runs.
-_SAID_ELSEWHERE = {"self", "space", "guide", "task", "config", "storage", "study_name", "load_if_exists"}
+_SAID_ELSEWHERE = {
+    "self", "space", "guide", "task", "config", "storage", "study_name", "load_if_exists", "rungs",
+}  # fmt: skip
 
 
 class GuideSection(Section):
@@ -150,6 +150,7 @@ class SearchRecipe(Section):
     guide: GuideSection = GuideSection()
     known: BenchmarkSection | None = None
     search: SearchSection = SearchSection()
+    rungs: RungsSection | None = None
     train: TrainConfig = TrainConfig()
     finish: FinishSection = FinishSection()
     expected: FoundSection = FoundSection()
@@ -170,6 +171,11 @@ class SearchRecipe(Section):
     def final_config(self) -> TrainConfig:
         """How finalists are trained."""
         return changed_config(self.train, self.finish.train, "finish.train")
+
+    @property
+    def lower(self) -> str:
+        """What trainings of a lower fidelity have less of."""
+        return "epochs" if self.rungs is None else self.rungs.lower
 
     def make(self, task: Task, folder: Path, recipe: Path | None = None) -> Search:
         """The search, in a study beside its results.
@@ -196,7 +202,8 @@ class SearchRecipe(Section):
         folder.mkdir(parents=True, exist_ok=True)
         return Search(
             self.space.of(self.space.families[0]), self._guide(recipe), task=task, config=self.train,
-            storage=f"sqlite:///{folder / STUDY}", study_name="nnstruct", **self.search.params,
+            storage=f"sqlite:///{folder / STUDY}", study_name="nnstruct",
+            rungs=None if self.rungs is None else self.rungs.make(), **self.search.params,
         )  # fmt: skip
 
     def _guide(self, recipe: Path | None) -> Any:
@@ -266,7 +273,8 @@ def run_search_recipe(
     progress : bool
         Show a bar.
     announce : callable, optional
-        Called with a line of text after each generation.
+        Called with a line of text: how long it will take (:func:`nnstruct.recipes.estimate_search`), and
+        after each generation.
     executor : str, distributed.Client or Executor
         Who trains; see :func:`nnstruct.executors.open_executor`.
 
@@ -318,10 +326,17 @@ def run_search_recipe(
         search.warm_start(
             [s for s, held in zip(bench.structures, inside, strict=True) if held], bench.y[inside]
         )
+    left = math.ceil(wanted.generations * wanted.per_generation - search.spent)
+    if announce is not None and left > 0:
+        announce(str(estimate_search(
+            search, task, trainings=left, config=recipe.train,
+            seeds=wanted.seeds, by=recipe.lower, top=finish.top, final_seeds=finish.seeds,
+            final_config=recipe.final_config, final_task=final_task, workers=workers,
+        )))  # fmt: skip
     found = run_search(
         search, task, out=folder / "benchmark", generations=wanted.generations,
         per_generation=wanted.per_generation, seeds=wanted.seeds, config=recipe.train, target=wanted.target,
-        workers=workers, progress=progress, announce=announce, executor=executor,
+        workers=workers, progress=progress, announce=announce, executor=executor, lower=recipe.lower,
     )  # fmt: skip
     final = None
     if finish.top:
@@ -337,25 +352,3 @@ def run_search_recipe(
     scores |= {"winner": final.score} if final is not None else {}
     seconds = time.monotonic() - started
     return SearchRun(search, found, final, recipe.expected.checks(scores), folder, seconds)
-
-
-def save_search(search: Search, final: Final | None, folder: Path) -> None:
-    """What a search found, in files: ``history.csv``, ``best.json``, ``pareto.csv``, ``finalists.csv``.
-
-    Parameters
-    ----------
-    search : Search
-        With scores.
-    final : Final or None
-    folder : Path
-        ``best.json`` is the winner of the finalists, else the believed best, in networkx' node-link form;
-        ``pareto.csv`` is there for several objectives.
-    """
-    write_atomically(folder / "history.csv", search.history.to_csv(index=False).encode())
-    best = search.best if final is None else final.winner
-    graph = nx.node_link_data(best.to_networkx(), edges="edges")
-    write_atomically(folder / "best.json", (json.dumps(graph) + "\n").encode())
-    if len(search.history.attrs["objectives"]) > 1:
-        write_atomically(folder / "pareto.csv", search.pareto.to_csv(index=False).encode())
-    if final is not None:
-        write_atomically(folder / "finalists.csv", final.table.to_csv(index=False).encode())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import networkx as nx
 import numpy as np
 
 from nnstruct.checks import check_integer
 from nnstruct.executors import LOCAL, Executor, open_executor
+from nnstruct.files import write_atomically
 from nnstruct.recipes.dataset import Announce
+from nnstruct.recipes.lowered import Lowered
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.search import Final, Search
     from nnstruct.tasks import Task
+
+# Less of a training than this is a matter of rounding.
+_NOTHING = 1e-6
 
 
 def run_search(
@@ -36,6 +44,7 @@ def run_search(
     progress: bool = False,
     announce: Announce | None = None,
     executor: str | Client | Executor = LOCAL,
+    lower: str = "epochs",
 ) -> Benchmark:
     """Train what a search asks for and tell it, generation by generation.
 
@@ -51,7 +60,7 @@ def run_search(
         The benchmark folder of the structures found.
     generations, per_generation : int
         Structures are asked until ``generations * per_generation`` have a score, those of earlier
-        runs included.
+        runs included; with ``rungs``, until they cost as much as so many full trainings.
     seeds : int
         Trainings of each structure.
     config : TrainConfig, optional
@@ -66,11 +75,14 @@ def run_search(
         Called with a line of text after each generation.
     executor : str, distributed.Client or Executor
         Who trains; see :func:`nnstruct.executors.open_executor`.
+    lower : {"epochs", "examples", "both"}
+        What trainings of a lower fidelity have less of, where the search has ``rungs``; ``both``: the square
+        root of the share of each. They are kept in folders beside ``out``, as ``out-0.111111``.
 
     Returns
     -------
     Benchmark
-        Of the structures found.
+        Of the structures found, at the highest fidelity that was reached.
 
     Raises
     ------
@@ -98,26 +110,36 @@ def run_search(
     per_generation, seeds = check_integer(per_generation, "per_generation"), check_integer(seeds, "seeds")
     settings = config or TrainConfig()
     wanted = generations * per_generation
-    done = search.num_trained
+    lowered = Lowered(task, settings, Path(out), lower)
+    fidelities, trainings = search.planned(wanted)
+    done = search.spent
     with ExitStack() as stack:
         # A cluster is joined once, not once a generation.
         crew = executor if executor == LOCAL else stack.enter_context(open_executor(executor, workers))
         bar = None
-        if progress and done < wanted:
-            bar = stack.enter_context(Progress(wanted * seeds, done * seeds))
-        while done < wanted:
-            asked = search.ask(min(per_generation, wanted - done))
-            bench = build(
-                task, asked, seeds=seeds, config=settings, out=out, workers=workers,
-                executor=crew, on_record=bar.advance if bar is not None else None,
-            ).with_target(target)  # fmt: skip
-            scores = bench.labels(asked)
-            search.tell(asked, scores)
-            done = search.num_trained
+        if progress and done < wanted - _NOTHING:
+            begun = search.num_trained * seeds
+            bar = stack.enter_context(Progress(max(begun, round(trainings * seeds)), begun))
+        while done < wanted - _NOTHING:
+            asked = search.ask(min(per_generation, math.ceil(wanted - done - _NOTHING)))
+            shares = search.fidelities_of(asked)
+            for share in sorted(set(shares)):
+                some = [structure for structure, own in zip(asked, shares, strict=True) if own == share]
+                bench = build(
+                    lowered.task_at(share), some, seeds=seeds, config=lowered.config_at(share),
+                    out=lowered.folder_at(share), workers=workers, executor=crew,
+                    on_record=bar.advance if bar is not None else None,
+                ).with_target(target)  # fmt: skip
+                search.tell(some, bench.labels(some), fidelity=share)
+            done = search.spent
             if announce is not None:
                 best = f", best so far {search.best_claim:.4f}" if search.num_scored else ""
-                announce(f"{done} of {wanted} structures{best}")
-    return Benchmark.load(out).select_config(settings.id).with_target(target)
+                announce(
+                    f"{done:.4g} of {wanted} {'structures' if len(fidelities) == 1 else 'trainings'}{best}"
+                )
+    reached = [share for share in fidelities if lowered.folder_at(share).exists()] or [1.0]
+    config_id = lowered.config_at(reached[-1]).id
+    return Benchmark.load(lowered.folder_at(reached[-1])).select_config(config_id).with_target(target)
 
 
 def finish_search(
@@ -190,3 +212,25 @@ def finish_search(
         return pair[0], pair[1]
 
     return search.finish(train, top=top, seeds=seeds)
+
+
+def save_search(search: Search, final: Final | None, folder: Path) -> None:
+    """What a search found, in files: ``history.csv``, ``best.json``, ``pareto.csv``, ``finalists.csv``.
+
+    Parameters
+    ----------
+    search : Search
+        With scores.
+    final : Final or None
+    folder : Path
+        ``best.json`` is the winner of the finalists, else the believed best, in networkx' node-link form;
+        ``pareto.csv`` is there for several objectives.
+    """
+    write_atomically(folder / "history.csv", search.history.to_csv(index=False).encode())
+    best = search.best if final is None else final.winner
+    graph = nx.node_link_data(best.to_networkx(), edges="edges")
+    write_atomically(folder / "best.json", (json.dumps(graph) + "\n").encode())
+    if len(search.history.attrs["objectives"]) > 1:
+        write_atomically(folder / "pareto.csv", search.pareto.to_csv(index=False).encode())
+    if final is not None:
+        write_atomically(folder / "finalists.csv", final.table.to_csv(index=False).encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,9 @@ from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
 from nnstruct.structure.space import SPACE_ATTRIBUTES, Space, has_attribute
+
+if TYPE_CHECKING:
+    from nnstruct.search import Rungs
 
 
 class TaskSection(Section):
@@ -36,6 +39,7 @@ class SpaceSection(Section):
     families: Annotated[list[str], Field(min_length=1)]
     units: list[int] = Field(default_factory=lambda: [10, 50], min_length=2, max_length=2)
     recurrence: str = "layer"
+    recurrences: list[str] = Field(default_factory=list)
     max_edges: int | None = None
     operators: list[str] | None = None
     activations: list[str] | None = None
@@ -85,6 +89,8 @@ class SpaceSection(Section):
         """
         fewest, most = self.units
         bounds = {"max_edges": self.max_edges, "recurrence": self.recurrence, **self.attributes_of(family)}
+        if FAMILIES[family].keeps_state:
+            bounds["recurrences"] = tuple(self.recurrences)
         return Space(family, units=(fewest, most), **bounds)
 
     def attributes_of(self, family: str) -> dict[str, Any]:
@@ -104,6 +110,37 @@ class SpaceSection(Section):
             for field in SPACE_ATTRIBUTES
             if (value := getattr(self, field)) is not None and has_attribute(family, field)
         }
+
+
+class RungsSection(Section):
+    """``[rungs]``: parameters of :class:`nnstruct.search.Rungs`, and what lower fidelities have less of."""
+
+    fidelities: Annotated[list[float], Field(min_length=1)] = Field(
+        default_factory=lambda: [1 / 9, 1 / 3, 1.0]
+    )
+    reduction: float = 3.0
+    brackets: int = 1
+    promotion: str = "score"
+    lower: str = "epochs"
+
+    @model_validator(mode="after")
+    def _are_rungs(self) -> Self:
+        from nnstruct.recipes.lowered import LOWERED
+
+        self.make()
+        check_known(self.lower, LOWERED, "lower")
+        return self
+
+    def make(self) -> Rungs:
+        """The rungs.
+
+        Returns
+        -------
+        Rungs
+        """
+        from nnstruct.search import Rungs
+
+        return Rungs(tuple(self.fidelities), self.reduction, self.brackets, self.promotion)
 
 
 class PrunedSample(Section):

@@ -9,6 +9,7 @@ from nnstruct.search.final import Final
 from nnstruct.search.genome import Genome
 from nnstruct.search.guide import CorrectedGuide, Guide, JointGuide
 from nnstruct.search.operators import OPERATORS, Operator
+from nnstruct.search.rungs import Rungs
 from nnstruct.search.search import Search
 from nnstruct.search.selection import SELECTIONS, Selection, Tournament, Truncation, survivors
 from nnstruct.search.spaces import CellSpace, SearchSpace, TableSpace
@@ -27,6 +28,7 @@ __all__ = [
     "Guide",
     "JointGuide",
     "Operator",
+    "Rungs",
     "Search",
     "SearchSpace",
     "Selection",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Genome:
     attributes : mapping of str to tuple of length N
     residual : bool [N, N], optional
         Which edges are residual; none, by default. An edge that goes and comes again is an ordinary one.
+    recurrence : str, optional
+        The rule of the recurrent edges, where the space allows several; that of the space by default.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Genome:
     outputs: np.ndarray
     attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     residual: np.ndarray | None = None
+    recurrence: str | None = None
 
     @classmethod
     def of(cls, structure: Structure, rng: np.random.Generator, *, by_depth: bool = False) -> Genome:
@@ -139,7 +142,7 @@ class Genome:
             Units marked as inputs or outputs stay marked, and attributes stay as they are.
         """
         residual = None if self.residual is None else self.residual & adjacency
-        return Genome(adjacency, self.family, self.inputs, self.outputs, self.attributes, residual)
+        return replace(self, adjacency=adjacency, residual=residual)
 
     def take(self, units: np.ndarray) -> Genome:
         """Some of the units, with the edges among them.
@@ -161,6 +164,7 @@ class Genome:
             self.outputs[units],
             {name: tuple(values[u] for u in units) for name, values in self.attributes.items()},
             None if self.residual is None else self.residual[np.ix_(units, units)],
+            self.recurrence,
         )
 
     def _residual_of(self, edges: np.ndarray) -> np.ndarray:
@@ -193,9 +197,10 @@ class Genome:
         Parameters
         ----------
         space : Space
-            Its ``recurrence`` makes the recurrent edges of a family that keeps a state.
+            Its ``recurrence`` makes the recurrent edges of a family that keeps a state, where the genome says
+            no other.
         rng : numpy.random.Generator
-            Drawn from by ``recurrence="random"`` and where parts are chained.
+            Drawn from by the recurrence ``random`` and where parts are chained.
         **origin
             JSON values for the origin of the structure.
 
@@ -210,9 +215,10 @@ class Genome:
             return None
         forward, delayed = self.edges(), np.zeros((2, 0), dtype=np.int64)
         if FAMILIES[self.family].keeps_state:
-            seed = int(rng.integers(2**62)) if space.recurrence == "random" else 0
+            rule = self.recurrence or space.recurrence_at(0)
+            seed = int(rng.integers(2**62)) if rule == "random" else 0
             layer = longest_path_layers(forward, self.num_units)
-            delayed = recurrent_edges(space.recurrence, forward, layer, seed=seed)
+            delayed = recurrent_edges(rule, forward, layer, seed=seed)
         structure = Structure(
             np.concatenate([forward, delayed], axis=1),
             self.num_units,

@@ -87,14 +87,16 @@ class JointGuide(Protocol):
 
 @dataclass(frozen=True)
 class CorrectedGuide:
-    """A fitted guide plus a second one that was fitted on the first one's errors.
+    """A fitted guide on the scale of what is told, plus a second one that was fitted on its errors.
 
     Parameters
     ----------
     base : Guide
         Fitted before the search began, on rows that the search does not know.
     correction : Guide
-        Fitted on ``score - base.predict(structure)`` of all that was told.
+        Fitted on ``score - scale * base.predict(structure)`` of all that was told.
+    scale : float
+        By which another task's scores are brought to the scale of these: an accuracy to an R2.
 
     Examples
     --------
@@ -109,6 +111,7 @@ class CorrectedGuide:
 
     base: Guide
     correction: Guide
+    scale: float = 1.0
 
     def predict(
         self, structures: Sequence[Structure], return_std: bool = False
@@ -125,7 +128,7 @@ class CorrectedGuide:
         float64 [n]
             With ``return_std`` a pair of such arrays: the sums and the standard deviations.
         """
-        mean = np.asarray(self.base.predict(structures), dtype=np.float64)
+        mean = self.scale * np.asarray(self.base.predict(structures), dtype=np.float64)
         more, std = _asked(self.correction, structures)
         mean = mean + np.asarray(more, dtype=np.float64)
         return (mean, np.asarray(std, dtype=np.float64)) if return_std else mean
@@ -170,8 +173,16 @@ def fit_guide(guide: Guide, structures: Sequence[Structure], scores: np.ndarray,
         return _fresh(guide).fit(structures, scores) if enough else None
     if not enough:
         return guide
-    residuals = scores - np.asarray(guide.predict(structures), dtype=np.float64)
-    return CorrectedGuide(guide, _fresh(guide).fit(structures, residuals))
+    known = np.asarray(guide.predict(structures), dtype=np.float64)
+    scale = _slope(known, scores)
+    return CorrectedGuide(guide, _fresh(guide).fit(structures, scores - scale * known), scale)
+
+
+def _slope(known: np.ndarray, scores: np.ndarray) -> float:
+    """Of the least-squares line from a guide's predictions to scores; 0 where they run against each other."""
+    centred = known - known.mean()
+    spread = float(centred @ centred)
+    return max(0.0, float(centred @ scores) / spread) if spread > 0 else 0.0
 
 
 def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:

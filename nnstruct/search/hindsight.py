@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,15 @@ import numpy as np
 
 from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError, NotFittedError
+from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
 from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
 from nnstruct.search.history import history_table
-from nnstruct.search.ledger import PENDING, TOLD, Ledger, scored
+from nnstruct.search.ledger import PENDING, TOLD, Entry, Ledger, scored
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import crowded_order, front_numbers, hypervolume
 from nnstruct.search.refits import Refits
+from nnstruct.search.rungs import Rungs
 from nnstruct.search.spaces import SearchSpace
 from nnstruct.structure import Structure
 
@@ -34,6 +37,7 @@ class Hindsight(ABC):
     reference: Sequence[float] | None
     _refits: Refits
     _belief: tuple[int, dict[str, float]] | None
+    _rungs: Rungs | None
 
     @abstractmethod
     def _open(self) -> Ledger:
@@ -49,8 +53,8 @@ class Hindsight(ABC):
         the search did not see; see :meth:`finish`), ``prediction`` and ``std`` (the guide's, when the
         structure was asked; else NaN), ``operator`` (``prior``, ``told``, or operators joined by ``+``),
         ``generation``, ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed); with
-        several objectives, then those that are known of a structure, by their names. ``attrs`` names
-        all objectives and their directions.
+        rungs ``fidelity``; with several objectives, then those that are known of a structure, by their names.
+        ``attrs`` names all objectives and their directions.
         """
         ledger = self._open()
         try:
@@ -75,9 +79,53 @@ class Hindsight(ABC):
         return sum(e.operator != TOLD and e.state != PENDING for e in self._open().entries)
 
     @property
+    def spent(self) -> float:
+        """What the trials that were asked and told cost, in full trainings; each is 1 without rungs."""
+        told = (e.fidelity for e in self._open().entries if e.operator != TOLD and e.state != PENDING)
+        return math.fsum(told)
+
+    def fidelities_of(self, structures: Sequence[Structure]) -> list[float]:
+        """How long structures are to be trained, as shares of a full training.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+            That were asked and are not told.
+
+        Returns
+        -------
+        list of float, length n
+            1 for those that were not asked.
+        """
+        waiting = {e.fingerprint: e.fidelity for e in self._open().entries if e.state == PENDING}
+        return [waiting.get(structure.fingerprint, 1.0) for structure in structures]
+
+    def planned(self, trainings: float) -> tuple[tuple[float, ...], float]:
+        """The fidelities of the search, and how many trainings the price of so many full ones pays.
+
+        Parameters
+        ----------
+        trainings : float
+
+        Returns
+        -------
+        fidelities : tuple of float
+            Rising to 1; 1 alone without ``rungs``.
+        count : float
+            Of any fidelity, in the long run.
+        """
+        self._open()
+        rungs = self._rungs or Rungs((1.0,))
+        return rungs.fidelities, float(rungs.counts(trainings).sum())
+
+    def _told_inside(self) -> list[Entry]:
+        """Entries inside the space, at the highest fidelity that was reached."""
+        return of_highest(e for e in self._open().entries if e.inside(self._space))
+
+    @property
     def best_claim(self) -> float:
         """The best mean of scores told, of a structure inside the space: of many noisy ones a lucky one."""
-        _, scores = scored(e for e in self._open().entries if e.inside(self._space))
+        _, scores = scored(self._told_inside())
         if not len(scores):
             raise NotFittedError("There is no best score before a finite one was told.")
         return float(self._sign * (self._sign * scores).max())
@@ -87,7 +135,7 @@ class Hindsight(ABC):
         """The structure inside the space that the guide believes to be best after all that was told.
 
         Without a guide, or with too few scores to fit one, that with the best mean score; the earlier of
-        equals.
+        equals. With ``rungs``, one of those trained at the highest fidelity that was reached.
         """
         return self._ranked()[0][0]
 
@@ -149,8 +197,7 @@ class Hindsight(ABC):
         corner = self._objectives.reference_point(self.reference if reference is None else reference)
         if corner is None:
             raise InvalidInputError("reference", f"be {len(self._objectives)} finite numbers", None)
-        entries = [e for e in self._open().entries if e.inside(self._space)]
-        structures, scores = scored(entries)
+        structures, scores = scored(self._told_inside())
         return hypervolume(self._objectives.points(structures, self._sign * scores), corner)
 
     @property
@@ -249,8 +296,7 @@ class Hindsight(ABC):
 
     def _believed_points(self) -> tuple[list[Structure], list[float], np.ndarray]:
         """Structures inside the space, the means of their scores, and objectives as they are believed."""
-        entries = [e for e in self._open().entries if e.inside(self._space)]
-        structures, scores = scored(entries)
+        structures, scores = scored(self._told_inside())
         believed = self._believed()
         means = [believed.get(s.fingerprint, score) for s, score in zip(structures, scores, strict=True)]
         return structures, scores.tolist(), self._objectives.points(structures, self._sign * np.array(means))

@@ -49,6 +49,8 @@ def history_table(
         "edges": ([e.structure.forward_edges.shape[1] for e in entries], "int64"),
         "state": ([e.state for e in entries], "str"),
     }
+    if any(entry.fidelity != 1 for entry in entries):
+        columns["fidelity"] = ([e.fidelity for e in entries], "float64")
     known = [objectives.values(e.structure, np.nan) for e in entries]
     for place in objectives.others.tolist():
         if objectives.names[place] not in columns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,6 +14,7 @@ import numpy as np
 from nnstruct.checks import is_number
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.reading import check_bytes, mapping, one_line, open_file, reading
+from nnstruct.search.fidelity import at_one_fidelity
 from nnstruct.search.fit import Fit, count_of
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
@@ -49,6 +49,8 @@ class Entry:
         Calls of ``ask`` before the one that made it.
     state : {"pending", "complete", "failed"}
     score, prediction, std : float or None
+    fidelity : float
+        The share of a full training; see :class:`nnstruct.search.Rungs`.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Entry:
     score: float | None = None
     prediction: float | None = None
     std: float | None = None
+    fidelity: float = 1.0
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +89,7 @@ class Entry:
     def attributes(self) -> dict[str, Any]:
         """JSON values for the trial, without those unknown; :func:`entry_of` reads them back."""
         predicted = {"prediction": self.prediction, "std": self.std}
+        predicted["fidelity"] = None if self.fidelity == 1 else self.fidelity
         return {
             "fingerprint": self.fingerprint,
             "units": self.structure.num_units,
@@ -222,7 +226,7 @@ class Ledger:
                 self.study.tell(entry.number, state=TrialState.FAIL)
         self.entries = [told if other.number == entry.number else other for other in self.entries]
 
-    def insert(self, structure: Structure, score: float) -> None:
+    def insert(self, structure: Structure, score: float, fidelity: float = 1.0) -> None:
         """Record a measurement that no pending trial waits for; :meth:`refresh` makes it an entry.
 
         Parameters
@@ -230,10 +234,11 @@ class Ledger:
         structure : Structure
         score : float
             One that is not finite marks the trial as failed.
+        fidelity : float
         """
         from optuna.trial import TrialState, create_trial
 
-        entry = Entry(-1, structure, TOLD, (), self.generation)
+        entry = Entry(-1, structure, TOLD, (), self.generation, fidelity=fidelity)
         known = {"user_attrs": entry.attributes(), **self._parameters(structure, TOLD)}
         with self._writing():
             if np.isfinite(score):
@@ -334,6 +339,8 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
     Parameters
     ----------
     entries : iterable of Entry
+        Of several fidelities, scores are brought together by
+        :func:`~nnstruct.search.fidelity.at_one_fidelity`.
 
     Returns
     -------
@@ -341,12 +348,15 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
         The one measured first comes first.
     scores : float64 [m]
     """
-    measured: dict[str, tuple[Structure, list[float]]] = {}
+    structures: dict[str, Structure] = {}
+    measured: dict[str, dict[float, list[float]]] = {}
     for entry in entries:
         if entry.state == COMPLETE and entry.score is not None:
-            measured.setdefault(entry.fingerprint, (entry.structure, []))[1].append(entry.score)
-    means = np.array([math.fsum(scores) / len(scores) for _, scores in measured.values()], dtype=np.float64)
-    return [structure for structure, _ in measured.values()], means
+            structures.setdefault(entry.fingerprint, entry.structure)
+            by = measured.setdefault(entry.fingerprint, {})
+            by.setdefault(entry.fidelity, []).append(entry.score)
+    means = at_one_fidelity(measured)
+    return list(structures.values()), np.array([means[name] for name in structures], dtype=np.float64)
 
 
 def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
@@ -356,11 +366,13 @@ def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
         operator.encode()  # half a pair of surrogates is no text
     except ValueError as error:
         raise CorruptFileError(f"trial {trial.number}: {one_line(error)}.") from error
-    numbers = {name: attributes.get(name) for name in ("prediction", "std")}
+    numbers = {name: attributes.get(name) for name in ("prediction", "std", "fidelity")}
     numbers["score"] = trial.values[told] if trial.values else None
     for name, value in numbers.items():
         if not (value is None or is_number(value)):
             raise CorruptFileError(f"trial {trial.number}: its {name} is no number: {value!r}.")
+    if not 0 < (fidelity := attributes.get("fidelity", 1.0)) <= 1:
+        raise CorruptFileError(f"trial {trial.number}: its fidelity is no share: {fidelity!r}.")
     state = {"COMPLETE": COMPLETE, "RUNNING": PENDING, "WAITING": PENDING}.get(trial.state.name, FAILED)
     return Entry(
         count_of(trial.number),
@@ -372,6 +384,7 @@ def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:
         trial.values[told] if state == COMPLETE else None,
         attributes.get("prediction"),
         attributes.get("std"),
+        float(fidelity),
     )
 
 

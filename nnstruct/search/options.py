@@ -10,6 +10,7 @@ from nnstruct.random import check_seed
 from nnstruct.search.choice import check_acquisition
 from nnstruct.search.guide import Guide
 from nnstruct.search.objectives import DIRECTIONS
+from nnstruct.search.rungs import Rungs
 from nnstruct.search.selection import REMOVALS, as_selection
 from nnstruct.search.spaces import as_search_space
 
@@ -51,5 +52,6 @@ def check_options(search: Any) -> None:
     if search.mutation_rate == 1:
         raise InvalidInputError("mutation_rate", "be below 1 (mutation would never end)", 1)
     check_number(search.exploration, "exploration", low=0, rule="be a finite number, not negative")
+    Rungs.of(search.rungs)
     as_selection(search.selection)
     check_acquisition(search.acquisition)

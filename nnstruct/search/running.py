@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from multiprocessing import get_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from nnstruct.checks import check_integer, check_number
 from nnstruct.errors import InvalidInputError
+from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.search.hindsight import Hindsight
+from nnstruct.search.ledger import PENDING
+from nnstruct.search.spaces import family_of
 from nnstruct.structure import Structure
+from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Less of a training than this is a matter of rounding.
+_NOTHING = 1e-6
 
 
 class Submitter(Protocol):
@@ -57,7 +65,7 @@ class Running(Hindsight):
         """
 
     @abstractmethod
-    def tell(self, structures: Sequence[Any], scores: Any) -> None:
+    def tell(self, structures: Sequence[Any], scores: Any, *, fidelity: float | None = None) -> None:
         """Report the scores of structures.
 
         Parameters
@@ -65,11 +73,69 @@ class Running(Hindsight):
         structures : sequence of Structure or Network
         scores : array-like of float
             NaN for one that diverged.
+        fidelity : float, optional
+            Of these trainings.
         """
+
+    def warm_start(
+        self,
+        structures: Sequence[Structure | Network] | Any,
+        scores: Sequence[float] | np.ndarray | None = None,
+    ) -> Self:
+        """Tell scores known before the search, such as a benchmark's rows.
+
+        As :meth:`tell`, but a structure that has been told already is passed over, so that a
+        script that is run again to continue a search does no harm. A database takes about 40 ms
+        a row.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n, or Benchmark
+            Of a structure that comes up twice, the first score counts.
+        scores : array-like of float, shape [n], optional
+            Those of the benchmark by default.
+
+        Returns
+        -------
+        Search
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            As for :meth:`tell`.
+        """
+        if scores is None and hasattr(structures, "structures") and hasattr(structures, "y"):
+            structures, scores = structures.structures, structures.y
+        if scores is None:
+            raise InvalidInputError("scores", "be given, or be those of a benchmark", scores)
+        known, values = self._checked(structures, scores)
+        told = {e.fingerprint for e in self._open().entries if e.state != PENDING}
+        rows: dict[str, tuple[Structure, float]] = {}
+        for structure, score in zip(known, values.tolist(), strict=True):
+            if structure.fingerprint not in told:
+                rows.setdefault(structure.fingerprint, (structure, score))
+        self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
+        return self
+
+    def _checked(
+        self, structures: Sequence[Structure | Network], scores: Any
+    ) -> tuple[list[Structure], np.ndarray]:
+        self._open()
+        checked, values = check_structures(structures), np.asarray(scores, dtype=np.float64)
+        if values.shape != (len(checked),):
+            shown = f"{len(checked)} structures, shape {values.shape}"
+            raise InvalidInputError("scores", "be one for each structure", shown)
+        family = family_of(self._space)
+        for structure in checked:
+            if family is not None and structure.family != family:
+                raise InvalidInputError("structures", f"be of the family {family!r}", structure.family)
+        self._objectives.known(checked)
+        return checked, values
 
     def run(
         self,
-        objective: Callable[[Structure], float],
+        objective: Callable[..., float],
         n: int,
         *,
         seconds: float | None = None,
@@ -89,8 +155,10 @@ class Running(Hindsight):
         ----------
         objective : callable
             From a Structure to its score; NaN for one that diverged. Other processes import it by its name.
+            Where the search has ``rungs``, from a Structure and its fidelity.
         n : int
-            Structures that have been asked and told when it ends, those of earlier runs included.
+            Structures that have been asked and told when it ends, those of earlier runs included; with
+            ``rungs`` the full trainings that all of them together cost (:attr:`spent`).
         seconds : float, optional
             After these nothing more is asked; what is being trained is awaited.
         patience : int, optional
@@ -137,20 +205,24 @@ class Running(Hindsight):
             if executor is None and width > 1:
                 pool = ProcessPoolExecutor(width, get_context("spawn"), end_with_parent)
                 runner = stack.enter_context(pool)
-            running: dict[Future[Any], Structure] = {}
+            running: dict[Future[Any], tuple[Structure, float]] = {}
             try:
                 while True:
-                    free = min(width - len(running), n - self.num_trained - len(running))
+                    left = n - self.spent - math.fsum(share for _, share in running.values())
+                    free = min(width - len(running), math.ceil(left - _NOTHING))
                     if free > 0 and not budget.ended:
                         for structure in self.ask(free):
-                            running[runner.submit(objective, structure)] = structure
+                            (share,) = self.fidelities_of([structure])
+                            given = (structure,) if self._rungs is None else (structure, share)
+                            running[runner.submit(objective, *given)] = (structure, share)
                     if not running:
                         break
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in [future for future in running if future in done]:
                         score = float(future.result())
-                        self.tell([running.pop(future)], [score])
-                        budget.spend(self._sign * score, left=n - self.num_trained)
+                        structure, share = running.pop(future)
+                        self.tell([structure], [score], fidelity=share)
+                        budget.spend(self._sign * score, share, left=n - self.spent)
             finally:
                 for future in running:
                     future.cancel()
@@ -165,20 +237,22 @@ class _Budget:
         self, n: int, seconds: float | None, patience: int | None, width: int, say: Callable[[str], None]
     ) -> None:
         self.seconds, self.patience, self.width, self.say = seconds, patience, width, say
-        self.started, self.trained, self.in_vain, self.best = monotonic(), 0, 0, -np.inf
+        self.started, self.trained, self.in_vain = monotonic(), 0, 0
+        self.best: dict[float, float] = {}
         self.patient = f"{n} structures are trained"
 
-    def spend(self, score: float, left: int) -> None:
-        """One more training, its score turned so that it is to be high."""
+    def spend(self, score: float, share: float, left: float) -> None:
+        """One more training of a fidelity, its score turned so that it is to be high."""
         self.trained += 1
-        self.in_vain = 0 if score > self.best else self.in_vain + 1
-        self.best = max(self.best, score) if np.isfinite(score) else self.best
-        if self.trained == 1 and left > 0:
+        best = self.best.get(share, -np.inf)
+        self.in_vain = 0 if score > best else self.in_vain + 1
+        self.best[share] = max(best, score) if np.isfinite(score) else best
+        if self.trained == 1 and left > _NOTHING:
             each = monotonic() - self.started
-            expected = each * left / self.width
+            expected = each / share * left / self.width
             if self.seconds is not None:
                 expected = min(expected, self.seconds)
-            self.say(f"The first training took {each:.1f} s; {left} more will take about {expected:.0f} s")
+            self.say(f"The first training took {each:.1f} s; {left:g} more will take about {expected:.0f} s")
 
     @property
     def ended(self) -> bool:

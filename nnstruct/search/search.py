@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnstruct.checks import check_integer
-from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.random import generator
-from nnstruct.search.guide import Guide
-from nnstruct.search.ledger import PENDING, Fit, Ledger
+from nnstruct.search.guide import Guide, predict
+from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger, scored
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
 from nnstruct.search.refits import Refits
+from nnstruct.search.rungs import Rungs
 from nnstruct.search.running import Running
 from nnstruct.search.selection import Selection, as_selection
-from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, family_of, settings_of
+from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, settings_of
 from nnstruct.search.traits import Traits
 from nnstruct.structure import Structure
-from nnstruct.structure.checks import STRUCTURE_BYTES, check_structures
+from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.space import Space
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class Search(Running):
         Share of fresh draws from the priors among the structures a guide chooses, in [0, 1].
     refit_every : int
         Calls of :meth:`ask` from one refit of the guide to the next.
+    rungs : Rungs or sequence of float, optional
+        Fidelities, as ``[1 / 9, 1 / 3, 1]``: new structures are trained at the lowest, the best of each again
+        at the next; see :class:`~nnstruct.search.Rungs`. :meth:`fidelities_of` tells how long each is to be
+        trained. Every training is a full one by default.
     load_if_exists : bool
         Whether to continue a study that is there; otherwise it is an error.
 
@@ -162,6 +167,7 @@ class Search(Running):
         exploration: float = 1.0,
         random_share: float = 0.1,
         refit_every: int = 1,
+        rungs: Rungs | Sequence[float] | None = None,
         load_if_exists: bool = True,
     ) -> None:
         self.space = space
@@ -191,8 +197,10 @@ class Search(Running):
         self.exploration = exploration
         self.random_share = random_share
         self.refit_every = refit_every
+        self.rungs = rungs
         self.load_if_exists = load_if_exists
         self._ledger: Ledger | None = None
+        self._rungs: Rungs | None = None
         self._handed_out: set[int] = set()
         self._refits = Refits()
         self._belief: tuple[int, dict[str, float]] | None = None
@@ -210,8 +218,9 @@ class Search(Running):
         Returns
         -------
         list of Structure
-            ``n`` structures of the space, none ever asked or told before. Only where an earlier
-            process left structures untold, these are returned instead, at most ``n``.
+            ``n`` structures of the space, none ever asked or told before, save those that are trained
+            again at a higher fidelity. Only where an earlier process left structures untold, these are
+            returned instead, at most ``n``.
 
         Raises
         ------
@@ -230,13 +239,23 @@ class Search(Running):
             fit = self._refit(ledger)
             generation = ledger.generation
             guide = self._refits.guide if fit is not None else None
-            proposed = propose(self._strategy(), ledger.entries, guide, n, generation=generation, rng=rng)
+            proposed = self._promoted(n, guide, generation)
+            strategy, missing = self._strategy(), n - len(proposed)
+            if missing:
+                fresh = propose(strategy, ledger.entries, guide, missing, generation=generation, rng=rng)
+                proposed += fresh if self._rungs is None else self._rungs.placed(ledger.entries, fresh)
             waiting = ledger.add_batch(proposed, fit)
         asked = waiting[:n]
         self._handed_out |= {entry.number for entry in asked}
         return [entry.structure for entry in asked]
 
-    def tell(self, structures: Sequence[Structure | Network], scores: Sequence[float] | np.ndarray) -> None:
+    def tell(
+        self,
+        structures: Sequence[Structure | Network],
+        scores: Sequence[float] | np.ndarray,
+        *,
+        fidelity: float | None = None,
+    ) -> None:
         """Report the scores of structures, asked or not.
 
         A structure that was never asked is taken in as well. One told before gets another
@@ -249,65 +268,32 @@ class Search(Running):
             Of the space's family; one outside the space's bounds teaches the guide, but
             becomes neither a parent nor the best.
         scores : array-like of float, shape [n]
+        fidelity : float, optional
+            Of these trainings. By default that which a structure was asked at, 1 for one that was not.
 
         Raises
         ------
         InvalidInputError
-            If lengths differ, a structure is none, or its family is another. Nothing is recorded then.
+            If lengths differ, a structure is none, its family is another, or there is no such fidelity.
+            Nothing is recorded then.
         """
         told, values = self._checked(structures, scores)
+        share = None if fidelity is None else self._fidelity(fidelity)
         ledger = self._open()
         ledger.take()
         for structure, score in zip(told, values.tolist(), strict=True):
             pending = [
-                e for e in ledger.entries if e.state == PENDING and e.fingerprint == structure.fingerprint
+                e
+                for e in ledger.entries
+                if e.state == PENDING
+                and e.fingerprint == structure.fingerprint
+                and share in (None, e.fidelity)
             ]
             if pending:
                 ledger.finish(pending[0], score)
             else:
-                ledger.insert(structure, score)
+                ledger.insert(structure, score, 1.0 if share is None else share)
         ledger.refresh()
-
-    def warm_start(
-        self,
-        structures: Sequence[Structure | Network] | Any,
-        scores: Sequence[float] | np.ndarray | None = None,
-    ) -> Search:
-        """Tell scores known before the search, such as a benchmark's rows.
-
-        As :meth:`tell`, but a structure that has been told already is passed over, so that a
-        script that is run again to continue a search does no harm. A database takes about 40 ms
-        a row.
-
-        Parameters
-        ----------
-        structures : sequence of Structure, length n, or Benchmark
-            Of a structure that comes up twice, the first score counts.
-        scores : array-like of float, shape [n], optional
-            Those of the benchmark by default.
-
-        Returns
-        -------
-        Search
-            Itself.
-
-        Raises
-        ------
-        InvalidInputError
-            As for :meth:`tell`.
-        """
-        if scores is None and hasattr(structures, "structures") and hasattr(structures, "y"):
-            structures, scores = structures.structures, structures.y
-        if scores is None:
-            raise InvalidInputError("scores", "be given, or be those of a benchmark", scores)
-        known, values = self._checked(structures, scores)
-        told = {e.fingerprint for e in self._open().entries if e.state != PENDING}
-        rows: dict[str, tuple[Structure, float]] = {}
-        for structure, score in zip(known, values.tolist(), strict=True):
-            if structure.fingerprint not in told:
-                rows.setdefault(structure.fingerprint, (structure, score))
-        self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
-        return self
 
     # ---- inside
 
@@ -315,7 +301,9 @@ class Search(Running):
         if self._ledger is None:
             check_options(self)
             self._space, self._objectives = self._limited(), self._wanted()
+            self._rungs = Rungs.of(self.rungs)
             settings = {"seed": int(self.seed), "space": dict(settings_of(self._space))}
+            settings["rungs"] = None if self._rungs is None else self._rungs.to_dict()
             name = self.study_name or "nnstruct-search"
             self._ledger = Ledger(
                 self.storage, name, self._objectives, settings, self.load_if_exists,
@@ -342,20 +330,22 @@ class Search(Running):
         ]
         return LimitedSpace(space, limits, self.constraints) if limits or self.constraints else space
 
-    def _checked(
-        self, structures: Sequence[Structure | Network], scores: Any
-    ) -> tuple[list[Structure], np.ndarray]:
-        self._open()
-        checked, values = check_structures(structures), np.asarray(scores, dtype=np.float64)
-        if values.shape != (len(checked),):
-            shown = f"{len(checked)} structures, shape {values.shape}"
-            raise InvalidInputError("scores", "be one for each structure", shown)
-        family = family_of(self._space)
-        for structure in checked:
-            if family is not None and structure.family != family:
-                raise InvalidInputError("structures", f"be of the family {family!r}", structure.family)
-        self._objectives.known(checked)
-        return checked, values
+    def _promoted(self, n: int, guide: Any, generation: int) -> list[Entry]:
+        """Structures that are trained again at a higher fidelity, before new ones are asked."""
+        if self._rungs is None:
+            return []
+        entries = [entry for entry in self._open().entries if entry.inside(self._space)]
+        belief = None
+        if guide is not None and self._rungs.promotion == "belief":
+            told, _ = scored(entries)
+            means = self._sign * predict(guide, told)[0]
+            belief = dict(zip((s.fingerprint for s in told), means.tolist(), strict=True))
+        found = self._rungs.promoted(entries, n, sign=self._sign, belief=belief)
+        return [replace(entry, generation=generation) for entry in found]
+
+    def _fidelity(self, fidelity: float) -> float:
+        rungs = self._rungs or Rungs((1.0,))
+        return rungs.fidelities[rungs.index(fidelity)]
 
     def _strategy(self) -> Strategy:
         return Strategy(

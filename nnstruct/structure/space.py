@@ -10,7 +10,7 @@ from typing import Any
 from nnstruct.checks import check_integer, is_integer
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
-from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.recurrence import RECURRENCES, rule_of
 from nnstruct.structure.structure import Structure
 from nnstruct.structure.units import (
     ATTRIBUTES_OF,
@@ -60,6 +60,9 @@ class Space:
         Most stages of a structure of the family ``cnn``; 1 by default.
     joins : sequence of str
         How a unit of the family ``cnn`` may join its inputs.
+    recurrences : sequence of str
+        Recurrent edges that a structure of a recurrent family may have, in place of ``recurrence``; draws
+        have them in turn.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class Space:
     channels: tuple[int, int] | None = None
     stages: int = 1
     joins: tuple[str, ...] = ()
+    recurrences: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_family(self.family)
@@ -104,8 +108,11 @@ class Space:
             object.__setattr__(
                 self, "max_edges", check_integer(self.max_edges, "max_edges", low=least, rule=rule)
             )
-        for name, known in _LISTS.items():
+        for name, known in {**_LISTS, "recurrences": tuple(RECURRENCES)}.items():
             object.__setattr__(self, name, _as_names(name, getattr(self, name), known))
+        if self.recurrences and not FAMILIES[self.family].keeps_state:
+            rule = f"be left out for the family {self.family!r}, which keeps no state"
+            raise InvalidInputError("recurrences", rule, list(self.recurrences))
         if self.channels is not None:
             channels = _as_range("channels", self.channels, 1, ("least", "greatest"))
             object.__setattr__(self, "channels", channels)
@@ -134,14 +141,34 @@ class Space:
         """Whether the range of the channels holds an even number, as Hamiltonian blocks need."""
         return self.channels is not None and (self.channels[0] % 2 == 0 or len(set(self.channels)) == 2)
 
+    def recurrence_at(self, turn: int) -> str:
+        """The recurrent edges that a draw gets.
+
+        Parameters
+        ----------
+        turn : int
+            The number of the draw.
+
+        Returns
+        -------
+        str
+            ``recurrence``, or one of ``recurrences``.
+        """
+        return self.recurrences[turn % len(self.recurrences)] if self.recurrences else self.recurrence
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        several = ("recurrences",) if self.recurrences else ()
+        return ("family", "units", "max_edges", "recurrence", *several, *self.set_attributes)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values; fields on units' attributes only where they say something."""
-        names = ("family", "units", "max_edges", "recurrence", *self.set_attributes)
+        names = self._told
         values = {name: getattr(self, name) for name in names}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def __repr__(self) -> str:
-        names = ("family", "units", "max_edges", "recurrence", *self.set_attributes)
+        names = self._told
         return f"Space({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def violation(self, structure: Structure) -> str | None:
@@ -166,6 +193,8 @@ class Space:
             return f"it has {forward} forward edges, more than {self.max_edges}"
         if len(structure.dead_units):
             return f"unit {structure.dead_units[0]} is on no path from an input to an output"
+        if self.recurrences and rule_of(structure, self.recurrences) is None:
+            return f"its recurrent edges are those of none of {', '.join(self.recurrences)}"
         return self.attribute_violation(structure)
 
     def attribute_violation(self, structure: Structure) -> str | None:

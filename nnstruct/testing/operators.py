@@ -13,7 +13,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.random import generator
 from nnstruct.search import OPERATORS, Operator
 from nnstruct.structure import Structure
-from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges
+from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges, rule_of
 from nnstruct.structure.space import SPACE_ATTRIBUTES, Space
 from nnstruct.structure.units import UNIT_ACTIVATIONS
 from nnstruct.testing.laws import Suite, hold, other_global_state, refused, registered_once
@@ -22,6 +22,8 @@ from nnstruct.testing.structures import any_structure
 MATINGS = 80
 FAMILIES = ("mlp", "rnn_tanh")
 _NEURONS = (Space("mlp", activations=UNIT_ACTIVATIONS), Space("rnn_tanh"))
+_CELLS = Space("cnn", units=(2, 9), channels=(2, 6), stages=3)
+_CONVOLUTIONS = Space("cnn", units=(2, 9), channels=(2, 6), stages=3, operators=("conv1x1", "conv3x3"))
 
 _SUITE: Suite[Operator] = Suite()
 
@@ -131,10 +133,23 @@ def matings(operator: Operator) -> list[Mating]:
             activations=UNIT_ACTIVATIONS if family == "mlp" and rng.random() < 0.3 else (),
         )
         if not any(operator.applies_to(other) for other in _NEURONS):
-            space = Space("cnn", units=(2, 9), channels=(2, 6), stages=3)
-            parents = [_of_cells(parent, rng) for parent in parents]
+            space, parents = _elsewhere(operator, parents, rng)
         found.append(Mating(parents, space, int(rng.integers(10**6))))
     return found
+
+
+def _elsewhere(
+    operator: Operator, parents: list[Structure], rng: np.random.Generator
+) -> tuple[Space, list[Structure]]:
+    """A space that an operator applies to where it applies to no plain one, and parents in it."""
+    for space in (_CELLS, _CONVOLUTIONS):
+        if operator.applies_to(space):
+            return space, [_of_cells(parent, rng) for parent in parents]
+    rules = tuple(str(rule) for rule in rng.permutation(sorted(RECURRENCES))[:3])
+    plain = [Structure(p.forward_edges, p.num_units, family="rnn_tanh") for p in parents]
+    seed = int(rng.integers(10**6))
+    given = [parent.with_recurrence(rules[0], seed=seed) for parent in plain]
+    return Space("rnn_tanh", units=(2, 9), recurrences=rules), given
 
 
 def _of_cells(structure: Structure, rng: np.random.Generator) -> Structure:
@@ -264,12 +279,15 @@ def attributes_come_from_parents_or_from_the_space(operator: Operator) -> None:
 
 @_SUITE.law
 def recurrent_edges_are_those_of_the_space(operator: Operator) -> None:
-    """Made anew by the space's recurrence; none in a family without a state."""
+    """Made anew by a recurrence of the space; none in a family without a state."""
     for mating, child in _children(operator):
         space, label = mating.space, _label(operator)
         if space.family in ("mlp", "cnn"):
             rule = "give no recurrent edge to a family without a state"
             hold(not child.recurrent.any(), label, rule, str(mating))
+        elif space.recurrences:
+            rule = "make recurrent edges anew by a recurrence of the space"
+            hold(rule_of(child, space.recurrences) is not None, label, rule, str(mating))
         elif space.recurrence != "random":
             expected = recurrent_edges(space.recurrence, child.forward_edges, child.layer)
             right = sorted(expected.T.tolist()) == sorted(child.recurrent_edges.T.tolist())

@@ -14,13 +14,13 @@ from nnstruct import Structure, TrainConfig
 from nnstruct.errors import InvalidInputError
 from nnstruct.modules import build_module, initial_parameters, module_from_network
 from nnstruct.population import choose_engine, train, train_network
+from nnstruct.population.costs import relative_cost
 from nnstruct.population.fused_mlp import kernel
 from nnstruct.population.fused_mlp.engine import as_arrays
 from nnstruct.population.fused_mlp.engine import train_one as train_by_fused
 from nnstruct.population.fused_mlp.layout import MLPLayout
 from nnstruct.population.optimisers import ADAM_BETAS, ADAM_EPSILON
 from nnstruct.population.reference import train_one as train_by_reference
-from nnstruct.population.train import _cost
 from nnstruct.tasks import Task
 
 RNG = np.random.default_rng(0)
@@ -191,6 +191,6 @@ def test_what_the_loop_does_not_have_is_left_to_the_reference(option):
 def test_the_cost_counts_input_weights_and_edges():
     wide, narrow = Structure.from_layers([64, 2]), Structure.from_layers([2, 64])
     config = TrainConfig()
-    assert _cost(wide, TASK, config) > _cost(narrow, TASK, config)
+    assert relative_cost(wide, TASK, config) > relative_cost(narrow, TASK, config)
     deep, flat = Structure.from_layers([4, 40, 40]), Structure.from_layers([4, 80])
-    assert _cost(deep, TASK, config) > _cost(flat, TASK, config)
+    assert relative_cost(deep, TASK, config) > relative_cost(flat, TASK, config)

@@ -7,7 +7,10 @@ from nnstruct.search.operators.add_unit import AddUnit
 from nnstruct.search.operators.base import OPERATORS, Operator
 from nnstruct.search.operators.change_attribute import ChangeAttribute
 from nnstruct.search.operators.change_channels import ChangeChannels
+from nnstruct.search.operators.change_kernel import ChangeKernel
+from nnstruct.search.operators.change_recurrence import ChangeRecurrence
 from nnstruct.search.operators.change_stage import ChangeStage
+from nnstruct.search.operators.change_width import ChangeWidth
 from nnstruct.search.operators.crossover import Crossover
 from nnstruct.search.operators.remove_edge import RemoveEdge
 from nnstruct.search.operators.remove_unit import RemoveUnit
@@ -19,7 +22,10 @@ __all__ = [
     "AddUnit",
     "ChangeAttribute",
     "ChangeChannels",
+    "ChangeKernel",
+    "ChangeRecurrence",
     "ChangeStage",
+    "ChangeWidth",
     "Crossover",
     "Operator",
     "RemoveEdge",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 from nnstruct.search.genome import Genome
 from nnstruct.structure import Structure
+from nnstruct.structure.recurrence import rule_of
 from nnstruct.structure.space import Space
 
 
@@ -21,7 +23,8 @@ class Operator(ABC):
     A subclass names itself, says how many parents it takes, and works on genomes in
     :meth:`apply`; this class turns structures into genomes and back. An offspring is always
     inside the space, acyclic, weakly connected by its forward edges and without dead units;
-    its recurrent edges are made anew by the space's ``recurrence``. Unit attributes come from
+    its recurrent edges are made anew by the space's ``recurrence``, or by the rule that those of its
+    (first) parent follow where the space has several. Unit attributes come from
     the parents, mended where they break the space's bounds
     (:func:`nnstruct.search.attributes.mended`). Units that lose their last incoming edge become
     inputs, those that lose their last outgoing edge outputs.
@@ -105,6 +108,9 @@ class Operator(ABC):
         if len(parents) != self.arity:
             raise InvalidInputError("parents", f"be {self.arity} for {self.name!r}", len(parents))
         genomes = [Genome.of(parent, rng, by_depth=self.by_depth) for parent in parents]
+        if space.recurrences:
+            rules = [rule_of(parent, space.recurrences) for parent in parents]
+            genomes = [replace(one, recurrence=rule) for one, rule in zip(genomes, rules, strict=True)]
         genome = self.apply(genomes, rng, space)
         if genome is None:
             return None

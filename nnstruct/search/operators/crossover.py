@@ -112,6 +112,7 @@ def _join(head: Genome, tail: Genome, joined: np.ndarray) -> Genome:
         np.concatenate([head.inputs, tail.inputs]),
         np.concatenate([head.outputs, tail.outputs]),
         {name: head.attributes[name] + tail.attributes[name] for name in shared},
+        recurrence=head.recurrence,
     )
 
 

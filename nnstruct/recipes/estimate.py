@@ -1,0 +1,235 @@
+"""How long a search will take, told before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstruct.checks import check_integer
+from nnstruct.processes import check_workers
+from nnstruct.random import check_seed, generator
+from nnstruct.recipes.lowered import Lowered
+from nnstruct.record import TrainConfig
+from nnstruct.structure import Structure
+
+if TYPE_CHECKING:
+    from nnstruct.search import Search
+    from nnstruct.tasks import Task
+
+_DRAWS = 16
+# Batches of the longest of the trainings that are measured.
+_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds of a training, as a line in its epochs and examples.
+
+    Attributes
+    ----------
+    fixed : float
+        Of any training.
+    epoch : float
+        Of an epoch, whatever it holds: the validation.
+    example : float
+        Of an example in an epoch.
+
+    Examples
+    --------
+    >>> Rate(0.5, 0.1, 0.001).seconds(epochs=10, examples=200)
+    3.5
+    """
+
+    fixed: float
+    epoch: float
+    example: float
+
+    def seconds(self, *, epochs: int, examples: int) -> float:
+        """Of one training.
+
+        Parameters
+        ----------
+        epochs, examples : int
+
+        Returns
+        -------
+        float
+        """
+        return self.fixed + epochs * (self.epoch + examples * self.example)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a search will train.
+
+    Attributes
+    ----------
+    trainings : int
+        Of any fidelity, those of the finalists not among them.
+    search, finalists : float
+        CPU seconds.
+    workers : int
+        That share them.
+    measured : float
+        CPU seconds that the estimate itself took to train.
+    """
+
+    trainings: int
+    search: float
+    finalists: float
+    workers: int
+    measured: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it, shared by the workers."""
+        return (self.search + self.finalists) / self.workers
+
+    def __str__(self) -> str:
+        parts = f"{self.trainings} trainings {_said(self.search)} of CPU"
+        if self.finalists:
+            parts += f", the finalists {_said(self.finalists)}"
+        return f"It will take about {_said(self.seconds)}: {parts}, {self.workers} at a time"
+
+
+def estimate_search(
+    search: Search,
+    task: Task,
+    *,
+    trainings: int,
+    config: TrainConfig | None = None,
+    seeds: int = 1,
+    by: str = "epochs",
+    top: int = 0,
+    final_seeds: int = 6,
+    final_config: TrainConfig | None = None,
+    final_task: Task | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """How long a search will take, from a few short trainings and the cost of what the space holds.
+
+    Of some draws from the space the middle one by cost is trained, on few examples, for one epoch and for
+    two; so the time of an example, of an epoch and of a training are told apart. What the guide takes to
+    choose is not counted, nor that a search may come to prefer larger or smaller structures than are drawn.
+
+    Parameters
+    ----------
+    search : Search
+        Its space and rungs count; nothing is asked of it.
+    task : Task
+    trainings : int
+        Structures, or with rungs the full trainings that all cost together.
+    config : TrainConfig, optional
+    seeds : int
+        Trainings of each structure.
+    by : {"epochs", "examples", "both"}
+        As for :func:`nnstruct.recipes.run_search`.
+    top, final_seeds : int
+        Finalists, and trainings of each.
+    final_config : TrainConfig, optional
+        That of the search by default.
+    final_task : Task, optional
+        Likewise.
+    workers : int, optional
+        Processes; by default one a CPU.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> from nnstruct import Search, Space, TrainConfig, load_task
+    >>> from nnstruct.recipes import estimate_search
+    >>> search = Search(Space("mlp", units=(4, 8)), rungs=[0.25, 1])
+    >>> found = estimate_search(
+    ...     search, load_task("digits"), trainings=20, config=TrainConfig(epochs=4), workers=2
+    ... )
+    >>> found.trainings, 0 < found.seconds < 600
+    (46, True)
+    """
+    from nnstruct.population.costs import relative_cost
+    from nnstruct.search import Rungs
+    from nnstruct.search.spaces import as_search_space
+
+    trainings, seeds = check_integer(trainings, "trainings"), check_integer(seeds, "seeds")
+    top, final_seeds = check_integer(top, "top", low=0), check_integer(final_seeds, "final_seeds")
+    count = check_workers(workers)
+    settings = config or TrainConfig()
+    rng = generator(check_seed(seed), "estimate")
+    drawn = as_search_space(search.space).draw(_DRAWS, rng)
+    costs = np.array([float(relative_cost(structure, task, settings)) for structure in drawn])
+    middle = int(np.argsort(costs, kind="stable")[len(costs) // 2])
+    rate, measured = measured_rate(drawn[middle], task, settings)
+    larger = float(costs.mean() / costs[middle])
+
+    rungs = Rungs.of(search.rungs) or Rungs((1.0,))
+    lowered = Lowered(task, settings, Path(), by)
+    counts = rungs.counts(trainings) * seeds
+    each = [
+        rate.seconds(epochs=lowered.config_at(f).epochs, examples=len(lowered.task_at(f).train))
+        for f in rungs.fidelities
+    ]
+    last, whole = final_config or settings, final_task or task
+    final = top * final_seeds * rate.seconds(epochs=last.epochs, examples=len(whole.train))
+    return Estimate(round(counts.sum()), larger * float(counts @ each), larger * final, count, measured)
+
+
+def measured_rate(structure: Structure, task: Task, config: TrainConfig) -> tuple[Rate, float]:
+    """The rate at which a structure trains, from three short trainings after one that is not counted.
+
+    Parameters
+    ----------
+    structure : Structure
+    task : Task
+    config : TrainConfig
+
+    Returns
+    -------
+    rate : Rate
+    seconds : float
+        CPU seconds of the four trainings.
+    """
+    from nnstruct.benchmark import build
+    from nnstruct.tasks.fewer import fewer_examples
+
+    most = min(len(task.train), _BATCHES * config.batch_size)
+    sizes = {"half": max(1, most // 2), "most": most}
+    tasks = {name: fewer_examples(task, size / len(task.train)) for name, size in sizes.items()}
+    spent = 0.0
+
+    def seconds(name: str, epochs: int) -> float:
+        nonlocal spent
+        short = TrainConfig.model_validate(config.as_dict() | {"epochs": epochs})
+        bench = build(tasks[name], [structure], seeds=1, config=short, workers=1)
+        taken = float(bench.costs["seconds"].sum())
+        spent += taken
+        return taken
+
+    seconds("half", 1)  # compiles
+    one, larger, two = seconds("half", 1), seconds("most", 1), seconds("half", 2)
+    more = len(tasks["most"].train) - len(tasks["half"].train)
+    example = max(0.0, (larger - one) / more) if more else 0.0
+    epoch = max(0.0, two - one - len(tasks["half"].train) * example)
+    if not example and not epoch:  # too short to be told apart
+        example = one / len(tasks["half"].train)
+    fixed = max(0.0, one - epoch - len(tasks["half"].train) * example)
+    return Rate(fixed, epoch, example), spent
+
+
+def _said(seconds: float) -> str:
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
