@@ -144,7 +144,7 @@ class _Source:
             else:
                 prior = of_edition(self.prior.draw(space, rng), self.edition)
             drawn = int(rng.integers(2**32))
-            structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence_at(turn))
+            structure = prior.sample(drawn, family=space.family, recurrence=space.recurrence_at(drawn))
             return draw_attributes(structure, space, seed=drawn, wishes=prior.cell_attributes())
         except InvalidInputError as error:
             return str(error)

@@ -39,8 +39,8 @@ class Rate:
 
     Examples
     --------
-    >>> Rate(0.5, 0.1, 0.001).seconds(epochs=10, examples=200)
-    3.5
+    >>> Rate(0.5, 0.25, 0.125).seconds(epochs=10, examples=2)
+    5.5
     """
 
     fixed: float

@@ -60,7 +60,7 @@ def run_search(
         The benchmark folder of the structures found.
     generations, per_generation : int
         Structures are asked until ``generations * per_generation`` have a score, those of earlier
-        runs included; with ``rungs``, until they cost as much as so many full trainings.
+        runs included; with ``rungs``, until they cost as much as so many full trainings, or somewhat more.
     seeds : int
         Trainings of each structure.
     config : TrainConfig, optional
@@ -121,7 +121,9 @@ def run_search(
             begun = search.num_trained * seeds
             bar = stack.enter_context(Progress(max(begun, round(trainings * seeds)), begun))
         while done < wanted - _NOTHING:
-            asked = search.ask(min(per_generation, math.ceil(wanted - done - _NOTHING)))
+            # Brief trainings leave a broken number: batches of one size are the same search in several calls.
+            left = per_generation if len(fidelities) > 1 else math.ceil(wanted - done - _NOTHING)
+            asked = search.ask(min(per_generation, left))
             shares = search.fidelities_of(asked)
             for share in sorted(set(shares)):
                 some = [structure for structure, own in zip(asked, shares, strict=True) if own == share]

@@ -50,7 +50,7 @@ class Rungs:
     --------
     >>> from nnstruct.search import Rungs
     >>> rungs = Rungs((1 / 9, 1 / 3, 1))
-    >>> rungs.index(1 / 3), round(rungs.counts(1).sum(), 2)
+    >>> rungs.index(1 / 3), round(float(rungs.counts(1).sum()), 2)
     (1, 4.33)
     >>> [rungs.start({0: 8, 1: 2}), Rungs((1 / 9, 1 / 3, 1), brackets=3).start({0: 9, 1: 4, 2: 2})]
     [0, 1]

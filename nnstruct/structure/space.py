@@ -62,7 +62,7 @@ class Space:
         How a unit of the family ``cnn`` may join its inputs.
     recurrences : sequence of str
         Recurrent edges that a structure of a recurrent family may have, in place of ``recurrence``; draws
-        have them in turn.
+        have each with the same chance.
 
     Raises
     ------
@@ -141,20 +141,20 @@ class Space:
         """Whether the range of the channels holds an even number, as Hamiltonian blocks need."""
         return self.channels is not None and (self.channels[0] % 2 == 0 or len(set(self.channels)) == 2)
 
-    def recurrence_at(self, turn: int) -> str:
+    def recurrence_at(self, number: int) -> str:
         """The recurrent edges that a draw gets.
 
         Parameters
         ----------
-        turn : int
-            The number of the draw.
+        number : int
+            Any; those of one remainder get the same of ``recurrences``.
 
         Returns
         -------
         str
             ``recurrence``, or one of ``recurrences``.
         """
-        return self.recurrences[turn % len(self.recurrences)] if self.recurrences else self.recurrence
+        return self.recurrences[number % len(self.recurrences)] if self.recurrences else self.recurrence
 
     @property
     def _told(self) -> tuple[str, ...]:

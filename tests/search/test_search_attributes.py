@@ -257,7 +257,7 @@ def test_a_structure_keeps_its_recurrence_until_it_is_changed(seed, name, random
 
 def test_a_search_finds_the_recurrence_that_is_good():
     space = Space("rnn_tanh", units=(4, 8), recurrences=RULES)
-    drawn = sample(space, 9, seed=0)
+    drawn = sample(space, 20, seed=0)
     assert {rule_of(structure, RULES) for structure in drawn} == set(RULES)
     search = Search(space, seed=0, population=6, initial=6)
     for _ in range(8):
