@@ -10,7 +10,8 @@ from typing import Any
 from nnstruct.checks import check_integer, is_integer
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.structure.families import DIRECTED_FAMILIES, FAMILIES
-from nnstruct.structure.recurrence import RECURRENCES, rule_of
+from nnstruct.structure.recurrence import RECURRENCES
+from nnstruct.structure.recurrence_rule import rule_of
 from nnstruct.structure.structure import Structure
 from nnstruct.structure.units import (
     ATTRIBUTES_OF,

@@ -13,7 +13,8 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.random import generator
 from nnstruct.search import OPERATORS, Operator
 from nnstruct.structure import Structure
-from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges, rule_of
+from nnstruct.structure.recurrence import RECURRENCES, recurrent_edges
+from nnstruct.structure.recurrence_rule import rule_of
 from nnstruct.structure.space import SPACE_ATTRIBUTES, Space
 from nnstruct.structure.units import UNIT_ACTIVATIONS
 from nnstruct.testing.laws import Suite, hold, other_global_state, refused, registered_once

@@ -19,7 +19,7 @@ guide = { name = "bayesian-ridge" }
 search = { generations = 4, per_generation = 4, params = { population = 8, seed = 3, random_share = 0.0 } }
 train = { epochs = 1, learning_rate = 0.01 }
 finish = { top = 2, seeds = 2, train = { epochs = 2 }, task = { val = 0.2 } }
-expected = { claimed = [0.3, 1.0], winner = [0.99, 1.0] }
+expected = { claimed = [0.1, 1.0], winner = [0.99, 1.0] }
 """
 
 

@@ -65,7 +65,8 @@ def test_a_generation_that_diverges_as_a_whole_is_survived() -> None:
     assert (search.history.state == "failed").all()
     asked = search.ask(4)
     search.tell(asked, [depth_score(s) for s in asked])
-    assert search.best_score == max(depth_score(s) for s in asked)
+    assert search.best_claim == max(depth_score(s) for s in asked)
+    assert search.best in asked
     assert len({*search.history.fingerprint}) == 16
 
 

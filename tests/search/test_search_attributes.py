@@ -12,7 +12,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.priors import sample
 from nnstruct.search import OPERATORS, Search
 from nnstruct.search.attributes import mended
-from nnstruct.structure.recurrence import rule_of
+from nnstruct.structure.recurrence_rule import rule_of
 from nnstruct.structure.units import JOINS, UNIT_ACTIVATIONS, UNIT_OPERATORS
 
 CELLS = Space(

@@ -13,7 +13,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.registry import Registry
 from nnstruct.search.genome import Genome
 from nnstruct.structure import Structure
-from nnstruct.structure.recurrence import rule_of
+from nnstruct.structure.recurrence_rule import rule_of
 from nnstruct.structure.space import Space
 
 
