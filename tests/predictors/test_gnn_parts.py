@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -147,9 +149,11 @@ def test_the_read_out_is_sum_mean_and_maximum_and_so_are_its_slopes(batch):
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_graphs_and_members_do_not_mix(structures, batch, layer):
-    shape = NetworkShape(batch.nodes.shape[1], batch.graph.shape[1], 6, 2, 3, layer, delayed=True, outputs=2)
+@pytest.mark.parametrize(
+    ("layer", "normed"), [*((layer, False) for layer in LAYERS), ("bidirectional", True)]
+)
+def test_graphs_and_members_do_not_mix(structures, batch, layer, normed):
+    shape = NetworkShape(batch.nodes.shape[1], batch.graph.shape[1], 6, 2, 3, layer, True, 2, normed)
     net = StructureNet.drawn(shape, 4.0, torch.Generator().manual_seed(0))
     net.weights["last"].normal_(generator=torch.Generator().manual_seed(1))
     together = net(batch)
@@ -158,10 +162,21 @@ def test_graphs_and_members_do_not_mix(structures, batch, layer):
         alone = net(GraphBatch.of(graphs, np.array([place])))
         torch.testing.assert_close(alone[:, 0], together[:, place], rtol=1e-4, atol=1e-5)
     single = {name: one[1:2] for name, one in net.weights.items()}
-    one = StructureNet(NetworkShape(*[*vars(shape).values()][:4], 1, layer, True, 2), single, 4.0)
+    one = StructureNet(NetworkShape(*[*vars(shape).values()][:4], 1, layer, True, 2, normed), single, 4.0)
     torch.testing.assert_close(one(batch)[0], together[1], rtol=1e-4, atol=1e-5)
     if layer == "bidirectional":
         torch.testing.assert_close(Questions(net)(batch), together, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_read_out_is_normalised_over_its_columns(batch):
+    shape = NetworkShape(batch.nodes.shape[1], batch.graph.shape[1], 6, 2, 3, normed=True)
+    pooled = torch.randn((3, 4, 18), generator=torch.Generator().manual_seed(0))
+    found = StructureNet.drawn(shape, 4.0, torch.Generator()).normalise(pooled)
+    away = pooled - pooled.mean(dim=2, keepdim=True)
+    expected = away / (away.square().mean(dim=2, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(found, expected)
+    plain = StructureNet.drawn(replace(shape, normed=False), 4.0, torch.Generator())
+    assert plain.normalise(pooled) is pooled
 
 
 def test_a_pass_holds_no_more_than_it_may(structures):

@@ -71,6 +71,8 @@ class Questions:
             float(self.net.typical), room, pooled.numpy(),
         )  # fmt: skip
         overall = batch.graph.expand(shape.members, -1, -1)
-        head = torch.baddbmm(w["head_shift"], torch.cat([pooled, overall], dim=2), w["head"])
+        head = torch.baddbmm(
+            w["head_shift"], torch.cat([self.net.normalise(pooled), overall], dim=2), w["head"]
+        )
         head = functional.gelu(head, approximate="tanh")
         return torch.baddbmm(w["last_shift"], head, w["last"])

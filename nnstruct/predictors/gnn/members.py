@@ -47,6 +47,7 @@ class MemberSettings:
     learning_rate: float = 5e-3
     weight_decay: float = 0.01
     dropout: float = 0.1
+    normalise: bool = False
     device: str = "cpu"
     seed: int = 0
     share_of_steps: float = 1.0
@@ -251,7 +252,9 @@ class GraphMembers:
         own = self.settings
         nodes, _, overall = self.encoder.widths
         outputs = 2 if own.loss == "gaussian" else 1
-        return NetworkShape(nodes, overall, own.hidden, own.layers, members, own.layer, self.delayed, outputs)
+        return NetworkShape(
+            nodes, overall, own.hidden, own.layers, members, own.layer, self.delayed, outputs, own.normalise
+        )
 
     def _course(self, labels: int, used: int) -> LearningCourse:
         from nnstruct.predictors.gnn.training import LearningCourse

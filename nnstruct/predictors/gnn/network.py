@@ -30,6 +30,8 @@ class NetworkShape:
         Whether messages along delayed edges are read.
     outputs : int
         2 for a mean and the logarithm of a variance, otherwise 1.
+    normed : bool
+        Whether what is read out of a graph is normalised over its columns.
     """
 
     nodes: int
@@ -40,6 +42,7 @@ class NetworkShape:
     layer: str = "bidirectional"
     delayed: bool = False
     outputs: int = 1
+    normed: bool = False
 
     def arrays(self) -> dict[str, tuple[int, ...]]:
         """The shape of each array by name, the members left out."""
@@ -151,11 +154,24 @@ class StructureNet:
             mask = dropout((members, batch.num_units, width)) if dropout else None
             h = apply_layer(self.shape.layer, h, own, batch, mask)
         overall = batch.graph.expand(members, -1, -1)
-        pooled = torch.cat([read_out(h, batch, self.typical), overall], dim=2)
+        pooled = torch.cat([self.normalise(read_out(h, batch, self.typical)), overall], dim=2)
         a = functional.gelu(torch.baddbmm(w["head_shift"], pooled, w["head"]), approximate="tanh")
         if dropout:
             a = a * dropout((members, len(batch), width))
         return torch.baddbmm(w["last_shift"], a, w["last"])
+
+    def normalise(self, pooled: Tensor) -> Tensor:
+        """What was read out, with mean 0 and variance 1 over its columns where the shape says so.
+
+        Parameters
+        ----------
+        pooled : float32 Tensor [members, B, 3 width]
+
+        Returns
+        -------
+        float32 Tensor [members, B, 3 width]
+        """
+        return functional.layer_norm(pooled, pooled.shape[-1:]) if self.shape.normed else pooled
 
 
 class Dropout:
