@@ -15,6 +15,9 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.reading import VARIABLE, max_bytes
 
+# Epochs, repeats and the like: a round takes milliseconds at least, so that more would take days and weeks.
+MOST_ROUNDS = 1_000_000
+
 
 def is_integer(value: Any) -> TypeGuard[int]:
     """Whether a value is an integer, numpy's included; a bool is none.
@@ -114,6 +117,47 @@ def check_integer(
     if each:
         check_room(value, field, each * int(value))
     return int(value)
+
+
+def check_rounds(
+    value: Any, field: str, *, low: int = 1, each: int = 0, error: type[InvalidInputError] = InvalidInputError
+) -> int:
+    """How often something is done again, as a plain int: epochs, repeats, generations, draws.
+
+    More than :data:`MOST_ROUNDS` would not end, and are refused at the door.
+
+    Parameters
+    ----------
+    value : Any
+    field : str
+        What the value is called where the caller wrote it.
+    low : int
+        The least, itself allowed.
+    each : int
+        Bytes of memory that a round leaves behind.
+    error : type, optional
+        What is raised.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If the value is no integer, out of bounds, or asks for too much memory.
+
+    Examples
+    --------
+    >>> from nnstruct.checks import check_rounds
+    >>> check_rounds(3, "repeats")
+    3
+    >>> check_rounds(10**9, "repeats")
+    Traceback (most recent call last):
+    ...
+    nnstruct.errors.InvalidInputError: repeats must be an integer in 1..1000000, got 1000000000.
+    """
+    return check_integer(value, field, low=low, high=MOST_ROUNDS, each=each, error=error)
 
 
 def check_number(

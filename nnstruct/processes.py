@@ -14,6 +14,8 @@ from typing import Any
 
 from nnstruct.checks import check_integer
 
+MOST_WORKERS = 4096  # of one machine
+
 _MOST_THREADS = 256
 _SECONDS = 2.0
 # Linux: the control groups of this process, and where those that share out CPU time are mounted.
@@ -73,7 +75,7 @@ def check_workers(workers: Any, field: str = "workers") -> int:
     Raises
     ------
     InvalidInputError
-        If it is neither None nor a positive integer.
+        If it is neither None nor a positive integer of at most 4,096.
 
     Examples
     --------
@@ -83,7 +85,8 @@ def check_workers(workers: Any, field: str = "workers") -> int:
     """
     if workers is None:
         return num_cpus()
-    return check_integer(workers, field, rule="be a positive integer or None")
+    check_integer(workers, field, rule="be a positive integer or None")
+    return check_integer(workers, field, high=MOST_WORKERS)
 
 
 @contextmanager

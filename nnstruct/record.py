@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from nnstruct.checks import plain
+from nnstruct.checks import MOST_ROUNDS, plain
 from nnstruct.errors import InvalidInputError
 
 STATUS_OK = "ok"
@@ -120,7 +120,7 @@ class TrainConfig(BaseModel, metaclass=_Sentences):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     protocol: Literal["clean", "faithful", "corrected"] = "clean"
-    epochs: int = Field(default=15, ge=1, strict=True)
+    epochs: int = Field(default=15, ge=1, le=MOST_ROUNDS, strict=True)
     batch_size: int = Field(default=128, ge=1, strict=True)
     learning_rate: float = Field(default=1e-3, gt=0, strict=True)
     clip_norm: float = Field(default=5.0, gt=0, strict=True)

@@ -18,6 +18,7 @@ from numba.core.dispatcher import Dispatcher
 
 import nnstruct
 from nnstruct.jit import _walk, _WholeCache
+from nnstruct.loops import Loop
 
 ROOT = Path(nnstruct.__file__).parent
 SOURCES = {
@@ -206,11 +207,13 @@ def test_without_compilation_the_function_is_left_as_it_is():
 
 def compiled_functions() -> dict[str, Dispatcher]:
     """All functions of the package that numba compiles, by the name of their module and their own."""
-    sources = [path for path in ROOT.rglob("*.py") if "njit" in path.read_text()]
+    marks = ("njit", "nnstruct.loops")
+    sources = [path for path in ROOT.rglob("*.py") if any(mark in path.read_text() for mark in marks)]
     found = {}
     for path in sources:
         name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
         for value in vars(importlib.import_module(name)).values():
+            value = value.compiled if isinstance(value, Loop) else value
             if isinstance(value, Dispatcher):
                 found[f"{value.py_func.__module__}.{value.py_func.__qualname__}"] = value
     return found

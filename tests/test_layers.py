@@ -12,7 +12,7 @@ import nnstruct
 
 ROOT = Path(nnstruct.__file__).parent
 ROOMS: dict[int, str] = {
-    0: "errors random checks processes intervals record registry plugins caches files jit templates "
+    0: "errors random checks processes intervals record registry plugins caches files jit loops templates "
     "reading unpacking progress estimators",
     1: "structure executors",
     2: "tasks priors program",

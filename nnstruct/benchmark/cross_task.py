@@ -19,7 +19,7 @@ from nnstruct.benchmark.task_statistics import (
     share_draws,
     shares,
 )
-from nnstruct.checks import check_choice, check_integer, check_share
+from nnstruct.checks import check_choice, check_rounds, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed
 from nnstruct.structure import Structure
@@ -173,7 +173,7 @@ class CrossTask:
 
         level = check_share(confidence, "confidence")
         cells = self._cells("rank")
-        draws = correlation_draws(cells, check_integer(resamples, "resamples"), check_seed(seed))
+        draws = correlation_draws(cells, check_rounds(resamples, "resamples"), check_seed(seed))
         ends = [(1 - level) / 2, (1 + level) / 2]
         point, fixed, reliability = cells.correlations()
         rows = {}
@@ -269,7 +269,7 @@ class CrossTask:
         differ = scale == "label"
         found = shares(cells, np.ones(len(self)), tasks_differ=differ)
         draws = share_draws(
-            cells, check_integer(resamples, "resamples"), check_seed(seed), tasks_differ=differ
+            cells, check_rounds(resamples, "resamples"), check_seed(seed), tasks_differ=differ
         )
         low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
         names = ["structure", "task", "interaction", "start", "training", "everywhere"]

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_share
+from nnstruct.checks import check_rounds, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import generator
 
@@ -132,7 +132,7 @@ def noise_ceiling(
         raise InvalidInputError("values and groups", "be of one length", [y.shape, np.shape(groups)])
     if not np.isfinite(y).all():
         raise InvalidInputError("values", "be finite", float(y[~np.isfinite(y)][0]))
-    confidence, resamples = check_share(confidence, "confidence"), check_integer(resamples, "resamples")
+    confidence, resamples = check_share(confidence, "confidence"), check_rounds(resamples, "resamples")
     if method not in ("bootstrap", "f"):
         raise InvalidInputError("method", "be 'bootstrap' or 'f'", method)
     _, index = np.unique(np.asarray(groups), return_inverse=True)

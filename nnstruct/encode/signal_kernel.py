@@ -1,12 +1,11 @@
-"""How variance travels through recurrent structures, compiled by numba. Importing this imports numba."""
+"""How variance travels through recurrent structures, compiled by numba when a call is long."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 
-_entry = cached_njit(nogil=True, error_model="numpy")
 STEPS = 12  # of time
 MOMENTS = (0, 3, STEPS - 1)
 # Variance of the weights into a unit, times its fan-in: the gain of one layer.
@@ -14,7 +13,12 @@ GAINS = (0.5, 1.0)
 COLUMNS = 8  # of each gain and way to count the fan-in
 
 
-@_entry
+def _turns(source, target, weighted, edge_start, delayed_source, delayed_target, *given):  # type: ignore[no-untyped-def]
+    """Each edge in each step, of two gains, two ways and two inputs."""
+    return 8 * STEPS * (len(source) + len(delayed_source))
+
+
+@loop(_turns, nogil=True, error_model="numpy")
 def travel(  # type: ignore[no-untyped-def]
     source,
     target,

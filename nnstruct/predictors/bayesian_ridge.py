@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn import linear_model
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_number, check_rounds
 from nnstruct.predictors.base import PREDICTORS
 from nnstruct.predictors.tabular import TabularPredictor
 
@@ -56,6 +56,6 @@ class BayesianRidge(TabularPredictor):
 
     def _regressor(self) -> Any:
         return linear_model.BayesianRidge(
-            max_iter=check_integer(self.max_iter, "max_iter"),
+            max_iter=check_rounds(self.max_iter, "max_iter"),
             tol=check_number(self.tol, "tol", low=0.0, open_low=True),
         )

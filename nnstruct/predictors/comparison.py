@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nnstruct.checks import check_choice, check_integer, check_share
+from nnstruct.checks import check_choice, check_rounds, check_share
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.random import check_seed, generator
 
@@ -50,7 +50,7 @@ def compare_predictors(
     check_choice(metric, "metric", COMPARED)
     check_choice(method, "method", METHODS)
     level = check_share(confidence, "confidence")
-    check_integer(permutations, "permutations")
+    check_rounds(permutations, "permutations")
     check_seed(seed)
     curve = "train_size" in predictions
     given = predictions[~predictions["trained"]] if "trained" in predictions else predictions

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import check_choice, check_integer, check_share, is_integer, is_number
+from nnstruct.checks import check_choice, check_rounds, check_share, is_integer, is_number
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.random import generator
@@ -92,7 +92,7 @@ def check_train_sizes(train_sizes: Any, n: int, protocols: tuple[str, ...]) -> l
 def fold_splits(classes: Sequence, folds: int, repeats: int, seed: int) -> list[TrainTestSplit]:
     """Every fit of a repeated k-fold cross-validation; equal classes share a fold."""
     splits = []
-    for repeat in range(check_integer(repeats, "repeats")):
+    for repeat in range(check_rounds(repeats, "repeats", each=8 * len(classes))):
         fold = grouped_folds(classes, folds, seed, "folds", repeat)
         for number in range(folds):
             held_out = fold == number
@@ -146,7 +146,7 @@ def drawn_splits(
     """
     rows = np.array(sorted(range(len(fingerprints)), key=fingerprints.__getitem__))
     splits = []
-    for draw in range(check_integer(draws, "draws")):
+    for draw in range(check_rounds(draws, "draws", each=8 * len(sizes) * len(rows))):
         order = rows[generator(seed, "training set", draw).permutation(len(rows))]
         for size in sizes:
             rest = np.arange(len(rows)) if everything else np.sort(order[size:])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from nnstruct.checks import check_integer, check_share
+from nnstruct.checks import check_integer, check_rounds, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.executors import LOCAL, Executor
 from nnstruct.predictors.draws import (
@@ -176,7 +176,7 @@ def evaluate(
     test = None if test is None else as_benchmark(test, "test")
     named = named_predictors(predictors, check_seed(seed))
     given = LabelledRows.of(bench, label_noise)
-    check_integer(resamples, "resamples")
+    check_rounds(resamples, "resamples", each=16 * len(given.y))
     scoring = ScoringRule(
         check_integer(k, "k"), bool(higher_is_better), check_share(confidence, "confidence"), resamples, seed
     )

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_rounds
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import BenchmarkLike, Predictor, grouped_folds
 from nnstruct.predictors.tabular import TabularPredictor
@@ -97,8 +97,8 @@ def family_importance(
     """
     if not isinstance(predictor, TabularPredictor):
         raise InvalidInputError("predictor", "be one that learns from a table of features", predictor)
-    permutations = check_integer(permutations, "permutations")
     structures, y = list(bench.structures), np.asarray(bench.y, dtype=np.float64)
+    permutations = check_rounds(permutations, "permutations", each=8 * len(y))
     fold = grouped_folds([s.fingerprint for s in structures], folds, check_seed(seed), "importance")
     plain = np.empty(len(y))
     chosen = () if isinstance(predictor.families, str) else predictor.families

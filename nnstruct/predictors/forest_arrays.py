@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-# numba is imported by the kernel's module, when the first forest is asked.
 _NAMES = ("start", "left", "right", "feature", "threshold", "value")
 
 
@@ -127,7 +126,7 @@ class ForestArrays:
         return made
 
     def _check(self, columns: int) -> None:
-        # Trees are walked in compiled code without bounds checks.
+        # Trees are walked in compiled code, without bounds checks.
         size = len(self.left)
         counts = np.diff(self.start)
         whole = len(counts) > 0 and self.start[0] == 0 and self.start[-1] == size and (counts > 0).all()

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_rounds
 from nnstruct.predictors.base import PREDICTORS
 from nnstruct.predictors.tabular import TabularPredictor
 from nnstruct.structure import Structure
@@ -62,7 +62,7 @@ class GaussianProcess(TabularPredictor):
         self.random_state = random_state
 
     def _regressor(self) -> Any:
-        restarts = check_integer(self.restarts, "restarts", low=0)
+        restarts = check_rounds(self.restarts, "restarts", low=0)
         # Wide bounds: labels without noise, or without signal, must not end at a wall.
         kernel = ConstantKernel(1.0, (1e-4, 1e6)) * Matern(10.0, (1e-1, 1e4), nu=2.5) + WhiteKernel(
             0.1, (1e-8, 1e2)

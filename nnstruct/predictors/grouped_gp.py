@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_integer, check_rounds
 from nnstruct.encode import FeatureTable
 from nnstruct.encode.table import means_and_scales
 from nnstruct.errors import InvalidInputError
@@ -140,7 +140,7 @@ class GroupedGaussianProcess(Predictor):
             Linear amplitudes that are likely before any label is seen; see :meth:`GroupedKernel.start`.
         """
         steps, fit_rows = (
-            check_integer(self.steps, "steps", low=0),
+            check_rounds(self.steps, "steps", low=0),
             check_integer(self.fit_rows, "fit_rows", low=2),
         )
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):

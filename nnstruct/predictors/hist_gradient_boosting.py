@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn import ensemble
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_integer, check_number, check_rounds
 from nnstruct.predictors.base import PREDICTORS
 from nnstruct.predictors.forest import TREE_BYTES
 from nnstruct.predictors.tabular import BaggedPredictor
@@ -75,7 +75,7 @@ class HistGradientBoosting(BaggedPredictor):
 
     def _regressor(self) -> Any:
         member = ensemble.HistGradientBoostingRegressor(
-            max_iter=check_integer(self.max_iter, "max_iter"),
+            max_iter=check_rounds(self.max_iter, "max_iter"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             max_leaf_nodes=check_integer(self.max_leaf_nodes, "max_leaf_nodes", low=2),
             min_samples_leaf=check_integer(self.min_samples_leaf, "min_samples_leaf"),

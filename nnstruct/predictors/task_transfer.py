@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from nnstruct.benchmark import Benchmark, CrossTask
-from nnstruct.checks import check_integer, check_share
+from nnstruct.checks import check_integer, check_rounds, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import Predictor
 from nnstruct.predictors.comparison import corrected_t
@@ -102,7 +102,7 @@ def task_transfer(
     import pandas as pd
 
     sizes = [size if size == ALL else check_integer(size, "labels", low=0) for size in labels]
-    check_integer(draws, "draws", low=2)
+    check_rounds(draws, "draws", low=2)
     check_integer(trees, "trees")
     level, share = check_share(confidence, "confidence"), check_share(test, "test")
     check_seed(seed)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnstruct.checks import check_integer, check_number, check_share
+from nnstruct.checks import check_integer, check_number, check_rounds, check_share
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.probes.numerics import RANK_TOLERANCE
@@ -64,7 +64,7 @@ def perturbed_dimensions(
     if task.is_sequence:
         raise InvalidInputError("task", "be of vectors or images", task.name)
     noise = check_number(noise, "noise", low=0.0, open_low=True)
-    draws = check_integer(draws, "draws", low=2)
+    draws = check_rounds(draws, "draws", low=2)
     samples = check_integer(samples, "samples", low=1)
     situation = Situation(module, task, None, samples, seed)
     shifts = generator(seed, "shifts").normal(size=(draws, *situation.x.shape[1:]))

@@ -1,20 +1,18 @@
-"""Distances and betweenness in one pass over an undirected graph, compiled by numba.
+"""Distances and betweenness in one pass over an undirected graph, compiled by numba when a call is long.
 
 A breadth-first search from each node gives distances and counts of shortest paths; going back
 through its queue gives each node's and each edge's share of those paths (Brandes, 2001, "A faster
-algorithm for betweenness centrality"; 2008 for edges). Importing this module imports numba.
+algorithm for betweenness centrality"; 2008 for edges).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
-_inner = njit(nogil=True, error_model="numpy")
-_entry = cached_njit(nogil=True, error_model="numpy")
+_inner = loop(keep=False, nogil=True, error_model="numpy")
 
 # Past this many shortest paths between two nodes, their counts are kept as logarithms.
 _MOST_PATHS = 1e290
@@ -194,7 +192,12 @@ def _moments(values, row):  # type: ignore[no-untyped-def]
     row[2] = np.sqrt(variance)
 
 
-@_entry
+def _turns(source, target, edge_start, layer, unit_start, out):  # type: ignore[no-untyped-def]
+    """About how many arcs all searches look at, twice each."""
+    return 4 * int(np.dot(np.diff(unit_start), np.diff(edge_start) + 1))
+
+
+@loop(_turns, nogil=True, error_model="numpy")
 def paper_rows(source, target, edge_start, layer, unit_start, out):  # type: ignore[no-untyped-def]
     """Fill ``out``, float64 [S, 23], from the arrays of a :class:`~nnstruct.properties.packing.Pack`."""
     # One function, not two: numba optimises all that is below a function again with it.

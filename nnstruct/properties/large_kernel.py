@@ -1,16 +1,15 @@
-"""Searches from chosen units of a large graph, compiled by numba (importing this imports numba)."""
+"""Searches from chosen units of a large graph, compiled by numba at the first call."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 from nnstruct.properties.kernel import _MOST_PATHS, _accumulate, _accumulate_logs, _adjacency, _search
 
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
-_inner = njit(nogil=True, error_model="numpy")
-_entry = cached_njit(nogil=True, error_model="numpy")
+_inner = loop(keep=False, nogil=True, error_model="numpy")
+_entry = loop(nogil=True, error_model="numpy")
 
 
 @_inner

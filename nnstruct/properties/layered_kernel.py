@@ -1,15 +1,13 @@
-"""The loops of :mod:`nnstruct.properties.layered`, compiled by numba (importing this imports numba)."""
+"""The loops of :mod:`nnstruct.properties.layered`, compiled by numba when a call is long."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
-_inner = njit(nogil=True, error_model="numpy")
-_entry = cached_njit(nogil=True, error_model="numpy")
+_inner = loop(keep=False, nogil=True, error_model="numpy")
 
 
 @_inner
@@ -143,7 +141,12 @@ def _add(a, a_exponent, b, b_exponent):  # type: ignore[no-untyped-def]
     return a, a_exponent
 
 
-@_entry
+def _turns(source, target, edge_start, layer, unit_start, *given):  # type: ignore[no-untyped-def]
+    """A few for each unit and edge."""
+    return 10 * (len(source) + len(layer))
+
+
+@loop(_turns, nogil=True, error_model="numpy")
 def layered_rows(source, target, edge_start, layer, unit_start, inputs, outputs, out):  # type: ignore[no-untyped-def]
     """Fill ``out``, float64 [S, 24]; arrays as in a Pack, ``inputs`` and ``outputs`` bool [sum of N]."""
     for s in range(out.shape[0]):

@@ -1,16 +1,15 @@
-"""The loops of :mod:`nnstruct.properties.motifs`, compiled by numba (importing this imports numba)."""
+"""The loops of :mod:`nnstruct.properties.motifs`, compiled by numba at the first call."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 from nnstruct.properties.kernel import _adjacency
 
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
-_inner = njit(nogil=True, error_model="numpy")
-_entry = cached_njit(nogil=True, error_model="numpy")
+_inner = loop(keep=False, nogil=True, error_model="numpy")
+_entry = loop(nogil=True, error_model="numpy")
 
 WL_ROUNDS = 3
 

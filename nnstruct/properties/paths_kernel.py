@@ -1,15 +1,13 @@
-"""The loops of :mod:`nnstruct.properties.paths`, compiled by numba (importing this imports numba)."""
+"""The loops of :mod:`nnstruct.properties.paths`, compiled by numba when a call is long."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nnstruct.jit import cached_njit
+from nnstruct.loops import loop
 
 # Helpers are compiled into the entry that calls them, and only the entry is kept on disk.
-_inner = njit(nogil=True, error_model="numpy")
-_entry = cached_njit(nogil=True, error_model="numpy")
+_inner = loop(keep=False, nogil=True, error_model="numpy")
 
 LENGTH_BINS = 10
 DISTANCE_BINS = 6
@@ -91,7 +89,7 @@ def _path_lengths(target, start, order, num_layers, inputs, outputs, row):  # ty
         mean += length * overall[length]
         row[4 + min(length, LENGTH_BINS - 1)] += overall[length]
     for length in range(num_layers):
-        square += (length - mean) ** 2 * overall[length]
+        square += (length - mean) * (length - mean) * overall[length]
     row[0], row[1] = mean, np.sqrt(square)
 
 
@@ -208,7 +206,14 @@ def _log_communicability(source, target, begin, end, both_ways):  # type: ignore
             x[v] = y[v] / largest
 
 
-@_entry
+def _turns(source, target, edge_start, layer, unit_start, *given):  # type: ignore[no-untyped-def]
+    """Searches from all units, shares of lengths over all edges, and some fifty terms of three series."""
+    depth = 1 + int(layer.max(initial=0))
+    units, edges = np.diff(unit_start), np.diff(edge_start) + 1
+    return int(np.dot(units, edges)) + (80 + depth) * (len(source) + len(layer))
+
+
+@loop(_turns, nogil=True, error_model="numpy")
 def path_rows(source, target, edge_start, layer, unit_start, inputs, outputs, every_pair, out):  # type: ignore[no-untyped-def]
     """Fill ``out``, float64 [S, 28]; arrays as in a Pack, ``inputs`` and ``outputs`` bool [sum of N].
 

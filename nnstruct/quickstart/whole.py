@@ -119,7 +119,7 @@ def run(
     """
     from rich.console import Console
 
-    structures = check_integer(structures, "structures", low=20, rule="be an integer, at least 20")
+    structures = check_integer(structures, "structures", low=20, rule="be an integer, at least 20", each=1000)
     started = time.perf_counter()
     chosen = settings or Settings()
     folder = Path(out)

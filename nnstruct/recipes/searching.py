@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 import numpy as np
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_integer, check_rounds
 from nnstruct.executors import LOCAL, Executor, open_executor
 from nnstruct.files import write_atomically
 from nnstruct.recipes.dataset import Announce
@@ -106,8 +106,8 @@ def run_search(
     from nnstruct.benchmark import Benchmark, build
     from nnstruct.progress import Progress
 
-    generations = check_integer(generations, "generations")
-    per_generation, seeds = check_integer(per_generation, "per_generation"), check_integer(seeds, "seeds")
+    generations = check_rounds(generations, "generations")
+    per_generation, seeds = check_rounds(per_generation, "per_generation"), check_integer(seeds, "seeds")
     settings = config or TrainConfig()
     wanted = generations * per_generation
     lowered = Lowered(task, settings, Path(out), lower)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_integer, check_number, check_rounds
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
@@ -190,7 +190,7 @@ class Running(Hindsight):
         >>> len(search.run(lambda structure: structure.num_layers, 50, patience=5)) < 50
         True
         """
-        n, width = check_integer(n, "n"), check_workers(workers)
+        n, width = check_rounds(n, "n"), check_workers(workers)
         if seconds is not None:
             check_number(seconds, "seconds", low=0, open_low=True)
         if patience is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_integer, check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.random import check_seed, generator
 from nnstruct.tasks.base import Task
@@ -121,7 +121,8 @@ def dyck2(
     """
     sizes = split_sizes(train, val, test, fewest=2)
     low = check_integer(min_pairs, "min_pairs", low=2)
-    high = check_integer(max_pairs, "max_pairs", low=low, rule=f"be an integer from min_pairs, {low}, on")
+    rule, pair = f"be an integer from min_pairs, {low}, on", 16 * sum(sizes.values())
+    high = check_integer(max_pairs, "max_pairs", low=low, rule=rule, each=pair)
     depth = check_integer(max_depth, "max_depth")
     rng = generator(check_seed(seed), "dyck-2")
     wanted = {1: 0, 0: 0}
@@ -219,7 +220,8 @@ def anbncn(
     Task('anbncn', 560/6/6 train/val/test, 4 symbols, next symbols)
     """
     max_n = check_integer(max_n, "max_n", low=3)
-    copies = check_integer(copies, "copies")
+    check_room(max_n, "max_n", 30.0 * max_n * max_n)  # bytes: as many strings, each as padded as the longest
+    copies = check_integer(copies, "copies", each=24 * max_n * max_n)
     strings = ["a" * n + "b" * n + "c" * n for n in range(1, max_n + 1)]
     task = Task.from_sequences("anbncn", strings, kind="next-symbol", val=val, test=test, seed=seed)
     train = task.train

@@ -65,8 +65,9 @@ def copy(
     """
     sizes = split_sizes(train, val, test)
     symbols = check_integer(symbols, "symbols", low=2)
-    length = check_integer(length, "length")
-    delay = check_integer(delay, "delay", low=0)
+    step = 32 * sum(sizes.values())  # bytes of a step of all strings
+    length = check_integer(length, "length", each=2 * step)
+    delay = check_integer(delay, "delay", low=0, each=step)
     rng = generator(check_seed(seed), "copy")
     n = sum(sizes.values())
     shown = distinct_rows(lambda k: rng.integers(symbols, size=(k, length)), n, "strings")  # [n, length]
@@ -114,7 +115,7 @@ def adding(*, train: int = 4000, val: int = 500, test: int = 1000, length: int =
     Task('adding', 800/100/100 train/val/test, series [30, 2], 1 real targets)
     """
     sizes = split_sizes(train, val, test)
-    length = check_integer(length, "length", low=2)
+    length = check_integer(length, "length", low=2, each=48 * sum(sizes.values()))
     rng = generator(check_seed(seed), "adding")
     n, half = sum(sizes.values()), length // 2
     values = as_steps(rng.random((n, length)))
@@ -171,10 +172,10 @@ def delayed_xor(
     Task('delayed-xor', 800/100/100 train/val/test, 3 symbols, 2 classes a step)
     """
     sizes = split_sizes(train, val, test)
-    delay = check_integer(delay, "delay", low=0)
-    length = check_integer(
-        length, "length", low=delay + 2, rule=f"be an integer from delay + 2, {delay + 2}, on"
-    )
+    step = 24 * sum(sizes.values())  # bytes of a step of all sequences
+    delay = check_integer(delay, "delay", low=0, each=step)
+    rule = f"be an integer from delay + 2, {delay + 2}, on"
+    length = check_integer(length, "length", low=delay + 2, rule=rule, each=step)
     rng = generator(check_seed(seed), "delayed-xor")
     bits = distinct_rows(lambda k: rng.integers(2, size=(k, length)), sum(sizes.values()), "sequences")
     targets = np.full(bits.shape, NOT_ASKED)
@@ -230,7 +231,8 @@ def parity(
     """
     sizes = split_sizes(train, val, test)
     low = check_integer(min_length, "min_length")
-    high = check_integer(max_length, "max_length", low=low, rule=f"be an integer from min_length, {low}, on")
+    rule, step = f"be an integer from min_length, {low}, on", 24 * sum(sizes.values())
+    high = check_integer(max_length, "max_length", low=low, rule=rule, each=step)
     rng = generator(check_seed(seed), "parity")
 
     def draw(n: int) -> np.ndarray:

@@ -59,8 +59,10 @@ def narma10(
     Task('narma-10', 800/100/100 train/val/test, series [30, 1], 1 real targets)
     """
     sizes = split_sizes(train, val, test)
-    order = check_integer(order, "order", low=1, high=10)
-    length = check_integer(length, "length", low=order + 1, rule=f"be an integer above order, {order}")
+    order, total = check_integer(order, "order", low=1, high=10), sum(sizes.values())
+    length = check_integer(
+        length, "length", low=order + 1, rule=f"be an integer above order, {order}", each=24 * total
+    )
     rng = generator(check_seed(seed), "narma-10")
     u = as_steps(rng.uniform(0, 0.5, size=(sum(sizes.values()), length)))  # [n, T]
     y = np.zeros((len(u), length + 1))
@@ -123,8 +125,10 @@ def mackey_glass(
     Task('mackey-glass', 800/100/100 train/val/test, series [20, 1], 1 real targets)
     """
     sizes = split_sizes(train, val, test)
-    length, every = check_integer(length, "length"), check_integer(every, "every")
-    ahead, tau = check_integer(ahead, "ahead"), check_integer(tau, "tau")
+    step = 8 * sum(sizes.values())  # bytes of a unit of time
+    every = check_integer(every, "every", each=step)
+    length = check_integer(length, "length", each=step * every)
+    ahead, tau = (check_integer(n, name, each=step) for n, name in ((ahead, "ahead"), (tau, "tau")))
     rng = generator(check_seed(seed), "mackey-glass")
     past = rng.uniform(0.4, 1.4, size=sum(sizes.values()))  # [n]
     shown = (length - 1) * every
@@ -231,7 +235,7 @@ def multi_sine(
     for name, size in sizes.items():
         if size < classes:
             raise InvalidInputError(name, f"be at least the number of classes, {classes}", size)
-    length = check_integer(length, "length", low=2)
+    length = check_integer(length, "length", low=2, each=48 * sum(sizes.values()))
     noise = check_number(noise, "noise", low=0)
     rng = generator(check_seed(seed), "multi-sine")
     labels = np.concatenate([rng.permutation(np.arange(size) % classes) for size in sizes.values()])

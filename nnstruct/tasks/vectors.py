@@ -131,8 +131,8 @@ def teacher(
     [6, 6, 6]
     """
     sizes = split_sizes(train, val, test)
-    inputs = check_integer(inputs, "inputs")
-    outputs = check_integer(outputs, "outputs")
+    inputs = check_integer(inputs, "inputs", each=16 * sum(sizes.values()))
+    outputs = check_integer(outputs, "outputs", each=16 * sum(sizes.values()))
     noise = check_number(noise, "noise", low=0)
     chosen = teacher_structure(units=units, density=density, seed=seed) if structure is None else structure
     if chosen.family != "mlp":

@@ -394,7 +394,7 @@ def mutate(loader: str, folder: Path, rng: np.random.Generator, others: list[byt
             file.write_bytes(bytes_wrong(data, rng, others))
 
 
-def cases(made: dict[str, list[Path]], count: int, seed: int, root: Path) -> Iterator[tuple[str, Path]]:
+def cases(made: dict[str, list[Path]], numbers: range, seed: int, root: Path) -> Iterator[tuple[str, Path]]:
     """Damaged cases, one after the other; each is deleted when the next is asked for."""
     others = [
         file.read_bytes()
@@ -404,7 +404,7 @@ def cases(made: dict[str, list[Path]], count: int, seed: int, root: Path) -> Ite
         if file.is_file()
     ]
     loaders = sorted(made)
-    for number in range(count):
+    for number in numbers:
         rng = np.random.default_rng([seed, number])
         loader = loaders[number % len(loaders)]
         folder = root / f"{loader}-{number:05d}"
@@ -430,6 +430,7 @@ def sorted_by_loader(sound: Path) -> dict[str, list[Path]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first, to go on in pieces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=25.0, help="stop after so many of processor time")
     parser.add_argument("--sound", type=Path, help="where the sound files are kept from run to run")
@@ -437,6 +438,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the cases that leaked, hung or crashed")
     given = parser.parse_args()
     counts: dict[str, Counter[str]] = {}
+    numbers = range(given.first, given.first + given.count)
     root = Path(tempfile.mkdtemp())
     try:
         sound = given.sound or root / "sound"
@@ -447,7 +449,7 @@ def main() -> None:
             if said[0] != "loaded":
                 raise SystemExit(f"{folder.name} is not sound: {said}")
         begin = time.monotonic()
-        for loader, folder, outcome, message in outcomes(cases(made, given.count, given.seed, root)):
+        for loader, folder, outcome, message in outcomes(cases(made, numbers, given.seed, root)):
             counts.setdefault(loader, Counter())[outcome] += 1
             if outcome not in ("clear", "loaded"):
                 print(json.dumps({"case": folder.name, "outcome": outcome, "what": message}), flush=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.checks import check_choice, check_integer, check_number, check_room
+from nnstruct.checks import check_choice, check_integer, check_number, check_room, check_rounds
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.gnn.members import GraphMembers, MemberSettings, Shell
@@ -163,7 +163,7 @@ class GNN(Predictor):
     ) -> None:
         settings, members = self._settings(), check_integer(self.members, "members", each=4_000)
         check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
-        distil = check_integer(self.distil, "distil", low=0)
+        distil = check_rounds(self.distil, "distil", low=0)
         transform = LabelTransform(check_choice(self.label, "label", KINDS))
         with torch_threads(check_integer(self.n_jobs, "n_jobs")):
             share = np.ones(len(y)) if weight is None else weight / weight.mean()
@@ -226,7 +226,7 @@ class GNN(Predictor):
             layer=check_choice(self.layer, "layer", LAYERS),
             loss=check_choice(self.loss, "loss", LOSSES),
             contract=bool(self.contract),
-            max_epochs=None if self.max_epochs is None else check_integer(self.max_epochs, "max_epochs"),
+            max_epochs=None if self.max_epochs is None else check_rounds(self.max_epochs, "max_epochs"),
             batch_size=check_integer(self.batch_size, "batch_size"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             weight_decay=check_number(self.weight_decay, "weight_decay", low=0.0),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnstruct.checks import check_integer, check_number
+from nnstruct.checks import check_integer, check_number, check_rounds
 from nnstruct.encode.weight_graph import WeightGraphEncoder
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor
@@ -183,7 +183,7 @@ class WeightGraphNetwork(Predictor):
         check_number(self.dropout, "dropout", low=0.0, high=0.9)
         check_number(self.validation, "validation", low=0.0, high=0.5, open_low=True)
         return MemberSchedule(
-            max_epochs=check_integer(self.max_epochs, "max_epochs"),
+            max_epochs=check_rounds(self.max_epochs, "max_epochs"),
             batch_size=check_integer(self.batch_size, "batch_size"),
             learning_rate=check_number(self.learning_rate, "learning_rate", low=0.0, open_low=True),
             weight_decay=check_number(self.weight_decay, "weight_decay", low=0.0),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nnstruct.checks import check_integer
+from nnstruct.checks import check_rounds
 from nnstruct.modules.saliency import magnitudes, saliency
 from nnstruct.pruning.base import PRUNERS, Row, ScoringPruner
 from nnstruct.pruning.training.gradients import TaskBatch, device_of, effective_gradients, still
@@ -56,7 +56,7 @@ class SynFlow(ScoringPruner):
     def check(self) -> None:
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
         super().check()
-        check_integer(self.steps, "steps")
+        check_rounds(self.steps, "steps")
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
         """Prune in ``steps`` steps, each with the flow of what the step before has left."""
