@@ -49,7 +49,7 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     Examples
     --------
-    >>> from nnstruct.properties.kernel import paper_rows  # decorated with @cached_njit(...)
+    >>> from nnstruct.properties.kernel import paper_rows  # compiled by it, once calls are long
     >>> paper_rows.stats.cache_path is not None
     True
     """

@@ -232,7 +232,7 @@ def test_the_digest_is_the_same_in_all_processes():
     code = (
         "from nnstruct.population.fused.kernel import run_epoch\n"
         "from nnstruct.properties.motifs_kernel import motif_rows\n"
-        "print(run_epoch._cache.digest, motif_rows._cache.digest)"
+        "print(run_epoch._cache.digest, motif_rows.compiled._cache.digest)"
     )
     said = [
         subprocess.run(
