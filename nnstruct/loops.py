@@ -54,7 +54,7 @@ def _take(steps: int) -> bool:
     return True
 
 
-class Loop:
+class NumberLoop:
     """A function that :func:`loop` made: called as it is written or compiled.
 
     Parameters
@@ -135,7 +135,7 @@ def loop(
     Returns
     -------
     callable
-        The decorator, which gives a :class:`Loop`.
+        The decorator, which gives a :class:`NumberLoop`.
 
     Examples
     --------
@@ -149,16 +149,16 @@ def loop(
     >>> bool(total.plain(np.array([0.1, 0.2, 0.3])) == total.compiled(np.array([0.1, 0.2, 0.3])))
     True
     """
-    return lambda function: Loop(function, steps, keep, options)
+    return lambda function: NumberLoop(function, steps, keep, options)
 
 
 def _bound(
-    function: Callable[..., Any], others: dict[str, Any], inner: Callable[[Loop], Any]
+    function: Callable[..., Any], others: dict[str, Any], inner: Callable[[NumberLoop], Any]
 ) -> FunctionType:
     """A copy of a function that finds other values under some names of its module."""
     space: dict[str, Any] = getattr(function, "__globals__")  # noqa: B009
     code: CodeType = getattr(function, "__code__")  # noqa: B009
-    loops = {name: inner(value) for name in _names(code) if isinstance(value := space.get(name), Loop)}
+    loops = {name: inner(value) for name in _names(code) if isinstance(value := space.get(name), NumberLoop)}
     made = FunctionType(code, {**space, **others, **loops}, function.__name__, None, None)
     made.__module__, made.__qualname__, made.__doc__ = (
         function.__module__,

@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 
 import nnstruct
 from nnstruct.jit import _walk, _WholeCache
-from nnstruct.loops import Loop
+from nnstruct.loops import NumberLoop
 
 ROOT = Path(nnstruct.__file__).parent
 SOURCES = {
@@ -213,7 +213,7 @@ def compiled_functions() -> dict[str, Dispatcher]:
     for path in sources:
         name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
         for value in vars(importlib.import_module(name)).values():
-            value = value.compiled if isinstance(value, Loop) else value
+            value = value.compiled if isinstance(value, NumberLoop) else value
             if isinstance(value, Dispatcher):
                 found[f"{value.py_func.__module__}.{value.py_func.__qualname__}"] = value
     return found

@@ -33,7 +33,7 @@ def nets() -> list[Structure]:
 class Both:
     """Calls a loop both ways, and says whether what they wrote, last of the arguments, is the same."""
 
-    def __init__(self, loop: loops.Loop, written: int = 1) -> None:
+    def __init__(self, loop: loops.NumberLoop, written: int = 1) -> None:
         self.loop, self.written, self.calls = loop, written, 0
 
     def __call__(self, *given: object) -> None:
