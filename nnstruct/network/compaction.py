@@ -33,8 +33,8 @@ def compact(network: ModuleNetwork) -> ModuleNetwork:
     outputs keep their shapes.
 
     Units stay where leaving them out would change others: in a layer normalisation or a softmax over units,
-    in attention, in a grouped convolution that is not depthwise, and in layers that share their weights. So
-    do constants other than 0 whose contribution to a convolution differs at the border, by its padding.
+    in attention, in a group of a convolution that does not go as a whole, before a pixel shuffle, and in
+    layers that share their weights. So do constants other than 0 whose contribution to a convolution differs at the border, by its padding.
     Where one side of a sum goes and the other stays, the sum reads zeros in its place.
 
     Parameters
@@ -133,7 +133,9 @@ def _take_back(removed: np.ndarray, ids: np.ndarray) -> None:
 def _check_step(wiring: Wiring, step: Step, removed: np.ndarray, tied: bool) -> None:
     values = [*step.inputs, *step.outputs]
     grouped = step.kind == "conv" and step.options["groups"] > 1
-    rigid = step.kind not in _FREE or step.kind in _RIGID_MOVEMENTS or "weight_hr" in step.tensors or tied
+    along = step.kind == "resample" and wiring.ids[step.inputs[0]].shape[step.options["axis"]] == 1
+    free = along or (step.kind in _FREE and step.kind not in _RIGID_MOVEMENTS)
+    rigid = not free or "weight_hr" in step.tensors or tied
     if step.kind == "slice" and step.options["step"] != 1:
         rigid = True
     if step.kind == "rnn" and len(step.inputs) > 1:
@@ -176,12 +178,17 @@ def _match(removed: np.ndarray, sides: list[np.ndarray]) -> None:
 
 
 def _match_channels(wiring: Wiring, step: Step, removed: np.ndarray) -> None:
-    source, made = wiring.ids[step.inputs[0]].ravel(), wiring.ids[step.outputs[0]].ravel()
-    if len(source) == step.options["groups"] == len(made):
-        _match(removed, [source, made])
-    else:
+    """Of a grouped convolution a group goes as a whole, or stays as a whole."""
+    groups, nd = step.options["groups"], step.options["nd"]
+    source, made = (wiring.ids[value] for value in (step.inputs[0], step.outputs[0]))
+    if any(ids.size != ids.shape[-nd - 1] or ids.size % groups for ids in (source, made)):
         _take_back(removed, source)
         _take_back(removed, made)
+        return
+    sides = [ids.reshape(groups, -1) for ids in (source, made)]
+    together = np.logical_and.reduce([gone_of(removed, ids).all(axis=1) for ids in sides])
+    for ids in sides:
+        _take_back(removed, ids[~together])
 
 
 def _restricted(

@@ -27,14 +27,39 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "elu": lambda x, alpha, scale, input_scale: scale * np.where(x > 0, x, alpha * np.expm1(x * input_scale)),
     "hardtanh": lambda x, min_val, max_val: np.clip(x, min_val, max_val),
     "softplus": lambda x, beta, threshold: np.logaddexp(0, beta * x) / beta,
-    "gelu": lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2,
+    "gelu": lambda x, approximate="none": x
+    * (1 + (_erf(x / math.sqrt(2)) if approximate == "none" else np.tanh(_GELU * (x + 0.044715 * x**3))))
+    / 2,
     "abs": np.abs,
     "neg": np.negative,
     "exp": np.exp,
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "hard_sigmoid": lambda x, alpha, beta: np.clip(alpha * x + beta, 0, 1),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "selu": lambda x: _SELU[0] * np.where(x > 0, x, _SELU[1] * np.expm1(np.minimum(x, 0))),
+    "celu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "square": np.square,
+    "sign": np.sign,
+    "softshrink": lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
+    "hardshrink": lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
+    "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
+    "clamp": lambda x, min=None, max=None: np.clip(x, min, max),
 }
 
 
+
+_GELU = math.sqrt(2 / math.pi)
+_SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
 _SUMS = frozenset({"add", "sub"})
+_JOINED: dict[str, Callable[..., np.ndarray]] = {
+    "mul": np.multiply,
+    "div": np.divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
 _SAME = 1e-6  # largest difference between two places, as a share of the sum of magnitudes
 
 
@@ -122,9 +147,8 @@ class _Folder:
         if step.kind in ("linear", "conv", "rnn", "rnn_cell"):
             for block in self.by_step.get(group.step, []):
                 self._fold(group, step, block)
-        units = group.start + np.flatnonzero(self.constant[group.start : group.start + group.count])
-        if len(units) and not group.mixing:
-            self._evaluate(group, step, units)
+        if not group.mixing:
+            self._evaluate(group, step)
         if is_plain_sum(self.wiring, step):
             for side in range(len(step.inputs)):
                 self._drop(group, step, side)
@@ -187,18 +211,25 @@ class _Folder:
         self.found.needed[columns] = False
         self.fed -= np.bincount(self.target[columns], minlength=len(self.fed))
 
-    def _evaluate(self, group: Group, step: Step, units: np.ndarray) -> None:
+    def _evaluate(self, group: Group, step: Step) -> None:
+        """Values of the group's units that have one value for ever; what is 0 times anything is one, too."""
+        units = slice(group.start, group.start + group.count)
         if step.kind in ("linear", "conv"):
-            x = np.where(self.fed[units] == 0, self.found.bias[units, 0], np.nan)
+            alone = (self.fed[units] == 0) & (self.wiring.ids[step.inputs[0]] != NO_UNIT).all()
+            x = np.where(alone, self.found.bias[units, 0], np.nan)
         elif step.kind == "join" and step.options["function"] in _SUMS:
-            x = self._summed(group, step)[units - group.start]
+            x = self._summed(group, step)
+        elif step.kind == "join" and step.options["function"] in _JOINED:
+            x = self._joined(group, step)
         elif step.kind in POINTWISE and group.chain[:1] == [group.step]:
-            x = self._passed_on(group, step)[units - group.start]
+            x = self._passed_on(group, step)
         else:
             return
-        for place in group.chain:
-            x = _applied(self.network, self.network.program.steps[place], x, units - group.start, group.count)
-        self.found.value[units] = x
+        known = np.flatnonzero(~np.isnan(x))
+        x = x[known]
+        for place in group.chain if len(known) else ():
+            x = _applied(self.network, self.network.program.steps[place], x, known, group.count)
+        self.found.value[group.start + known] = x
 
     def _summed(self, group: Group, step: Step) -> np.ndarray:
         total = np.zeros(group.count)
@@ -214,11 +245,27 @@ class _Folder:
             np.add.at(total, target - group.start, held * block.values[:, 0])
         return total
 
+    def _joined(self, group: Group, step: Step) -> np.ndarray:
+        made = np.full(group.count, np.nan)
+        held = [self._known(value, self.wiring.ids[value]) for value in step.inputs]
+        if len(held) != 2 or not any(np.isfinite(side).any() for side in held):
+            return made
+        held = [side.reshape((1,) * (len(step.shape) - side.ndim) + side.shape) for side in held]
+        left, right = np.broadcast_arrays(*held)
+        with np.errstate(all="ignore"):
+            x = _JOINED[step.options["function"]](left, right)
+        if step.options["function"] == "mul":
+            x = np.where((left == 0) | (right == 0), 0.0, x)
+        ids = np.broadcast_to(self.wiring.ids[step.outputs[0]], x.shape)
+        made[ids.ravel() - group.start] = np.where(np.isfinite(x), x, np.nan).ravel()
+        return made
+
     def _passed_on(self, group: Group, step: Step) -> np.ndarray:
         made = np.full(group.count, np.nan)
         for block in self.by_step.get(group.step, []):
             source, target = self.source[block.edges], self.target[block.edges]
             made[target - group.start] = self._known(step.inputs[0], source)
+        made[self.fed[group.start : group.start + group.count] != 1] = np.nan
         return made
 
     def _drop(self, group: Group, step: Step, side: int) -> None:
@@ -318,7 +365,12 @@ def _applied(network: ModuleNetwork, step: Step, x: np.ndarray, places: np.ndarr
     """A step on constants, one for each unit; NaN where it cannot be told."""
     options = step.options
     unknown = np.full(len(x), np.nan)
-    if step.kind == "activation" and options["function"] in _FUNCTIONS and not options.get("approximate"):
+    if step.kind == "activation" and options["function"] == "prelu":
+        slope = network.tensors[step.tensors["slope"]]
+        if slope.size not in (1, count):
+            return unknown
+        return np.where(x >= 0, x, x * slope.ravel()[places if slope.size == count else places * 0])
+    if step.kind == "activation" and options["function"] in _FUNCTIONS:
         with np.errstate(over="ignore"):
             return _FUNCTIONS[options["function"]](
                 x, **{k: v for k, v in options.items() if k not in ("function", "operator")}
@@ -326,6 +378,9 @@ def _applied(network: ModuleNetwork, step: Step, x: np.ndarray, places: np.ndarr
     if step.kind == "pool" and options["function"] in ("max", "avg"):
         plain = options["function"] == "max" or not (any(options.get("padding", ())) or "divisor" in options)
         return x if plain else np.where(x == 0, x, np.nan)
+    if step.kind == "resample" and step.tensors["matrix"] in network.tensors:
+        total = network.tensors[step.tensors["matrix"]].sum(axis=1, dtype=np.float64)
+        return x * total[0] if np.ptp(total) <= _SAME else np.where(x == 0, x, np.nan)
     if step.kind == "reduce":
         return x if options["function"] in ("mean", "max", "min", "amax", "amin") else unknown
     if step.kind == "affine":

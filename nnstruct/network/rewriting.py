@@ -11,7 +11,7 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.network.constants import Folding, axes_gone, is_plain_sum
 from nnstruct.program.movement import NO_UNIT
-from nnstruct.program.steps import Program, Step
+from nnstruct.program.steps import POINTWISE, Program, Step
 from nnstruct.program.wiring import Wiring
 
 
@@ -88,9 +88,11 @@ class Rewriter:
         """
         steps: list[Step] = []
         for place, step in enumerate(self.old.steps):
-            smaller = self._step(step, place)
             before: list[Step] = []
             after: list[Step] = []
+            if step.kind in POINTWISE:
+                step = self._narrowed(step, before)
+            smaller = self._step(step, place)
             if is_plain_sum(self.wiring, step):
                 before, smaller, after = self._sum(smaller, step, place)
             steps += before
@@ -99,6 +101,28 @@ class Rewriter:
         used = {name for step in steps for name in step.tensors.values()}
         constants = {name: value for name, value in self.constants.items() if name in used}
         return replace(self.old, steps=tuple(steps), constants=constants)
+
+    def _narrowed(self, step: Step, before: list[Step]) -> Step:
+        """A step on the units that it keeps, where others read more of the same value."""
+        value, dropped = step.inputs[0], ()
+        if step.kind == "reduce" and not step.options["keepdim"]:
+            dropped = tuple(step.options["axes"])
+        left = iter(self.kept[step.outputs[0]])
+        for axis in range(len(self.kept[value])):
+            if axis in dropped:
+                continue
+            old, new = self.kept[value][axis], next(left)
+            if len(old) != len(new) or np.array_equal(old, new):
+                continue
+            indices = np.flatnonzero(new[old]).tolist()
+            shape = [int(kept.sum()) for kept in self.kept[value]]
+            shape[axis] = len(indices)
+            kept = list(self.kept[value])
+            kept[axis] = new
+            options = {"axis": axis, "indices": indices}
+            value = self._moved("take", value, shape, options, step.name, before)
+            self.kept[value] = kept
+        return replace(step, inputs=(value, *step.inputs[1:]))
 
     def _sum(self, smaller: Step, old: Step, place: int) -> tuple[list[Step], Step, list[Step]]:
         """A sum, steps before it that bring both sides to its shape, and what constants gave after it."""

@@ -178,3 +178,104 @@ def test_a_side_without_any_input_goes_but_for_one_unit() -> None:
     units, dead, left = compared(module, torch.randn(2, 3))
     assert (units, dead, left) == (23, 6, 18)  # an array needs one
     assert extract(module, torch.randn(2, 3)).compact().compact().structure.num_units == 18
+
+
+class Gates(nn.Module):
+    """Squeeze and excitation (Hu et al., 2018), three of whose eight channels hold a constant."""
+
+    def __init__(self, constant: float) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 3, padding=1)
+        self.squeeze, self.excite = nn.Linear(8, 4), nn.Linear(4, 8)
+        with torch.no_grad():
+            self.first.weight[:3] = 0
+            self.first.bias[:3] = constant
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).relu()
+        gates = self.excite(self.squeeze(x.mean((2, 3))).relu()).sigmoid()
+        return self.last(x * gates[:, :, None, None])
+
+
+def test_channels_that_hold_zero_go_with_their_gates() -> None:
+    # A channel, its mean, what excites it, its gate as part of that, and the product.
+    assert compared(Gates(0.0), torch.randn(2, 3, 6, 6)) == (43, 6, 31)
+    # Another constant is folded where its mean is read; the products stay.
+    assert compared(Gates(0.5), torch.randn(2, 3, 6, 6)) == (43, 6, 40)
+
+
+class Twice(nn.Module):
+    """A value whose constants are folded on one way and are needed on the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3, padding=1)
+        with torch.no_grad():
+            self.first.weight[:3] = 0
+            self.first.bias[:3] = -0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return torch.cat([x.softmax(1), self.second(x.relu())], 1)
+
+
+class Coordinates(nn.Module):
+    """A map of constants beside the channels (Liu et al., 2018): what reads it only is no one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 4, 3)
+        self.register_buffer("places", torch.randn(1, 1, 6, 6))
+        with torch.no_grad():
+            self.first.weight[:3, :3] = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(torch.cat([x, self.places.expand(len(x), -1, -1, -1)], 1)).relu())
+
+
+def test_units_that_are_read_in_two_ways_and_maps_of_constants() -> None:
+    assert compared(Twice(), torch.randn(2, 3, 6, 6))[2] == 3 + 8 + 8 + 5 + 4
+    module, x = Coordinates().eval(), torch.randn(2, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(program_module(extract(module, x).compact())(x), module(x))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_groups_of_a_convolution_go_as_a_whole(transposed: bool) -> None:
+    torch.manual_seed(0)
+    kind = nn.ConvTranspose1d if transposed else nn.Conv1d
+    module = nn.Sequential(
+        nn.Conv1d(3, 8, 3), nn.ReLU(), kind(8, 12, 3, groups=4), nn.ReLU(), nn.Conv1d(12, 3, 1)
+    )
+    with torch.no_grad():
+        module[0].weight[[0, 1, 5, 6, 7]] = 0
+        module[0].bias[[0, 1, 5, 6, 7]] = 0.0
+    # The group of 6 and 7 and that of 0 and 1 go with three channels each; 5 stays beside 4.
+    assert compared(module, torch.randn(2, 3, 9)) == (26, 11, 16)
+
+
+class Branches(nn.Module):
+    """Convolutions beside each other, each with a function of its own before the next."""
+
+    def __init__(self, functions: list[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(
+            convolutions(lambda: nn.Conv2d(8, 2, 3), 0.3, function) for function in functions
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [part(x) for part in self.parts]
+
+
+def test_constants_pass_activations() -> None:
+    functions: list[nn.Module] = [
+        nn.Hardswish(), nn.Hardsigmoid(), nn.Mish(), nn.SELU(), nn.CELU(0.7), nn.LogSigmoid(),
+        nn.Softsign(), nn.GELU("tanh"), nn.PReLU(8), nn.Softshrink(0.1), nn.Hardshrink(0.2),
+        nn.Threshold(0.4, 0.2), nn.Upsample(scale_factor=2, mode="bilinear"),
+    ]  # fmt: skip
+    module, x = Branches(functions).eval(), torch.randn(1, 3, 5, 5)
+    network = extract(module, x)
+    small = network.compact()
+    assert small.structure.num_units == network.structure.num_units - len(network.dead_units)
+    with torch.no_grad():
+        torch.testing.assert_close(program_module(small)(x), tuple(module(x)), rtol=1e-5, atol=1e-6)
