@@ -12,7 +12,7 @@ from torch import Tensor
 from nnstruct.extract.aten_graph import ComplexRef, Ref
 from nnstruct.extract.aten_math import activation, combined
 from nnstruct.extract.aten_moves import take
-from nnstruct.extract.lowering import Lowering, handles
+from nnstruct.extract.lowering import COMPLEX_HANDLERS, HANDLERS, Lowering, handles
 
 
 def _axes(low: Lowering, x: Ref, sizes: Any, axes: Any, *, one_axis: bool) -> tuple[list[int], list[int]]:
@@ -154,6 +154,76 @@ def _product(low: Lowering, left: Any, right: Any) -> Ref:
     (a, b), (c, d) = _parts(low, left), _parts(low, right)
     real = _combined(low, "sub", _combined(low, "mul", a, c), _combined(low, "mul", b, d))
     return _joined(low, real, _combined(low, "add", _combined(low, "mul", a, d), _combined(low, "mul", b, c)))
+
+
+@handles("aten.div", "aten.true_divide", values="complex")
+def _quotient(low: Lowering, left: Any, right: Any) -> Ref:
+    (a, b), (c, d) = _parts(low, left), _parts(low, right)
+    if d is None:
+        return _joined(low, *(_combined(low, "div", part, c) for part in (a, b)))
+    square = _combined(low, "add", _combined(low, "mul", c, c), _combined(low, "mul", d, d))
+    real = _combined(low, "add", _combined(low, "mul", a, c), _combined(low, "mul", b, d))
+    turned = _combined(low, "sub", _combined(low, "mul", b, c), _combined(low, "mul", a, d))
+    return _joined(low, *(_combined(low, "div", part, square) for part in (real, turned)))
+
+
+@handles("aten.reciprocal", values="complex")
+def _inverted(low: Lowering, x: Any) -> Ref:
+    return _quotient(low, 1.0, x)
+
+
+@handles("aten.neg", "aten._conj", "aten.conj", "aten.conj_physical", values="complex")
+def _turned(low: Lowering, x: Ref) -> Ref:
+    real, imaginary = _parts(low, x)
+    if low.operation == "neg":
+        real = activation(low, real, "neg")
+    return _joined(low, real, activation(low, imaginary, "neg"))
+
+
+@handles("aten.angle", values="complex")
+def _angle(low: Lowering, x: Ref) -> Ref:
+    real, imaginary = _parts(low, x)
+    return combined(low, "atan2", imaginary, real)
+
+
+@handles("aten.exp", values="complex")
+def _power_of_e(low: Lowering, x: Ref) -> Ref:
+    real, imaginary = _parts(low, x)
+    return _polar(low, activation(low, real, "exp"), imaginary)
+
+
+# Operations that move or add up numbers: the two parts go by themselves.
+_LINEAR = (
+    "view", "reshape", "_unsafe_view", "flatten", "unflatten", "permute", "transpose", "t", "mT", "unsqueeze",
+    "squeeze", "expand", "slice", "select", "cat", "stack", "flip", "roll", "clone", "contiguous", "narrow",
+    "sum", "mean", "cumsum", "split", "split_with_sizes", "chunk", "unbind", "index_select", "repeat",
+)  # fmt: skip
+
+
+@handles(*(f"aten.{name}" for name in _LINEAR if f"aten.{name}" not in COMPLEX_HANDLERS), values="complex")
+def _by_parts(low: Lowering, *args: Any, **named: Any) -> Any:
+    def part(tree: Any, place: int) -> Any:
+        if isinstance(tree, ComplexRef) or (isinstance(tree, Tensor) and tree.is_complex()):
+            return _parts(low, tree)[place]
+        return [part(item, place) for item in tree] if isinstance(tree, list | tuple) else tree
+
+    handler = HANDLERS.get(str(low.node.target)) or HANDLERS[f"aten.{low.operation}"]
+    real, imaginary = (handler(low, *part(args, place), **named) for place in (0, 1))
+    if isinstance(real, list | tuple):
+        return [_joined(low, *sides) for sides in zip(real, imaginary, strict=True)]
+    return _joined(low, real, imaginary)
+
+
+@handles("aten.matmul", "aten.bmm", "aten.mm", values="complex")
+def _matrix_product(low: Lowering, left: Any, right: Any) -> Ref:
+    (a, b), (c, d) = _parts(low, left), _parts(low, right)
+    made = {}
+    for name, one, other in (("ac", a, c), ("bd", b, d), ("ad", a, d), ("bc", b, c)):
+        known = one is not None and other is not None
+        made[name] = HANDLERS[f"aten.{low.operation}"](low, one, other) if known else None
+    return _joined(
+        low, _combined(low, "sub", made["ac"], made["bd"]), _combined(low, "add", made["ad"], made["bc"])
+    )
 
 
 @handles("aten.add", "aten.sub", values="complex")

@@ -138,6 +138,7 @@ def read_module(module: nn.Module, example_input: Any, on_unsupported: str = "er
         aten_known_places,
         aten_logic,
         aten_math,
+        aten_matrices,
         aten_moves,
         aten_packed,
         aten_places,

@@ -34,7 +34,8 @@ def compact(network: ModuleNetwork) -> ModuleNetwork:
 
     Units stay where leaving them out would change others: in a layer normalisation or a softmax over units,
     in attention, in a group of a convolution that does not go as a whole, before a pixel shuffle, and in
-    layers that share their weights. So do constants other than 0 whose contribution to a convolution differs at the border, by its padding.
+    layers that share their weights. So do constants other than 0 whose contribution to a convolution differs
+    at the border, by its padding.
     Where one side of a sum goes and the other stays, the sum reads zeros in its place.
 
     Parameters

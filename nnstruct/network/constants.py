@@ -27,9 +27,11 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "elu": lambda x, alpha, scale, input_scale: scale * np.where(x > 0, x, alpha * np.expm1(x * input_scale)),
     "hardtanh": lambda x, min_val, max_val: np.clip(x, min_val, max_val),
     "softplus": lambda x, beta, threshold: np.logaddexp(0, beta * x) / beta,
-    "gelu": lambda x, approximate="none": x
-    * (1 + (_erf(x / math.sqrt(2)) if approximate == "none" else np.tanh(_GELU * (x + 0.044715 * x**3))))
-    / 2,
+    "gelu": lambda x, approximate="none": (
+        x
+        * (1 + (_erf(x / math.sqrt(2)) if approximate == "none" else np.tanh(_GELU * (x + 0.044715 * x**3))))
+        / 2
+    ),
     "abs": np.abs,
     "neg": np.negative,
     "exp": np.exp,
@@ -48,7 +50,6 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
     "clamp": lambda x, min=None, max=None: np.clip(x, min, max),
 }
-
 
 
 _GELU = math.sqrt(2 / math.pi)

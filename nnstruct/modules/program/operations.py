@@ -182,8 +182,14 @@ def _fourier(step: Step, values: list[Tensor], options: Options) -> Tensor:
     return torch.view_as_real(made)
 
 
-def _det(step: Step, values: list[Tensor], options: Options) -> Tensor:
-    return torch.linalg.det(values[0])
+def _called(function: Callable[..., Any]) -> Operation:
+    """A function of torch, given the step's own numbers; one of its results where the step says so."""
+
+    def run(step: Step, values: list[Tensor], options: Options) -> Any:
+        made = function(*values, **options.get("given", {}))
+        return made[options["result"]] if "result" in options else made
+
+    return run
 
 
 def _region_pool(step: Step, values: list[Tensor], options: Options) -> Tensor:
@@ -243,9 +249,16 @@ _OPERATIONS: dict[str, Operation] = {
     "col2im": _col2im,
     "conv": _conv,
     "fourier": _fourier,
-    "det": _det,
+    **{name: _called(getattr(torch, name)) for name in (
+        "cummax", "cummin", "mode", "nanmedian", "histc", "logdet", "cholesky_solve",
+    )},
+    **{name: _called(getattr(torch.linalg, name)) for name in (
+        "inv", "det", "slogdet", "cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "pinv", "matrix_exp",
+        "lu", "solve", "solve_triangular",
+    )},
+    "lstsq": lambda step, values, options: torch.linalg.lstsq(*values).solution,
     "region_pool": _region_pool,
-}
+}  # fmt: skip
 
 
 def operated(step: Step, values: list[Tensor]) -> Any:
