@@ -1,0 +1,144 @@
+"""ATen operations on matrices and on ranks: inverses, factorisations, running extremes, counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nnstruct.extract.aten_logic import combined
+from nnstruct.extract.aten_math import activation
+from nnstruct.extract.lowering import HANDLERS, Lowering, Ref, handles
+
+
+def _called(low: Lowering, name: str, values: list[Any], options: dict[str, Any]) -> list[Ref]:
+    """A step that calls one function of torch; a result for each that the node makes."""
+    made: Any = low.node.meta["val"]
+    shapes = [tuple(v.shape) for v in (made if isinstance(made, list | tuple) else [made])]
+    inputs = [low.ref(value) for value in values]
+    return [
+        Ref(v) for v in low.builder.emit("operation", inputs, *shapes, options={"function": name, **options})
+    ]
+
+
+def _one_or_all(low: Lowering, found: list[Ref]) -> Any:
+    return found if isinstance(low.node.meta["val"], list | tuple) else found[0]
+
+
+def _others(ndim: int, *axes: int) -> list[list[int]]:
+    return [[axis, axis] for axis in range(ndim) if axis not in axes]
+
+
+@handles("aten.cummax", "aten.cummin")
+def _running(low: Lowering, x: Any, axis: int) -> list[Ref]:
+    ndim = len(low.shape(x))
+    axis %= max(ndim, 1)
+    options = {"given": {"dim": axis}, "kept": _others(ndim, axis), "fresh": [axis] if ndim else []}
+    return _called(low, low.operation, [x], options)
+
+
+@handles("aten.mode", "aten.nanmedian.dim", "aten.nanmedian.default", "aten.nanmedian")
+def _common(low: Lowering, x: Any, axis: int | None = None, keepdim: bool = False) -> Any:
+    """The most common value, or the one in the middle, along an axis or of all."""
+    ndim = len(low.shape(x))
+    if low.operation == "nanmedian" and not isinstance(low.node.meta["val"], list | tuple):
+        return _called(low, "nanmedian", [x], {"given": {}, "kept": [], "fresh": []})[0]
+    axis = (-1 if axis is None else int(axis)) % max(ndim, 1)
+    left = [place for place in range(ndim) if place != axis]
+    kept = [[place if keepdim else number, place] for number, place in enumerate(left)]
+    options = {"given": {"dim": axis, "keepdim": bool(keepdim)}, "kept": kept, "fresh": []}
+    return _called(low, low.operation, [x], options)
+
+
+@handles("aten.histc")
+def _counts(low: Lowering, x: Any, bins: int = 100, least: float = 0, most: float = 0) -> Ref:
+    """How many values fall into each of some intervals of one width."""
+    given = {"bins": int(bins), "min": float(least), "max": float(most)}
+    return _called(low, "histc", [x], {"given": given, "kept": [], "fresh": [0]})[0]
+
+
+# ATen's name -> the function that computes it. Each makes as many results as its node.
+_MATRICES = {
+    "inverse": "inv", "linalg_inv": "inv", "linalg_det": "det", "det": "det", "linalg_slogdet": "slogdet",
+    "slogdet": "slogdet", "logdet": "logdet", "linalg_cholesky": "cholesky", "cholesky": "cholesky",
+    "linalg_qr": "qr", "linalg_svd": "svd", "linalg_svdvals": "svdvals", "linalg_eigh": "eigh",
+    "linalg_eigvalsh": "eigvalsh", "linalg_pinv": "pinv", "linalg_matrix_exp": "matrix_exp",
+    "matrix_exp": "matrix_exp", "linalg_lu": "lu",
+}  # fmt: skip
+_NAMES: dict[str, tuple[str, ...]] = {
+    "cholesky": ("upper",), "qr": ("mode",), "svd": ("full_matrices",), "eigh": ("UPLO",),
+    "eigvalsh": ("UPLO",), "lu": ("pivot",),
+}  # fmt: skip
+_SAID = ("upper", "mode", "full_matrices", "UPLO", "pivot", "hermitian")
+
+
+@handles(*(f"aten.{name}" for name in _MATRICES))
+def _matrix(low: Lowering, x: Any, *numbers: Any, **named: Any) -> Any:
+    """A function of each matrix: all of its numbers decide each result."""
+    name = _MATRICES[low.operation]
+    given = dict(zip(_NAMES.get(name, ()), numbers, strict=False)) | named
+    said = {
+        key: value for key, value in given.items() if key in _SAID and not isinstance(value, Ref | Tensor)
+    }
+    batch = len(low.shape(x)) - 2
+    options = {"given": said, "kept": _others(batch)}
+    made: Any = low.node.meta["val"]
+    shapes = [tuple(v.shape) for v in (made if isinstance(made, list | tuple) else [made])]
+    found = []
+    if len({len(shape) for shape in shapes}) == 1:
+        found = _called(low, name, [x], options | {"fresh": list(range(batch, len(shapes[0])))})
+    else:  # results of other numbers of axes are units of their own
+        for place in range(len(shapes)):
+            fresh = list(range(batch, len(shapes[place])))
+            own = {"function": name, **options, "fresh": fresh, "result": place}
+            found.append(Ref(low.builder.one("operation", [x.value], shapes[place], options=own)))
+    return _one_or_all(low, found)
+
+
+@handles("aten.linalg_solve", "aten.linalg_solve_triangular", "aten.cholesky_solve", "aten.linalg_lstsq")
+def _solved(low: Lowering, matrix: Any, right: Any, *numbers: Any, **named: Any) -> Any:
+    """What a matrix maps to the right-hand side: linear where the matrix is a constant."""
+    name = low.operation.removeprefix("linalg_")
+    if name == "solve" and isinstance(matrix, Tensor) and matrix.dim() == 2 and named.get("left", True):
+        inverse = low.hold(torch.linalg.inv(matrix.detach().float()), low.names.get(id(matrix), ""))
+        return HANDLERS["aten.matmul"](low, inverse, right)
+    given = {key: value for key, value in named.items() if isinstance(value, bool)}
+    if name == "cholesky_solve":
+        given = {"upper": bool(numbers[0])} if numbers else given
+    made: Any = low.node.meta["val"]
+    many = isinstance(made, list | tuple)
+    shape = tuple((made[0] if many else made).shape)
+    batch = len(low.shape(matrix)) - 2
+    alike = isinstance(matrix, Ref) and shape[:batch] == low.shape(matrix)[:batch]
+    kept = _others(batch) if alike else []
+    options = {"function": name, "given": given, "kept": kept, "fresh": list(range(len(kept), len(shape)))}
+    inputs = [low.ref(matrix), low.ref(right)]
+    found = Ref(low.builder.one("operation", inputs, shape, options=options))
+    return [found, *(None for _ in made[1:])] if many else found
+
+
+@handles("aten.isclose")
+def _is_close(
+    low: Lowering, left: Any, right: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Ref:
+    """|left - right| <= atol + rtol |right|, or equal; infinities of one sign are equal."""
+    away = activation(low, combined(low, "sub", left, right), "abs")
+    size = activation(low, right, "abs") if isinstance(right, Ref) else low.hold(torch.as_tensor(right).abs())
+    if isinstance(size, Ref):
+        bound: Any = Ref(
+            low.builder.affine(size.value, scale=float(rtol), shift=float(atol), operator="scale")
+        )
+    else:
+        bound = low.hold(size * rtol + atol)
+    near = combined(low, "le", away, bound)
+    near = combined(low, "logical_or", near, combined(low, "eq", left, right))
+    if not equal_nan:
+        return near
+    sides = [
+        activation(low, side, "isnan")
+        if isinstance(side, Ref)
+        else low.hold(torch.isnan(torch.as_tensor(side)))
+        for side in (left, right)
+    ]
+    return combined(low, "logical_or", near, combined(low, "logical_and", *sides))
