@@ -172,6 +172,16 @@ def _inverted(low: Lowering, x: Any) -> Ref:
     return _quotient(low, 1.0, x)
 
 
+@handles("aten.pow.Tensor_Scalar", values="complex")
+def _power(low: Lowering, x: Ref, exponent: Any) -> Ref:
+    if not isinstance(exponent, int) or not 1 <= exponent <= 8:
+        raise low.unsupported("have an exponent from 1 to 8")
+    made = x
+    for _ in range(exponent - 1):
+        made = _product(low, made, x)
+    return made
+
+
 @handles("aten.neg", "aten._conj", "aten.conj", "aten.conj_physical", values="complex")
 def _turned(low: Lowering, x: Ref) -> Ref:
     real, imaginary = _parts(low, x)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nnstruct.extract.aten_logic import combined
 from nnstruct.extract.aten_math import activation
+from nnstruct.extract.aten_places import reduced
 from nnstruct.extract.lowering import HANDLERS, Lowering, Ref, handles
 
 
@@ -142,3 +143,43 @@ def _is_close(
         for side in (left, right)
     ]
     return combined(low, "logical_or", near, combined(low, "logical_and", *sides))
+
+
+@handles("aten.linalg_matrix_norm")
+def _matrix_norm(
+    low: Lowering, x: Any, order: Any = "fro", axes: Any = (-2, -1), keepdim: bool = False, **_: Any
+) -> Ref:
+    ndim = len(low.shape(x))
+    chosen = [int(axis) % ndim for axis in axes]
+    left = [axis for axis in range(ndim) if axis not in chosen]
+    kept = [[axis if keepdim else number, axis] for number, axis in enumerate(left)]
+    given = {"ord": order, "dim": chosen, "keepdim": bool(keepdim)}
+    return _called(low, "matrix_norm", [x], {"given": given, "kept": kept, "fresh": []})[0]
+
+
+@handles("aten.linalg_cond")
+def _condition(low: Lowering, x: Any, order: Any = None) -> Ref:
+    options = {"given": {"p": order}, "kept": _others(len(low.shape(x)) - 2), "fresh": []}
+    return _called(low, "cond", [x], options)[0]
+
+
+@handles("aten.cov", "aten.corrcoef")
+def _covariance(low: Lowering, x: Any, *, correction: int = 1, **weights: Any) -> Ref:
+    if any(weight is not None for weight in weights.values()):
+        raise low.unsupported("weigh all rows alike")
+    given = {"correction": int(correction)} if low.operation == "cov" else {}
+    fresh = list(range(len(low.out_shape)))
+    return _called(low, low.operation, [x], {"given": given, "kept": [], "fresh": fresh})[0]
+
+
+@handles("aten.searchsorted", "aten.bucketize")
+def _interval(low: Lowering, first: Any, second: Any, *_: Any, right: bool = False, **named: Any) -> Ref:
+    """How many bounds lie below each value: before it, or at it too."""
+    bounds, x = (first, second) if low.operation == "searchsorted" else (second, first)
+    right = right or named.get("side") == "right"
+    if not isinstance(bounds, Tensor) or bounds.dim() != 1 or not isinstance(x, Ref):
+        raise low.unsupported("have one row of constant bounds")
+    shape = low.shape(x)
+    values = low.builder.expand(low.builder.reshape(x.value, (*shape, 1)), (*shape, len(bounds)))
+    below = combined(low, "ge" if right else "gt", Ref(values), bounds)
+    return reduced(low, below, {"function": "sum", "axes": [len(shape)], "keepdim": False})

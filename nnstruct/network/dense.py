@@ -125,7 +125,8 @@ def dense_parameters(source: Structure | ModuleNetwork) -> DenseParameters:
         real = index >= 0
         masks[name].reshape(-1)[index[real]] = True
         if network:
-            held = _values(network, block.step, block.role, columns, index.shape[1])
+            held, known = _values(network, block.step, block.role, columns, index.shape[1])
+            real &= known[:, None]  # an edge that an earlier turn of a loop made holds its value there
             values[name].reshape(-1)[index[real]] = held[real]
     if not explained.all():
         edge = structure.edge_index[:, np.flatnonzero(~explained)[0]].tolist()
@@ -182,7 +183,7 @@ def _fill_unrolled(
     masks[name].reshape(-1)[places[found]] = True
     if network:
         alone = _alone(wanted[found])
-        held = _values(network, block.step, block.role, column[found][alone], 1)
+        held, _ = _values(network, block.step, block.role, column[found][alone], 1)
         values[name].reshape(-1)[places[found][alone]] = held[:, 0]
         if not np.isin(places[found], places[found][alone]).all():
             rule = f"have each weight of {name!r} on an edge of its own to be computed again"
@@ -268,16 +269,20 @@ def _listed(structure: Structure, source: np.ndarray, target: np.ndarray, recurr
     return chosen[np.isin(key, source * n + target)]
 
 
-def _values(network: ModuleNetwork, step: int, role: str, columns: np.ndarray, width: int) -> np.ndarray:
+def _values(
+    network: ModuleNetwork, step: int, role: str, columns: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the step's blocks hold of some edges, and which of these they hold."""
     place = np.full(network.structure.num_edges, -1)
-    held = np.zeros((len(columns), width), dtype=np.float32)
+    held, known = np.zeros((len(columns), width), dtype=np.float32), np.zeros(len(columns), dtype=bool)
     for block in network.blocks:
         if block.step == step and block.role == role:
             place[block.edges] = np.arange(len(block.values))
             here = place[columns] >= 0
             held[here, : block.values.shape[1]] = block.values[place[columns[here]]]
             place[block.edges] = -1
-    return held
+            known |= here
+    return held, known
 
 
 def _fill_biases(

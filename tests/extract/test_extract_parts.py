@@ -30,6 +30,7 @@ class Own(nn.Module):
 
 torch.manual_seed(1)
 MATRICES, MATRIX = torch.randn(3, 4, 5), torch.randn(4, 5)
+UNIT = torch.eye(4)
 GRID = torch.rand(2, 5, 3, 2) * 3 - 1.5  # beyond the border too
 
 # Groups of functions of two values; each group is one module that gives all of their results.
@@ -101,6 +102,43 @@ GROUPS: dict[str, dict[str, Callable[[Tensor, Tensor], Any]]] = {
         "slopes": lambda a, b: functional.prelu(a, b[0, :, 0, 0]),
         "kernels": lambda a, b: functional.conv2d(a, b[:, :, :2, :2], padding=1),
         "cross": lambda a, b: torch.linalg.cross(a, b, dim=1),
+        "close": lambda a, b: torch.isclose(a, b, atol=0.3) * 1.0,
+        "close or none": lambda a, b: torch.isclose(a / 0.0, a / 0.0, equal_nan=True) * b,
+    },
+    "ranks": {
+        "running largest": lambda a, b: sum(torch.cummax(a, -1)),
+        "running least": lambda a, b: torch.cummin(a, 1).values * b,
+        "most common": lambda a, b: torch.mode(a.round(), -1).values,
+        "middle": lambda a, b: torch.nanmedian(a, 1, keepdim=True).values + b,
+        "middle of all": lambda a, b: a.nanmedian(),
+        "counts": lambda a, b: torch.histc(a, 5, -2, 2),
+        "intervals": lambda a, b: torch.bucketize(a, MATRIX[0].sort().values, right=True) * 1.0,
+        "intervals before": lambda a, b: torch.searchsorted(MATRIX[0].sort().values, b) * 1.0,
+    },
+    "matrices": {
+        "inverse": lambda a, b: torch.inverse(a + 5 * UNIT) @ b,
+        "solved": lambda a, b: torch.linalg.solve(a + 5 * UNIT, b),
+        "solved from the right": lambda a, b: torch.linalg.solve(a + 5 * UNIT, b, left=False),
+        "solved for vectors": lambda a, b: torch.linalg.solve(a[0, 0] + 5 * UNIT, b[0, 0, 0]),
+        "solved by a constant": lambda a, b: torch.linalg.solve(MATRICES[0, :, :4] + 5 * UNIT, b),
+        "triangles": lambda a, b: torch.linalg.solve_triangular(a.tril() + 5 * UNIT, b, upper=False),
+        "roots": lambda a, b: torch.linalg.cholesky(a @ a.mT + UNIT),
+        "determinants": lambda a, b: torch.det(a) + sum(torch.linalg.slogdet(b)),
+        "values": lambda a, b: torch.linalg.svdvals(a) + torch.linalg.eigvalsh(b + b.mT),
+        "exponents": lambda a, b: torch.matrix_exp(a) + torch.linalg.pinv(b + 5 * UNIT),
+        "norms": lambda a, b: torch.linalg.matrix_norm(a, "nuc") + torch.linalg.matrix_norm(b, 2),
+        "conditions": lambda a, b: torch.linalg.cond(a + 5 * UNIT),
+        "covariance": lambda a, b: torch.cov(a[0, 0]) + torch.corrcoef(b[0, 0]),
+    },
+    "complex": {
+        "quotient": lambda a, b: torch.view_as_real(torch.complex(a, b) / torch.complex(b, a + 2)),
+        "by real ones": lambda a, b: torch.view_as_real(torch.complex(a, b) / (b.abs() + 1)),
+        "conjugate": lambda a, b: torch.view_as_real((-torch.complex(a, b)).conj() ** 2),
+        "angle": lambda a, b: torch.complex(a, b).angle(),
+        "exponential": lambda a, b: torch.view_as_real(torch.exp(torch.complex(a, b))),
+        "matrices": lambda a, b: torch.view_as_real(torch.complex(a, b) @ torch.complex(b, a)),
+        "moved": lambda a, b: torch.view_as_real(torch.complex(a, b).mT.flatten(1)[:, ::2]),
+        "joined": lambda a, b: torch.view_as_real(torch.cat([torch.complex(a, b)] * 2, 1).mean((2, 3))),
     },
 }  # fmt: skip
 

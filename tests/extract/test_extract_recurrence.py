@@ -174,3 +174,33 @@ def test_one_step_of_a_cell_without_turns_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="give an example of two steps or more"):
         structure = extract(Turning(1), torch.randn(2, 1, 3)).structure
     assert not structure.recurrent.any()
+
+
+class Continued(nn.Module):
+    """One layer on input and state side by side, whose first state is an argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        made = []
+        for now in x.unbind(1):
+            h = torch.tanh(self.cell(torch.cat([now, h], 1)))
+            made.append(h)
+        return torch.stack(made, 1), h
+
+
+def test_a_first_state_that_is_an_input_shares_the_weights_of_the_loop() -> None:
+    torch.manual_seed(0)
+    module, h = Continued().eval(), torch.randn(2, 4)
+    found = []
+    for length in (2, 3):
+        x = torch.randn(2, length, 2)
+        network = extract(module, (x, h))
+        with torch.no_grad():
+            for one, other in zip(program_module(network)(x, h), module(x, h), strict=True):
+                torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+        found.append(network.structure)
+    assert found[0].fingerprint == found[1].fingerprint
+    assert (found[0].num_units, int(found[0].recurrent.sum())) == (2 + 4 + 4, 16)

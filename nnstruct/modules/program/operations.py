@@ -250,11 +250,12 @@ _OPERATIONS: dict[str, Operation] = {
     "conv": _conv,
     "fourier": _fourier,
     **{name: _called(getattr(torch, name)) for name in (
-        "cummax", "cummin", "mode", "nanmedian", "histc", "logdet", "cholesky_solve",
+        "cummax", "cummin", "mode", "nanmedian", "histc", "logdet", "cholesky_solve", "cov",
+        "corrcoef",
     )},
     **{name: _called(getattr(torch.linalg, name)) for name in (
         "inv", "det", "slogdet", "cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "pinv", "matrix_exp",
-        "lu", "solve", "solve_triangular",
+        "lu", "solve", "solve_triangular", "matrix_norm", "cond",
     )},
     "lstsq": lambda step, values, options: torch.linalg.lstsq(*values).solution,
     "region_pool": _region_pool,
