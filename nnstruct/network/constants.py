@@ -17,6 +17,16 @@ from nnstruct.structure.families import FAMILIES
 
 _erf = np.vectorize(math.erf, otypes=[float])
 
+_GELU = math.sqrt(2 / math.pi)
+_SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
+
+
+def _gelu(x: np.ndarray, approximate: str = "none") -> np.ndarray:
+    exact = approximate == "none"
+    normal = _erf(x / math.sqrt(2)) if exact else np.tanh(_GELU * (x + 0.044715 * x**3))
+    return np.asarray(x * (1 + normal) / 2)
+
+
 _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "relu": lambda x: np.maximum(x, 0),
     "tanh": np.tanh,
@@ -27,11 +37,7 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "elu": lambda x, alpha, scale, input_scale: scale * np.where(x > 0, x, alpha * np.expm1(x * input_scale)),
     "hardtanh": lambda x, min_val, max_val: np.clip(x, min_val, max_val),
     "softplus": lambda x, beta, threshold: np.logaddexp(0, beta * x) / beta,
-    "gelu": lambda x, approximate="none": (
-        x
-        * (1 + (_erf(x / math.sqrt(2)) if approximate == "none" else np.tanh(_GELU * (x + 0.044715 * x**3))))
-        / 2
-    ),
+    "gelu": _gelu,
     "abs": np.abs,
     "neg": np.negative,
     "exp": np.exp,
@@ -46,14 +52,11 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "square": np.square,
     "sign": np.sign,
     "softshrink": lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
-    "hardshrink": lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
-    "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
+    "hardshrink": lambda x, lambd: np.where(np.abs(x) > lambd, x, 0.0),
+    "threshold": lambda x, threshold, value: np.asarray(np.where(x > threshold, x, float(value))),
     "clamp": lambda x, min=None, max=None: np.clip(x, min, max),
 }
 
-
-_GELU = math.sqrt(2 / math.pi)
-_SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
 _SUMS = frozenset({"add", "sub"})
 _JOINED: dict[str, Callable[..., np.ndarray]] = {
     "mul": np.multiply,
