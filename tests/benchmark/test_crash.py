@@ -32,7 +32,7 @@ def start(context, folder, delay, wait=0.0, endless=False):
         target=build_in_child, args=(folder, STRUCTURES, SEEDS, delay, 6, ready, wait, endless), daemon=True
     )
     child.start()
-    assert ready.wait(60)
+    assert ready.wait(600)
     return child
 
 
