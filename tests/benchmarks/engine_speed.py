@@ -21,6 +21,7 @@ import torch
 
 from nnstruct import Structure, TrainConfig
 from nnstruct.population import native
+from nnstruct.population.batched.engine import train_one as train_batched
 from nnstruct.population.fused.engine import train_one as train_fused
 from nnstruct.population.native.engine import train_one as train_native
 from nnstruct.population.outcome import Outcome
@@ -95,16 +96,20 @@ def compare_kinds(engines: dict[str, TrainOne], families: list[str], repeats: in
     config = TrainConfig(epochs=4, batch_size=128)
     for family in families:
         structure = Structure.from_networkx(paper_graph("WS", 30), family=family)
+        tasks = kinds(2048)
         for name, train_one in engines.items():
+            times: dict[str, list[float]] = {kind: [] for kind in tasks}
+            for repeat in range(-1, repeats):  # the first compiles, or loads, and does not count
+                for kind, task in tasks.items():
+                    seconds = cpu_seconds(train_one, structure, task, config, max(repeat, 0))
+                    times[kind] += [seconds] * (repeat >= 0)
             plain = 0.0
-            for kind, task in kinds(2048).items():
-                train_one(structure, task, config.model_copy(update={"epochs": 1}), 0)
-                found = [cpu_seconds(train_one, structure, task, config, seed) for seed in range(repeats)]
+            for kind, task in tasks.items():
                 gates, read = FAMILIES[family].gates, int(structure.outputs.sum()) * task.num_outputs
                 channels = task.input_shape[1] if task.is_series else 0
                 adds = gates * (structure.num_edges + channels * int(structure.inputs.sum()))
                 adds += read if task.goal.every_step else 0
-                spent = statistics.median(found) / (config.epochs * len(task.train) * 30 * adds) * 1e9
+                spent = statistics.median(times[kind]) / (config.epochs * len(task.train) * 30 * adds) * 1e9
                 plain = plain or spent
                 print(f"{family:10}{name:8}{kind:18}{spent:8.4f} ns{spent / plain:8.2f}", flush=True)
 
@@ -117,10 +122,12 @@ def main() -> None:
     parser.add_argument("--units", type=int, nargs="*", default=[12, 30, 48])
     parser.add_argument("--families", nargs="*", default=list(RNN_FAMILIES))
     parser.add_argument("--kinds", action="store_true", help="compare the kinds of tasks, and nothing else")
-    parser.add_argument("--engines", nargs="*", default=["fused", "native"])
+    parser.add_argument(
+        "--engines", nargs="*", default=["fused", "native"], help="among fused, native and batched"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    engines: dict[str, TrainOne] = {"fused": train_fused}
+    engines: dict[str, TrainOne] = {"fused": train_fused, "batched": train_batched}
     if native.available():
         engines["native"] = train_native
     else:

@@ -1,10 +1,11 @@
 """Does a cheap training rank convolutional networks as a dear one? What datasets/cifar-cnn says, on a page.
 
-Run: python tests/benchmarks/fidelities.py [--datasets datasets/cifar-cnn] [--page train/results/fidelities.md]
+Run: python tests/benchmarks/fidelities.py [--datasets datasets/cifar-cnn]
+     [--page train/results/fidelities.md]
 
-The same structures were trained with few images and epochs, and with more of both. Spearman's rank correlations
-between the labels, their intervals over structures drawn with replacement, the part of the best that a cheap
-training keeps, and CPU seconds.
+The same structures were trained with few images and epochs, and with more of both: rank correlations between
+the labels, their intervals over structures drawn with replacement, the part of the best that a cheap training
+keeps, and CPU seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from nnstruct import Benchmark
 from nnstruct.benchmark import CrossTask
+from nnstruct.recipes import DatasetRecipe, read_recipe
 
 LEVELS = ("low", "middle", "high")
 BEST = 10
@@ -28,12 +30,12 @@ Written by `python tests/benchmarks/fidelities.py`.
 
 ## Labels
 
-| fidelity | images | epochs | structures | seeds | test accuracy: 5% | median | 95% | ceiling | CPU seconds a training |
+| fidelity | images | epochs | structures | seeds | accuracy: 5% | median | 95% | ceiling | CPU s a training |
 |---|---|---|---|---|---|---|---|---|---|
 {labels}
 
-The ceiling is the share of the labels' variance that structures decide, the rest is noise of the seeds; it takes two
-seeds.
+The ceiling is the share of the labels' variance that structures decide, the rest is noise of the seeds; it takes
+two seeds.
 
 ## Rank correlations
 
@@ -45,8 +47,8 @@ Over the {common} structures that all have. Corrected for the noise of the seeds
 
 ## What a cheap training would have kept
 
-Of the {best} best at the higher fidelity, those that are among the first half, and the first quarter, at the lower one; by
-chance {half:.0f} and {quarter:.1f} are.
+Of the {best} best at the higher fidelity, those that are among the first half, and the first quarter, at the
+lower one; by chance {half:.0f} and {quarter:.1f} are.
 
 | lower | higher | in the first half | in the first quarter | rank at the lower of the best at the higher |
 |---|---|---|---|---|
@@ -54,17 +56,16 @@ chance {half:.0f} and {quarter:.1f} are.
 """
 
 
-def _label_row(name: str, bench: Benchmark) -> str:
+def _label_row(name: str, bench: Benchmark, recipe: DatasetRecipe) -> str:
     (config,) = bench.configs.values()
-    per = bench.table.groupby("fingerprint").size().median()
-    low, median, high = np.quantile(bench.y, [0.05, 0.5, 0.95])
+    seeds = bench.table.groupby("fingerprint").size().median()
+    accuracy = " | ".join(f"{value:.3f}" for value in np.quantile(bench.y, [0.05, 0.5, 0.95]))
     ceiling = bench.noise_ceiling
-    told = f"{ceiling.value:.3f} [{ceiling.low:.3f}, {ceiling.high:.3f}]" if per > 1 else "one seed"
+    told = f"{ceiling.value:.3f} [{ceiling.low:.3f}, {ceiling.high:.3f}]" if seeds > 1 else "one seed"
     seconds = bench.costs["seconds"]
-    images = {"low": "3,000", "middle": "10,000", "high": "20,000"}[name]
     return (
-        f"| {name} | {images} | {config.epochs} | {len(bench.y)} | {per:.0f} | {low:.3f} | {median:.3f} | {high:.3f} "
-        f"| {told} | {seconds.median():.1f} ({seconds.sum() / 3600:.2f} hours in all) |"
+        f"| {name} | {recipe.task.options['train']:,} | {config.epochs} | {len(bench.y)} | {seeds:.0f} "
+        f"| {accuracy} | {told} | {seconds.median():.1f} ({seconds.sum() / 3600:.2f} hours in all) |"
     )
 
 
@@ -74,7 +75,9 @@ def _pair_rows(cross: CrossTask) -> list[str]:
         fixed = "one seed"
         if np.isfinite(row["corrected"]):
             fixed = f"{row['corrected']:.2f} [{row['corrected_low']:.2f}, {row['corrected_high']:.2f}]"
-        rows.append(f"| {a} | {b} | {row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}] | {fixed} |")
+        rows.append(
+            f"| {a} | {b} | {row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}] | {fixed} |"
+        )
     return rows
 
 
@@ -92,14 +95,19 @@ def _kept_rows(cross: CrossTask) -> list[str]:
 
 def main() -> None:
     """Read the three benchmarks and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--datasets", type=Path, default=Path("datasets/cifar-cnn"))
     parser.add_argument("--page", type=Path, default=Path("train/results/fidelities.md"))
     given = parser.parse_args()
     benches = {name: Benchmark.load(given.datasets / name) for name in LEVELS}
     cross = CrossTask(benches)
     page = PAGE.format(
-        labels="\n".join(_label_row(name, bench) for name, bench in benches.items()),
+        labels="\n".join(
+            _label_row(name, bench, read_recipe(given.datasets / name / "recipe.toml", DatasetRecipe))
+            for name, bench in benches.items()
+        ),
         pairs="\n".join(_pair_rows(cross)),
         kept="\n".join(_kept_rows(cross)),
         common=len(cross),

@@ -30,3 +30,10 @@ def tanh(x):  # type: ignore[no-untyped-def]
 def sigmoid(x):  # type: ignore[no-untyped-def]
     """Logistic function, to 2e-7."""
     return HALF + HALF * tanh(HALF * x)
+
+
+@njit(inline="always", fastmath=FAST)
+def exp_of_negative(x):  # type: ignore[no-untyped-def]
+    """The exponential of a number that is not above 0, to 1e-6."""
+    half = tanh(HALF * x)
+    return (ONE + half) / (ONE - half)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nnstruct.population.fused.arithmetic import FAST, ONE, ZERO, float32
+from nnstruct.population.fused.arithmetic import FAST, ONE, ZERO, exp_of_negative, float32
 from nnstruct.population.fused.kernel import loss_and_score_gradient
 from nnstruct.population.loop.data import PLAIN, REAL
 
@@ -28,33 +28,44 @@ def last_loss(work, data, part, num_outputs, lanes, size, scale, training):  # t
 @njit(inline="always", fastmath=FAST, error_model="numpy")
 def class_losses(work, data, num_classes, lanes, scale, training):  # type: ignore[no-untyped-def]
     """Sum of weighted cross-entropies, and hits, of ``work.targets``, where they are not negative."""
-    loss, hits = 0.0, 0
+    scores = work.scores
+    top, total, share = np.empty(lanes, np.float32), np.zeros(lanes, np.float32), np.empty(lanes, np.float32)
+    top[:] = scores[0, :lanes]
+    for k in range(1, num_classes):
+        for b in range(lanes):
+            top[b] = max(top[b], scores[k, b])
     for b in range(lanes):
-        target = work.targets[b]
-        if target < 0:
-            for k in range(num_classes):
-                work.scores[k, b] = ZERO
-            continue
-        best = 0
-        for k in range(1, num_classes):
-            if work.scores[k, b] > work.scores[best, b]:
-                best = k
-        top, own = work.scores[best, b], work.scores[target, b]
-        total = ZERO
-        for k in range(num_classes):
-            work.scores[k, b] = np.exp(work.scores[k, b] - top)
-            total += work.scores[k, b]
-        each, weight = np.log(total) + top - own, data.class_weights[target]
-        loss += weight * each
-        if not training:
-            data.counts[0] += each
-            if best == target:
-                hits += 1
-                data.counts[1 + target] += 1.0
-        factor = weight * scale
-        for k in range(num_classes):
-            work.scores[k, b] *= factor / total
-        work.scores[target, b] -= factor
+        share[b] = scores[max(work.targets[b], 0), b]
+    loss, hits = 0.0, 0
+    if not training:
+        for b in range(lanes):
+            target = work.targets[b]
+            if target >= 0:
+                best = 0
+                while scores[best, b] < top[b]:
+                    best += 1
+                hits += best == target
+                data.counts[1 + target] += best == target
+    for k in range(num_classes):
+        for b in range(lanes):
+            power = exp_of_negative(scores[k, b] - top[b])
+            scores[k, b] = power
+            total[b] += power
+    for b in range(lanes):
+        target, own, weight = work.targets[b], share[b], ZERO
+        if target >= 0:
+            each, weight = np.log(total[b]) + top[b] - own, data.class_weights[target]
+            loss += weight * each
+            if not training:
+                data.counts[0] += each
+        share[b] = weight * scale
+        total[b] = share[b] / total[b]
+    for k in range(num_classes):
+        for b in range(lanes):
+            scores[k, b] = scores[k, b] * total[b] if share[b] != ZERO else ZERO
+    for b in range(lanes):
+        if work.targets[b] >= 0:
+            scores[work.targets[b], b] -= share[b]
     return loss, hits
 
 
@@ -135,8 +146,10 @@ def step_losses(output_unit, weights, gradients, work, data, part, lanes, steps,
         hits += step_hits
         if training:
             for k in range(num_classes):
+                added = ZERO
                 for b in range(lanes):
-                    gradients.readout_bias[k] += scores[k, b]
+                    added += scores[k, b]
+                gradients.readout_bias[k] += added
                 for o in range(num_outputs):
                     w, g, u = readout[k, o], ZERO, output_unit[o]
                     for b in range(lanes):
