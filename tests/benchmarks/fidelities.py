@@ -34,8 +34,8 @@ Written by `python tests/benchmarks/fidelities.py`.
 |---|---|---|---|---|---|---|---|---|---|
 {labels}
 
-The ceiling is the share of the labels' variance that structures decide, the rest is noise of the seeds; it takes
-two seeds.
+The ceiling is the share of the labels' variance that structures decide, the rest is noise of the seeds; it
+takes two seeds.
 
 ## Rank correlations
 
