@@ -62,7 +62,7 @@ def _label_row(name: str, bench: Benchmark, recipe: DatasetRecipe) -> str:
     accuracy = " | ".join(f"{value:.3f}" for value in np.quantile(bench.y, [0.05, 0.5, 0.95]))
     ceiling = bench.noise_ceiling
     told = f"{ceiling.value:.3f} [{ceiling.low:.3f}, {ceiling.high:.3f}]" if seeds > 1 else "one seed"
-    seconds = bench.costs["seconds"]
+    seconds = bench.table["seconds"]
     return (
         f"| {name} | {recipe.task.options['train']:,} | {config.epochs} | {len(bench.y)} | {seeds:.0f} "
         f"| {accuracy} | {told} | {seconds.median():.1f} ({seconds.sum() / 3600:.2f} hours in all) |"
