@@ -157,6 +157,7 @@ def check_rounds(
     ...
     nnstruct.errors.InvalidInputError: repeats must be an integer in 1..1000000, got 1000000000.
     """
+    check_integer(value, field, low=low, error=error)
     return check_integer(value, field, low=low, high=MOST_ROUNDS, each=each, error=error)
 
 

@@ -16,14 +16,12 @@ from nnstruct.program.wiring import Group, Wiring
 from nnstruct.structure.families import FAMILIES
 
 _erf = np.vectorize(math.erf, otypes=[float])
-
 _GELU = math.sqrt(2 / math.pi)
 _SELU = 1.0507009873554805, 1.6732632423543772  # scale and alpha
 
 
 def _gelu(x: np.ndarray, approximate: str = "none") -> np.ndarray:
-    exact = approximate == "none"
-    normal = _erf(x / math.sqrt(2)) if exact else np.tanh(_GELU * (x + 0.044715 * x**3))
+    normal = _erf(x / math.sqrt(2)) if approximate == "none" else np.tanh(_GELU * (x + 0.044715 * x**3))
     return np.asarray(x * (1 + normal) / 2)
 
 

@@ -53,7 +53,7 @@ class Rungs:
     >>> rungs.index(1 / 3), round(float(rungs.counts(1).sum()), 2)
     (1, 4.33)
     >>> [rungs.start({0: 8, 1: 2}), Rungs((1 / 9, 1 / 3, 1), brackets=3).start({0: 9, 1: 4, 2: 2})]
-    [0, 1]
+    [0, 2]
     """
 
     fidelities: tuple[float, ...] = (1 / 9, 1 / 3, 1.0)
