@@ -1,16 +1,17 @@
-"""The benchmark of convolutional networks on CIFAR-10, trained cheaply."""
+"""The benchmark of fidelities: the same convolutional networks, trained with little and with more."""
 
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnstruct as ns
-from nnstruct.benchmark import check_card
+from nnstruct.benchmark import CrossTask, check_card
 from nnstruct.recipes import DatasetRecipe, read_recipe
 
 ROOT = Path(__file__).parents[2] / "datasets" / "cifar-cnn"
-COUNTS = {"low": (420, 2)}
+COUNTS = {"low": (420, 2), "middle": (60, 1)}
 each = pytest.mark.parametrize("name", COUNTS)
 
 
@@ -39,7 +40,20 @@ def test_the_recipe_draws_the_structures(name):
     assert set(benchmark(name).configs) == {recipe.train.id}
 
 
+def test_the_dear_ones_are_among_the_cheap_ones():
+    assert set(benchmark("middle").fingerprints) < set(benchmark("low").fingerprints)
+
+
 def test_labels_spread():
     for name in COUNTS:
         assert benchmark(name).y.std() > 0.02
     assert benchmark("low").noise_ceiling.low > 0.5
+
+
+def test_cheap_trainings_rank_like_dear_ones():
+    cross = CrossTask({name: benchmark(name) for name in COUNTS})
+    assert len(cross) == 60
+    table = cross.correlations(resamples=200)
+    assert (table["low"] > 0).all()
+    means = cross.labels().mean(axis=0)
+    assert np.all(np.diff(means) > 0)
