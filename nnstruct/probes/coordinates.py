@@ -12,11 +12,12 @@ import torch
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.population.reference import Training
-from nnstruct.probes.subject import part_of, subject_of
+from nnstruct.probes.subject import subject_of
 from nnstruct.random import seed_list
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task
+from nnstruct.tasks.splits import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,10 +19,11 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.modules import MaskedMLP, module_from_network
 from nnstruct.network import Network
 from nnstruct.network.cell_layout import CellLayout
-from nnstruct.probes.subject import Subject, check_classes, part_of, subject_of
+from nnstruct.probes.subject import Subject, check_classes, subject_of
 from nnstruct.structure import PRUNED, Structure
 from nnstruct.structure.units import unit_values
 from nnstruct.tasks import Split, Task
+from nnstruct.tasks.splits import part_of
 
 _RIDGE = 1e-2  # of the mean variance of a layer's units
 

@@ -21,6 +21,7 @@ from nnstruct.modules import CleanRNN, FaithfulRNN, MaskedMLP, module_from_netwo
 from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.tasks import Split, Task
+from nnstruct.tasks.splits import part_of
 
 
 class Subject(ABC):
@@ -341,23 +342,6 @@ def check_classes(task: Task) -> None:
     """
     if task.kind != "classification":
         raise InvalidInputError("task", "be a classification for a probe of accuracies", task.kind)
-
-
-def part_of(split: Split, chosen: np.ndarray) -> Split:
-    """Some examples of a split.
-
-    Parameters
-    ----------
-    split : Split
-    chosen : int64 or bool array
-        Positions of the examples, or a mask over all.
-
-    Returns
-    -------
-    Split
-    """
-    lengths = None if split.lengths is None else split.lengths[chosen]
-    return Split(split.inputs[chosen], split.targets[chosen], lengths)
 
 
 def _one_hot(split: Split, task: Task) -> tuple[Tensor, Tensor]:

@@ -65,9 +65,9 @@ def _data(subject: Subject, task: Task, seed: int) -> list[tuple[Tensor, Tensor,
     """Inputs, lengths and targets of the test data and of each surrogate."""
     import torch
 
-    from nnstruct.probes.subject import part_of
     from nnstruct.probes.surrogates import ORDERS, gaussian_surrogate
     from nnstruct.random import generator
+    from nnstruct.tasks.splits import part_of
 
     chosen = generator(seed, "simplicity", task.fingerprint).permutation(len(task.test))[:MOST_EXAMPLES]
     split = part_of(task.test, chosen)

@@ -9,7 +9,7 @@ import numpy as np
 from nnstruct.checks import check_number
 from nnstruct.random import check_seed, generator
 from nnstruct.tasks.base import Task
-from nnstruct.tasks.splits import Split
+from nnstruct.tasks.splits import part_of
 
 
 def fewer_examples(task: Task, share: float, *, seed: int = 0) -> Task:
@@ -45,8 +45,6 @@ def fewer_examples(task: Task, share: float, *, seed: int = 0) -> Task:
     share = check_number(share, "share", low=0, high=1, open_low=True)
     if share == 1:
         return task
-    train = task.train
-    order = generator(check_seed(seed), "fewer", task.fingerprint).permutation(len(train))
-    kept = np.sort(order[: max(1, round(share * len(train)))])
-    lengths = None if train.lengths is None else train.lengths[kept]
-    return replace(task, train=Split(train.inputs[kept], train.targets[kept], lengths))
+    order = generator(check_seed(seed), "fewer", task.fingerprint).permutation(len(task.train))
+    kept = np.sort(order[: max(1, round(share * len(task.train)))])
+    return replace(task, train=part_of(task.train, kept))

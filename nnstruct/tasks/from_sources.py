@@ -12,7 +12,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.tasks.assembly import Weights, task_fields
 from nnstruct.tasks.frames import read_frame
 from nnstruct.tasks.metrics import Metric
-from nnstruct.tasks.splits import SPLIT_NAMES, Split, split_by_identity
+from nnstruct.tasks.splits import SPLIT_NAMES, Split, part_of, split_by_identity
 from nnstruct.tasks.user_data import given_splits, read_dataset
 
 if TYPE_CHECKING:
@@ -263,10 +263,8 @@ class FromSources:
         inputs = read.inputs
         rows = inputs if read.lengths is None else map(_steps, inputs, read.lengths)
         parts = split_by_identity([row.tobytes() for row in rows], val=val, test=test, seed=seed)
-        splits = [
-            Split(inputs[part], read.targets[part], None if read.lengths is None else read.lengths[part])
-            for part in parts
-        ]
+        whole = Split(inputs, read.targets, read.lengths)
+        splits = [part_of(whole, part) for part in parts]
         return cls(
             name,
             **task_fields(

@@ -13,7 +13,7 @@ from nnstruct.tasks.base import Task
 from nnstruct.tasks.embedded_reber import ALPHABET
 from nnstruct.tasks.generated import cut_up, split_sizes
 from nnstruct.tasks.reber import REBER
-from nnstruct.tasks.splits import Split
+from nnstruct.tasks.splits import part_of
 
 BRACKETS = "()[]"
 _CLOSING = {"(": ")", "[": "]"}
@@ -224,7 +224,5 @@ def anbncn(
     copies = check_integer(copies, "copies", each=24 * max_n * max_n)
     strings = ["a" * n + "b" * n + "c" * n for n in range(1, max_n + 1)]
     task = Task.from_sequences("anbncn", strings, kind="next-symbol", val=val, test=test, seed=seed)
-    train = task.train
-    places = np.tile(np.arange(len(train)), copies)
-    held = Split(train.inputs[places], train.targets[places], np.asarray(train.lengths)[places])
-    return replace(task, train=held)
+    places = np.tile(np.arange(len(task.train)), copies)
+    return replace(task, train=part_of(task.train, places))

@@ -36,6 +36,23 @@ class Split:
         return len(self.targets)
 
 
+def part_of(split: Split, chosen: np.ndarray) -> Split:
+    """Some examples of a split.
+
+    Parameters
+    ----------
+    split : Split
+    chosen : int64 or bool array
+        Positions of the examples, or a mask over all.
+
+    Returns
+    -------
+    Split
+    """
+    lengths = None if split.lengths is None else split.lengths[chosen]
+    return Split(split.inputs[chosen], split.targets[chosen], lengths)
+
+
 def encode_sequences(
     sequences: Sequence[str | Sequence[int]], alphabet: str | None = None
 ) -> list[tuple[int, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 from nnstruct.errors import InvalidInputError
 from nnstruct.tasks.assembly import as_series, next_symbols, read_targets
 from nnstruct.tasks.goals import NOT_ASKED
-from nnstruct.tasks.splits import Split, encode_sequences, hold_out, padded_split
+from nnstruct.tasks.splits import Split, encode_sequences, hold_out, padded_split, part_of
 
 
 def as_inputs(field: str, inputs: Any) -> np.ndarray:
@@ -105,7 +105,7 @@ def given_splits(
     if "val" not in splits:
         train = splits["train"]
         kept, left = hold_out([row.tobytes() for row in train.inputs], val=val, seed=seed)
-        splits["train"], splits["val"] = _rows(train, kept), _rows(train, left)
+        splits["train"], splits["val"] = part_of(train, kept), part_of(train, left)
     return [splits[name] for name in ("train", "val", "test")], symbols
 
 
@@ -210,11 +210,6 @@ def _encoded(
         parts[name] = coded[begin : begin + len(rows)]
         begin += len(rows)
     return parts, symbols
-
-
-def _rows(split: Split, part: np.ndarray) -> Split:
-    lengths = None if split.lengths is None else split.lengths[part]
-    return Split(split.inputs[part], split.targets[part], lengths)
 
 
 def _item(field: str, item: Any, kind: str) -> tuple[Any, Any]:
