@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,10 +172,10 @@ def search(
         chosen = [s for s, keep in zip(bench.structures, inside, strict=True) if keep]
         run.warm_start(chosen, bench.y[inside])
         screen.print(f"{len(chosen)} structures known, the best with {bench.y[inside].max():.4f}")
-    wanted = math.ceil(generations * per_generation - run.spent)
-    if wanted > 0 and not quiet:
+    left = run.trainings_left(generations * per_generation)
+    if left and not quiet:
         screen.print(str(estimate_search(
-            run, loaded, trainings=wanted, config=settings, seeds=seeds, by=lower, top=finalists,
+            run, loaded, trainings=left, config=settings, seeds=seeds, by=lower, top=finalists,
             final_seeds=final_seeds, workers=workers,
         )))  # fmt: skip
     found = run_search(

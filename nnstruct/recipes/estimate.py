@@ -12,6 +12,7 @@ from nnstruct.checks import check_integer
 from nnstruct.processes import check_workers
 from nnstruct.random import check_seed, generator
 from nnstruct.recipes.lowered import Lowered
+from nnstruct.recipes.reading import changed_config
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
 
@@ -211,7 +212,7 @@ def measured_rate(structure: Structure, task: Task, config: TrainConfig) -> tupl
 
     def seconds(name: str, epochs: int) -> float:
         nonlocal spent
-        short = TrainConfig.model_validate(config.as_dict() | {"epochs": epochs})
+        short = changed_config(config, {"epochs": epochs}, "config")
         bench = build(tasks[name], [structure], seeds=1, config=short, workers=1)
         taken = float(bench.costs["seconds"].sum())
         spent += taken

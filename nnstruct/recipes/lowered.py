@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.checks import check_choice
+from nnstruct.recipes.reading import changed_config
 from nnstruct.record import TrainConfig
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Lowered:
         epochs = max(1, round(self.config.epochs * self._share("epochs", fidelity)))
         if epochs == self.config.epochs:
             return self.config
-        return TrainConfig.model_validate(self.config.as_dict() | {"epochs": epochs})
+        return changed_config(self.config, {"epochs": epochs}, "config")
 
     def task_at(self, fidelity: float) -> Task:
         """The task at a fidelity.

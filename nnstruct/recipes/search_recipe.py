@@ -326,8 +326,8 @@ def run_search_recipe(
         search.warm_start(
             [s for s, held in zip(bench.structures, inside, strict=True) if held], bench.y[inside]
         )
-    left = math.ceil(wanted.generations * wanted.per_generation - search.spent)
-    if announce is not None and left > 0:
+    left = search.trainings_left(wanted.generations * wanted.per_generation)
+    if announce is not None and left:
         announce(str(estimate_search(
             search, task, trainings=left, config=recipe.train,
             seeds=wanted.seeds, by=recipe.lower, top=finish.top, final_seeds=finish.seeds,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from nnstruct.benchmark import Benchmark
     from nnstruct.search import Final, Search
     from nnstruct.tasks import Task
-
-# Less of a training than this is a matter of rounding.
-_NOTHING = 1e-6
 
 
 def run_search(
@@ -112,18 +108,17 @@ def run_search(
     wanted = generations * per_generation
     lowered = Lowered(task, settings, Path(out), lower)
     fidelities, trainings = search.planned(wanted)
-    done = search.spent
+    left = search.trainings_left(wanted)
     with ExitStack() as stack:
         # A cluster is joined once, not once a generation.
         crew = executor if executor == LOCAL else stack.enter_context(open_executor(executor, workers))
         bar = None
-        if progress and done < wanted - _NOTHING:
+        if progress and left:
             begun = search.num_trained * seeds
             bar = stack.enter_context(Progress(max(begun, round(trainings * seeds)), begun))
-        while done < wanted - _NOTHING:
+        while left:
             # Brief trainings leave a broken number: batches of one size are the same search in several calls.
-            left = per_generation if len(fidelities) > 1 else math.ceil(wanted - done - _NOTHING)
-            asked = search.ask(min(per_generation, left))
+            asked = search.ask(per_generation if len(fidelities) > 1 else min(per_generation, left))
             shares = search.fidelities_of(asked)
             for share in sorted(set(shares)):
                 some = [structure for structure, own in zip(asked, shares, strict=True) if own == share]
@@ -133,12 +128,11 @@ def run_search(
                     on_record=bar.advance if bar is not None else None,
                 ).with_target(target)  # fmt: skip
                 search.tell(some, bench.labels(some), fidelity=share)
-            done = search.spent
+            left = search.trainings_left(wanted)
             if announce is not None:
                 best = f", best so far {search.best_claim:.4f}" if search.num_scored else ""
-                announce(
-                    f"{done:.4g} of {wanted} {'structures' if len(fidelities) == 1 else 'trainings'}{best}"
-                )
+                unit = "structures" if len(fidelities) == 1 else "trainings"
+                announce(f"{search.spent:.4g} of {wanted} {unit}{best}")
     reached = [share for share in fidelities if lowered.folder_at(share).exists()] or [1.0]
     config_id = lowered.config_at(reached[-1]).id
     return Benchmark.load(lowered.folder_at(reached[-1])).select_config(config_id).with_target(target)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+# Less of a training than this is a matter of rounding.
+NOTHING = 1e-6
+
 
 class Hindsight(ABC):
     """The half of a :class:`~nnstruct.search.Search` that looks back."""
@@ -84,6 +87,23 @@ class Hindsight(ABC):
         told = (e.fidelity for e in self._open().entries if e.operator != TOLD and e.state != PENDING)
         return math.fsum(told)
 
+    def trainings_left(self, trainings: float, awaited: float = 0.0) -> int:
+        """How many full trainings may begin until so many are spent.
+
+        Parameters
+        ----------
+        trainings : float
+            Those of earlier runs included.
+        awaited : float
+            What trainings under way cost.
+
+        Returns
+        -------
+        int
+            0 where all are spent, but for a matter of rounding.
+        """
+        return max(0, math.ceil(trainings - self.spent - awaited - NOTHING))
+
     def fidelities_of(self, structures: Sequence[Structure]) -> list[float]:
         """How long structures are to be trained, as shares of a full training.
 
@@ -114,9 +134,13 @@ class Hindsight(ABC):
         count : float
             Of any fidelity, in the long run.
         """
-        self._open()
-        rungs = self._rungs or Rungs((1.0,))
+        rungs = self._levels()
         return rungs.fidelities, float(rungs.counts(trainings).sum())
+
+    def _levels(self) -> Rungs:
+        """The rungs; that of full trainings alone where the search has none."""
+        self._open()
+        return self._rungs or Rungs((1.0,))
 
     def _told_inside(self) -> list[Entry]:
         """Entries inside the space, at the highest fidelity that was reached."""

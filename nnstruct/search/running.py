@@ -17,7 +17,7 @@ from nnstruct.checks import check_integer, check_number, check_rounds
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
-from nnstruct.search.hindsight import Hindsight
+from nnstruct.search.hindsight import NOTHING, Hindsight
 from nnstruct.search.ledger import PENDING
 from nnstruct.search.spaces import family_of
 from nnstruct.structure import Structure
@@ -25,9 +25,6 @@ from nnstruct.structure.checks import check_structures
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Less of a training than this is a matter of rounding.
-_NOTHING = 1e-6
 
 
 class Submitter(Protocol):
@@ -208,8 +205,8 @@ class Running(Hindsight):
             running: dict[Future[Any], tuple[Structure, float]] = {}
             try:
                 while True:
-                    left = n - self.spent - math.fsum(share for _, share in running.values())
-                    free = min(width - len(running), math.ceil(left - _NOTHING))
+                    awaited = math.fsum(share for _, share in running.values())
+                    free = min(width - len(running), self.trainings_left(n, awaited))
                     if free > 0 and not budget.ended:
                         for structure in self.ask(free):
                             (share,) = self.fidelities_of([structure])
@@ -247,7 +244,7 @@ class _Budget:
         best = self.best.get(share, -np.inf)
         self.in_vain = 0 if score > best else self.in_vain + 1
         self.best[share] = max(best, score) if np.isfinite(score) else best
-        if self.trained == 1 and left > _NOTHING:
+        if self.trained == 1 and left > NOTHING:
             each = monotonic() - self.started
             expected = each / share * left / self.width
             if self.seconds is not None:

@@ -344,7 +344,7 @@ class Search(Running):
         return [replace(entry, generation=generation) for entry in found]
 
     def _fidelity(self, fidelity: float) -> float:
-        rungs = self._rungs or Rungs((1.0,))
+        rungs = self._levels()
         return rungs.fidelities[rungs.index(fidelity)]
 
     def _strategy(self) -> Strategy:
