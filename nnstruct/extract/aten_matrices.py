@@ -13,18 +13,20 @@ from nnstruct.extract.aten_places import reduced
 from nnstruct.extract.lowering import HANDLERS, Lowering, Ref, handles
 
 
+def _makes_many(low: Lowering) -> bool:
+    return isinstance(low.node.meta["val"], list | tuple)
+
+
+def _shapes(low: Lowering) -> list[tuple[int, ...]]:
+    """Of all that the node makes."""
+    made: Any = low.node.meta["val"]
+    return [tuple(value.shape) for value in (made if _makes_many(low) else [made])]
+
+
 def _called(low: Lowering, name: str, values: list[Any], options: dict[str, Any]) -> list[Ref]:
     """A step that calls one function of torch; a result for each that the node makes."""
-    made: Any = low.node.meta["val"]
-    shapes = [tuple(v.shape) for v in (made if isinstance(made, list | tuple) else [made])]
-    inputs = [low.ref(value) for value in values]
-    return [
-        Ref(v) for v in low.builder.emit("operation", inputs, *shapes, options={"function": name, **options})
-    ]
-
-
-def _one_or_all(low: Lowering, found: list[Ref]) -> Any:
-    return found if isinstance(low.node.meta["val"], list | tuple) else found[0]
+    inputs, options = [low.ref(value) for value in values], {"function": name, **options}
+    return [Ref(v) for v in low.builder.emit("operation", inputs, *_shapes(low), options=options)]
 
 
 def _others(ndim: int, *axes: int) -> list[list[int]]:
@@ -43,7 +45,7 @@ def _running(low: Lowering, x: Any, axis: int) -> list[Ref]:
 def _common(low: Lowering, x: Any, axis: int | None = None, keepdim: bool = False) -> Any:
     """The most common value, or the one in the middle, along an axis or of all."""
     ndim = len(low.shape(x))
-    if low.operation == "nanmedian" and not isinstance(low.node.meta["val"], list | tuple):
+    if low.operation == "nanmedian" and not _makes_many(low):
         return _called(low, "nanmedian", [x], {"given": {}, "kept": [], "fresh": []})[0]
     axis = (-1 if axis is None else int(axis)) % max(ndim, 1)
     left = [place for place in range(ndim) if place != axis]
@@ -84,9 +86,7 @@ def _matrix(low: Lowering, x: Any, *numbers: Any, **named: Any) -> Any:
     }
     batch = len(low.shape(x)) - 2
     options = {"given": said, "kept": _others(batch)}
-    made: Any = low.node.meta["val"]
-    shapes = [tuple(v.shape) for v in (made if isinstance(made, list | tuple) else [made])]
-    found = []
+    shapes, found = _shapes(low), []
     if len({len(shape) for shape in shapes}) == 1:
         found = _called(low, name, [x], options | {"fresh": list(range(batch, len(shapes[0])))})
     else:  # results of other numbers of axes are units of their own
@@ -94,7 +94,7 @@ def _matrix(low: Lowering, x: Any, *numbers: Any, **named: Any) -> Any:
             fresh = list(range(batch, len(shapes[place])))
             own = {"function": name, **options, "fresh": fresh, "result": place}
             found.append(Ref(low.builder.one("operation", [x.value], shapes[place], options=own)))
-    return _one_or_all(low, found)
+    return found if _makes_many(low) else found[0]
 
 
 @handles("aten.linalg_solve", "aten.linalg_solve_triangular", "aten.cholesky_solve", "aten.linalg_lstsq")
@@ -107,16 +107,14 @@ def _solved(low: Lowering, matrix: Any, right: Any, *numbers: Any, **named: Any)
     given = {key: value for key, value in named.items() if isinstance(value, bool)}
     if name == "cholesky_solve":
         given = {"upper": bool(numbers[0])} if numbers else given
-    made: Any = low.node.meta["val"]
-    many = isinstance(made, list | tuple)
-    shape = tuple((made[0] if many else made).shape)
+    shape, *others = _shapes(low)
     batch = len(low.shape(matrix)) - 2
     alike = isinstance(matrix, Ref) and shape[:batch] == low.shape(matrix)[:batch]
     kept = _others(batch) if alike else []
     options = {"function": name, "given": given, "kept": kept, "fresh": list(range(len(kept), len(shape)))}
     inputs = [low.ref(matrix), low.ref(right)]
     found = Ref(low.builder.one("operation", inputs, shape, options=options))
-    return [found, *(None for _ in made[1:])] if many else found
+    return [found, *(None for _ in others)] if _makes_many(low) else found
 
 
 @handles("aten.isclose")

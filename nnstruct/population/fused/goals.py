@@ -29,40 +29,39 @@ def last_loss(work, data, part, num_outputs, lanes, size, scale, training):  # t
 def class_losses(work, data, num_classes, lanes, scale, training):  # type: ignore[no-untyped-def]
     """Sum of weighted cross-entropies, and hits, of ``work.targets``, where they are not negative."""
     scores = work.scores
-    top, total, share = np.empty(lanes, np.float32), np.zeros(lanes, np.float32), np.empty(lanes, np.float32)
+    top, own = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
+    total, share, rate = np.zeros(lanes, np.float32), np.zeros(lanes, np.float32), np.empty(lanes, np.float32)
     top[:] = scores[0, :lanes]
     for k in range(1, num_classes):
         for b in range(lanes):
             top[b] = max(top[b], scores[k, b])
-    for b in range(lanes):
-        share[b] = scores[max(work.targets[b], 0), b]
     loss, hits = 0.0, 0
-    if not training:
-        for b in range(lanes):
-            target = work.targets[b]
-            if target >= 0:
-                best = 0
-                while scores[best, b] < top[b]:
-                    best += 1
-                hits += best == target
-                data.counts[1 + target] += best == target
+    for b in range(lanes):
+        target = work.targets[b]
+        own[b] = scores[max(target, 0), b]
+        if target >= 0 and not training:
+            best = 0
+            while scores[best, b] < top[b]:
+                best += 1
+            hits += best == target
+            data.counts[1 + target] += best == target
     for k in range(num_classes):
         for b in range(lanes):
             power = exp_of_negative(scores[k, b] - top[b])
             scores[k, b] = power
             total[b] += power
     for b in range(lanes):
-        target, own, weight = work.targets[b], share[b], ZERO
+        target = work.targets[b]
         if target >= 0:
-            each, weight = np.log(total[b]) + top[b] - own, data.class_weights[target]
+            each, weight = np.log(total[b]) + top[b] - own[b], data.class_weights[target]
             loss += weight * each
+            share[b] = weight * scale
             if not training:
                 data.counts[0] += each
-        share[b] = weight * scale
-        total[b] = share[b] / total[b]
+        rate[b] = share[b] / total[b]
     for k in range(num_classes):
         for b in range(lanes):
-            scores[k, b] = scores[k, b] * total[b] if share[b] != ZERO else ZERO
+            scores[k, b] = scores[k, b] * rate[b] if share[b] != ZERO else ZERO
     for b in range(lanes):
         if work.targets[b] >= 0:
             scores[work.targets[b], b] -= share[b]
