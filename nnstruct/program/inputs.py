@@ -2,12 +2,15 @@
 
 The step that reads an input decides: a linear layer or a recurrent one takes each place along the
 last axis as a unit, a convolution each channel (unrolled: each position), an embedding the whole
-input as one symbol.
+input as one symbol. Where a loop over time reads another part of an input in every turn, what takes the same
+place in the turns is one unit.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from nnstruct.program.movement import NO_UNIT, compressed, moved
 from nnstruct.program.steps import MOVEMENTS, Program, Step
@@ -63,12 +66,51 @@ def _labels(
                 known = seen != NO_UNIT  # the others are constants beside the input's elements
                 labels[seen[known]] = np.broadcast_to(marks, seen.shape)[known]
                 if (labels != NO_UNIT).all():
-                    return labels.reshape(shape), 0
-    return _axis_marks(shape, default_axis(shape)), 0
+                    return _by_turns(wiring, value, atoms, labels.reshape(shape)), 0
+    return _by_turns(wiring, value, atoms, None), 0
 
 
-def _readers(program: Program, value: int, atoms: np.ndarray) -> list[tuple[Step, int, np.ndarray]]:
-    """Steps that the input's elements reach unchanged: step, which of its inputs, elements there."""
+def _by_turns(wiring: Wiring, value: int, atoms: np.ndarray, known_labels: np.ndarray | None) -> np.ndarray:
+    """The labels of an input's elements where some are known and each turn of a loop reads the same units.
+
+    Where it does not, or no labels are known, one turn says which elements of its part are a unit.
+    """
+    labels = _axis_marks(atoms.shape, default_axis(atoms.shape)) if known_labels is None else known_labels
+    if not any(step.repeat for step in wiring.program.steps):
+        return labels
+    first: dict[tuple[int, ...], tuple[tuple[int, ...], np.ndarray]] = {}
+    held = np.broadcast_to(labels, atoms.shape).ravel()
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    differ = known_labels is None
+    for step, place, seen in _readers(wiring.program, value, atoms, passed=True):
+        if not step.repeat:
+            continue
+        turns, before = first.setdefault((*step.repeat[:2], place), (step.repeat[2:], seen))
+        if before.shape != seen.shape:
+            continue
+        known = (before != NO_UNIT) & (seen != NO_UNIT)
+        pairs.append((before[known], seen[known]))
+        differ |= turns != step.repeat[2:] and bool((held[before[known]] != held[seen[known]]).any())
+        marks = _marks(step, seen, wiring.resolution)
+        marks = _axis_marks(seen.shape, default_axis(seen.shape)) if marks is None else marks
+        alike = np.broadcast_to(marks, seen.shape)[seen != NO_UNIT]
+        own = seen[seen != NO_UNIT]
+        _, at, which = np.unique(alike, return_index=True, return_inverse=True)
+        pairs.append((own[at][which.ravel()], own))
+    if not (differ and pairs):
+        return labels
+    rows, columns = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    joined = coo_array((np.ones(len(rows)), (rows, columns)), shape=(atoms.size, atoms.size))
+    return connected_components(joined, directed=False)[1].astype(np.int64).reshape(atoms.shape)
+
+
+def _readers(
+    program: Program, value: int, atoms: np.ndarray, *, passed: bool = False
+) -> list[tuple[Step, int, np.ndarray]]:
+    """Steps that the input's elements reach unchanged: step, which of its inputs, elements there.
+
+    With ``passed``, steps that act on each element alone are among them.
+    """
     tracked = {value: atoms}
     found = []
     for step in program.steps:
@@ -91,6 +133,8 @@ def _readers(program: Program, value: int, atoms: np.ndarray) -> list[tuple[Step
                 tracked[step.outputs[0]] = out
         elif step.kind in _PASSING:
             seen = tracked[step.inputs[places[0]]]
+            if passed:
+                found += [(step, place, tracked[step.inputs[place]]) for place in places]
             if seen.shape == step.shape:
                 tracked[step.outputs[0]] = seen
         else:

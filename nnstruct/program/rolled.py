@@ -40,8 +40,8 @@ def roll(wiring: Wiring) -> None:
     pairs: list[tuple[Group, Group]] = []
     keys = [_key(wiring, number, group) for number, group in enumerate(wiring.groups)]
     for key, group in zip(keys, wiring.groups, strict=True):
-        # In the first turn constants stand where a state is later: there are units in the second only.
-        if key and group.count and key not in first:
+        # In the first turn constants stand where a state is later: there are all units in the second only.
+        if key and group.count > (first[key].count if key in first else 0):
             first[key] = group
     for key, group in zip(keys, wiring.groups, strict=True):
         same = first.get(key, group)
@@ -51,7 +51,11 @@ def roll(wiring: Wiring) -> None:
             kept.append(group)
             continue
         if same.count != group.count:
-            return
+            steps = wiring.program.steps
+            if not earlier(steps[group.step].repeat[2:], steps[same.step].repeat[2:]):
+                return
+            table[group.start : group.start + group.count] = NO_UNIT  # the second turn has these and others
+            continue
         table[group.start : group.start + group.count] = same.start + np.arange(group.count)
         pairs.append((same, group))
     if not pairs or not all(isinstance(block, DenseBlock | ListBlock) for block in wiring.blocks):
@@ -68,16 +72,29 @@ def roll(wiring: Wiring) -> None:
     table = number_of[table]
     starts = {group.start for group in kept}
     wiring.biases = [(int(table[at]), values) for at, values in wiring.biases if at in starts]
-    wiring.silenced = [np.unique(table[units]) for units in wiring.silenced]
+    wiring.silenced = [np.unique(table[units[table[units] != NO_UNIT]]) for units in wiring.silenced]
     wiring.ids = {value: table[ids] for value, ids in wiring.ids.items()}
     wiring.symbols = {int(table[unit]): count for unit, count in wiring.symbols.items()}
     for block in blocks:
         block.source, block.target = number_of[block.source], number_of[block.target]
-    wiring.blocks = [*blocks]
+    wiring.blocks = [_with_targets(block) for block in blocks]
     for group in kept:
         group.start = int(number_of[group.start])
     wiring.groups = kept
     wiring.num_units = sum(group.count for group in kept)
+
+
+def _with_targets(block: DenseBlock | ListBlock) -> DenseBlock | ListBlock:
+    """A block without the targets that are no units."""
+    known = block.target != NO_UNIT
+    if known.all():
+        return block
+    if isinstance(block, ListBlock):
+        ends = block.source[known], block.target[known]
+        return ListBlock(block.step, block.role, block.recurrent, *ends, block.values[known])
+    own = known.all(axis=1)  # units of one group go together
+    values = block.values if len(block.values) == 1 else block.values[own]
+    return DenseBlock(block.step, block.role, block.recurrent, block.source[own], block.target[own], values)
 
 
 def _key(wiring: Wiring, number: int, group: Group) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from extract_modules import largest_difference
@@ -204,3 +206,78 @@ def test_a_first_state_that_is_an_input_shares_the_weights_of_the_loop() -> None
         found.append(network.structure)
     assert found[0].fingerprint == found[1].fingerprint
     assert (found[0].num_units, int(found[0].recurrent.sum())) == (2 + 4 + 4, 16)
+
+
+class Spaced(nn.Module):
+    """A cell whose steps are given something beside the input: how long they take, or which count."""
+
+    def __init__(self, take: Callable[[Tensor, int], Tensor], acts: str) -> None:
+        super().__init__()
+        self.take, self.acts = take, acts
+        self.read, self.keep = nn.Linear(3, 4), nn.Linear(4, 4)
+        self.rate = nn.Parameter(torch.rand(4) + 0.5)
+
+    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
+        h = x.new_zeros(len(x), 4)
+        for time in range(x.shape[1]):
+            span = self.take(beside, time)
+            if self.acts == "decay":
+                h = torch.tanh(self.read(x[:, time]) + self.keep(h * torch.exp(-span)))
+            elif self.acts == "rate":  # the first state, zeros, is multiplied by a vector of one unit
+                h = self.rate / span * h + torch.tanh(self.read(x[:, time]))
+            else:
+                h = span * torch.tanh(self.read(x[:, time]) + self.keep(h)) + (1 - span) * h
+        return h
+
+
+_SPANS: dict[str, tuple[Callable[[Tensor, int], Tensor], Callable[[int], tuple[int, ...]]]] = {
+    "examples first": (lambda given, t: given[:, t, None], lambda steps: (2, steps)),
+    "time first": (lambda given, t: given[t].unsqueeze(1), lambda steps: (steps, 2)),
+    "with an axis": (lambda given, t: given[:, t : t + 1, 0], lambda steps: (2, steps, 1)),
+    "of all examples": (lambda given, t: given[t], lambda steps: (steps,)),
+    "differences": (lambda given, t: (given[:, t + 1] - given[:, t])[:, None], lambda steps: (2, steps + 1)),
+}
+
+
+def _structures(module: nn.Module, shape: Callable[[int], tuple[int, ...]]) -> tuple[str, int, int]:
+    found = set()
+    for steps in (2, 3):
+        x, beside = torch.randn(2, steps, 3), torch.rand(shape(steps)) + 0.3
+        network = extract(module, (x, beside))
+        assert largest_difference(program_module(network)(x, beside), module(x, beside)) < 1e-5
+        structure = network.structure
+        found.add((structure.fingerprint, structure.num_units, int(structure.recurrent.sum())))
+    assert len(found) == 1
+    return found.pop()
+
+
+def test_what_each_step_is_given_beside_the_input_is_one_unit_whatever_the_length() -> None:
+    found = {name: _structures(Spaced(take, "decay").eval(), shape) for name, (take, shape) in _SPANS.items()}
+    assert found["examples first"] == found["time first"] == found["with an axis"]
+    # 3 inputs and the span, its decay, 4 products of input and state each, 4 decayed states and 4 sums; the
+    # decay is of the states before.
+    assert found["examples first"][1:] == (3 + 1 + 1 + 4 + 4 + 4 + 4, 4)
+
+
+@pytest.mark.parametrize(("acts", "recurrent"), [("rate", 4), ("gate", 16 + 4)])
+def test_a_first_state_of_zeros_that_spans_multiply_has_the_units_of_later_states(
+    acts: str, recurrent: int
+) -> None:
+    assert (
+        _structures(Spaced(*_SPANS["examples first"][:1], acts).eval(), _SPANS["examples first"][1])[2]
+        == recurrent
+    )
+
+
+def test_a_vector_beside_the_input_has_a_unit_for_each_number() -> None:
+    module = Spaced(lambda given, time: given[:, time], "gate").eval()
+    first = _structures(module, lambda steps: (2, steps, 4))
+    assert first == _structures(
+        Spaced(lambda given, time: given[time], "gate").eval(), lambda steps: (steps, 2, 4)
+    )
+    assert (
+        first[1]
+        == _structures(Spaced(*_SPANS["examples first"][:1], "gate").eval(), _SPANS["examples first"][1])[1]
+        + 3
+        + 3
+    )
