@@ -120,7 +120,7 @@ def estimate_search(
     Parameters
     ----------
     search : Search
-        Its space and rungs count; nothing is asked of it.
+        Its space, what limits it, and its rungs count; nothing is asked of it.
     task : Task
     trainings : int
         Structures, or with rungs the full trainings that all cost together.
@@ -162,14 +162,13 @@ def estimate_search(
     """
     from nnstruct.population.costs import relative_cost
     from nnstruct.search import Rungs
-    from nnstruct.search.spaces import as_search_space
 
     trainings, seeds = check_integer(trainings, "trainings"), check_integer(seeds, "seeds")
     top, final_seeds = check_integer(top, "top", low=0), check_integer(final_seeds, "final_seeds")
     count = check_workers(workers)
     settings = config or TrainConfig()
     rng = generator(check_seed(seed), "estimate")
-    drawn = as_search_space(search.space).draw(_DRAWS, rng)
+    drawn = search.limited_space.draw(_DRAWS, rng)
     costs = np.array([float(relative_cost(structure, task, settings)) for structure in drawn])
     middle = int(np.argsort(costs, kind="stable")[len(costs) // 2])
     rate, measured = measured_rate(drawn[middle], task, settings)

@@ -300,7 +300,7 @@ class Search(Running):
     def _open(self) -> Ledger:
         if self._ledger is None:
             check_options(self)
-            self._space, self._objectives = self._limited(), self._wanted()
+            self._space, self._objectives = self.limited_space, self._wanted()
             self._rungs = Rungs.of(self.rungs)
             settings = {"seed": int(self.seed), "space": dict(settings_of(self._space))}
             settings["rungs"] = None if self._rungs is None else self._rungs.to_dict()
@@ -320,7 +320,9 @@ class Search(Running):
             config=self.config,
         )
 
-    def _limited(self) -> SearchSpace:
+    @property
+    def limited_space(self) -> SearchSpace:
+        """The space without the structures that have too many parameters, or break another constraint."""
         space = as_search_space(self.space)
         most = {"parameters": self.max_parameters, "flops": self.max_flops}
         limits = [

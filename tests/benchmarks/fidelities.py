@@ -19,7 +19,7 @@ from nnstruct import Benchmark
 from nnstruct.benchmark import CrossTask
 from nnstruct.recipes import DatasetRecipe, read_recipe
 
-LEVELS = ("low", "middle")
+LEVELS = ("low", "middle", "high")
 BEST = 10
 
 PAGE = """# Fidelities

@@ -11,7 +11,7 @@ from nnstruct.benchmark import CrossTask, check_card
 from nnstruct.recipes import DatasetRecipe, read_recipe
 
 ROOT = Path(__file__).parents[2] / "datasets" / "cifar-cnn"
-COUNTS = {"low": (420, 2), "middle": (60, 1)}
+COUNTS = {"low": (420, 2), "middle": (60, 2), "high": (60, 1)}
 each = pytest.mark.parametrize("name", COUNTS)
 
 
@@ -42,12 +42,14 @@ def test_the_recipe_draws_the_structures(name):
 
 def test_the_dear_ones_are_among_the_cheap_ones():
     assert set(benchmark("middle").fingerprints) < set(benchmark("low").fingerprints)
+    assert set(benchmark("high").fingerprints) == set(benchmark("middle").fingerprints)
 
 
 def test_labels_spread():
     for name in COUNTS:
         assert benchmark(name).y.std() > 0.02
-    assert benchmark("low").noise_ceiling.low > 0.5
+    for name in ("low", "middle"):
+        assert benchmark(name).noise_ceiling.low > 0.5
 
 
 def test_cheap_trainings_rank_like_dear_ones():

@@ -154,3 +154,21 @@ def test_a_measured_rate_tells_a_training_that_was_not_measured() -> None:
     bench = build(DIGITS, [structure], config=TrainConfig(epochs=30, batch_size=32), workers=1)
     taken = float(bench.costs["seconds"].sum())
     assert taken / 5 < rate.seconds(epochs=30, examples=len(DIGITS.train)) < 5 * taken
+
+
+def test_only_what_may_be_asked_is_counted(monkeypatch) -> None:
+    counted = []
+
+    def rate_of(structure, *given):
+        counted.append(structure.num_edges)
+        return Rate(0.0, 0.0, 1.0), 0.0
+
+    def cost_of(structure, *given):
+        counted.append(structure.num_edges)
+        return 1
+
+    monkeypatch.setattr("nnstruct.recipes.estimate.measured_rate", rate_of)
+    monkeypatch.setattr("nnstruct.population.costs.relative_cost", cost_of)
+    few = Search(SPACE, constraints=[lambda structure: structure.num_edges - 12])
+    estimate_search(few, DIGITS, trainings=4)
+    assert max(counted) <= 12
