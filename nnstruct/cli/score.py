@@ -12,7 +12,7 @@ import typer
 
 from nnstruct.cli.options import MODEL, Config, Debug, Quiet, Resolution, Shape
 from nnstruct.errors import InvalidInputError, OutsideRangeWarning
-from nnstruct.estimators import stand_in
+from nnstruct.estimators import ask_only
 from nnstruct.files import write_atomically
 from nnstruct.predictors.homes import FITTED, LIGHT
 from nnstruct.reading import read_json
@@ -99,7 +99,7 @@ def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any
 
     if named_predictor(path) is not None:
         if str(path) in FITTED:
-            stand_in()
+            ask_only()
         from nnstruct.predictors.pretrained import load_pretrained
 
         shipped = load_pretrained(str(path))
@@ -109,7 +109,7 @@ def _predictor(path: Path, config: str | None) -> tuple[Predictor, dict[str, Any
         raise InvalidInputError("MODEL", "be the folder of a saved predictor or of a benchmark", str(path))
     if kind not in (BENCHMARK, QUICKSTART):
         if _name_in(path) in LIGHT:
-            stand_in()
+            ask_only()
         from nnstruct.predictors.persistence import load_predictor
 
         model = load_predictor(path)

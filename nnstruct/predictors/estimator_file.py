@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nnstruct.errors import CorruptFileError
-from nnstruct.estimators import stands_in
+from nnstruct.estimators import asks_only
 from nnstruct.predictors.pipeline_checks import check_pipeline
 from nnstruct.predictors.plain_reading import read_plain
 from nnstruct.reading import parse_json, reading
@@ -114,8 +114,8 @@ def only_table(table: Any) -> Any:
 def parse_estimator(data: bytes, name: str) -> Any:
     """The pipeline in a skops file, or the list of them, built only if everything in it is allowed.
 
-    A table that stands alone is read without skops, and so is a forest in a process without scikit-learn
-    (:func:`nnstruct.estimators.stand_in`): those come as lists of their steps.
+    A table that stands alone is read without skops, and so is a forest in a process that only asks
+    (:func:`nnstruct.estimators.ask_only`): those come as lists of their steps.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def parse_estimator(data: bytes, name: str) -> Any:
         If the bytes are no skops file (a pickle, say), hold a type outside of the fixed list, or a tree
         whose links lead outside of its arrays.
     """
-    plain = read_plain(data, name, forests=stands_in())
+    plain = read_plain(data, name, forests=asks_only())
     if plain is not None:
         return plain
     with reading(name, "a readable skops file"), zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -26,7 +26,7 @@ ASKED = """
 import json, sys
 import nnstruct.estimators as estimators
 estimators.own_process()
-estimators.stand_in()
+estimators.ask_only()
 import nnstruct as ns
 folder, names = sys.argv[1], sys.argv[2].split(",")
 said = {}
