@@ -237,6 +237,35 @@ def test_both_kinds_of_gru(before: int, resolution: str, tmp_path: Path) -> None
     assert found == (weights if resolution == "weight" else 2 * 3 + 2 * 2)
 
 
+def test_numbers_of_functions_are_for_those_that_take_some(tmp_path: Path) -> None:
+    """The one number of a sigmoid and a leaky ReLU is the slope."""
+    rng = np.random.default_rng(0)
+    x, w, r = (rng.normal(size=s).astype(np.float32) for s in ((3, 1, 3), (1, 6, 3), (1, 6, 2)))
+    gru = node(
+        "GRU", ["x", "w", "r"], ["y"], hidden_size=2, activations=["Sigmoid", "LeakyRelu"],
+        activation_alpha=[0.3],
+    )  # fmt: skip
+    path = save(tmp_path / "m.onnx", [gru], [("x", x.shape)], {"w": w, "r": r})
+    h, made = np.zeros(2), []
+    for row in x[:, 0]:
+        update, reset, _ = np.split(1 / (1 + np.exp(-(w[0] @ row + r[0] @ h))), 3)
+        sums = w[0, 4:] @ row + r[0, 4:] @ (reset * h)
+        h = (1 - update) * np.where(sums > 0, sums, 0.3 * sums) + update * h
+        made.append(h)
+    assert np.allclose(value(path, x)[:, 0, 0], made, atol=1e-5)
+    many = node(
+        "RNN", ["x", "w", "r"], ["y"], hidden_size=2, direction="bidirectional",
+        activations=["Elu", "ScaledTanh"], activation_alpha=[0.5, 1.5], activation_beta=[0.7],
+    )  # fmt: skip
+    sides = rng.normal(size=(2, 2, 3)).astype(np.float32), np.zeros((2, 2, 2), np.float32)
+    path = save(tmp_path / "n.onnx", [many], [("x", x.shape)], {"w": sides[0], "r": sides[1]})
+    sums = np.einsum("tbf,dhf->tdbh", x, sides[0])
+    wanted = np.stack(
+        [np.where(sums > 0, sums, 0.5 * np.expm1(sums))[:, 0], 1.5 * np.tanh(0.7 * sums)[:, 1]], 1
+    )
+    assert np.allclose(value(path, x), wanted, atol=1e-5)
+
+
 def test_an_unknown_version_is_an_error(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])], [("x", [1, 2])], opset=999)
     with pytest.raises(InvalidInputError, match="opset must be at most"):

@@ -18,7 +18,10 @@ _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "R
 _FUNCTIONS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
     "Relu": ("relu", ()), "Tanh": ("tanh", ()), "Sigmoid": ("sigmoid", ()), "Softsign": ("softsign", ()),
     "Softplus": ("softplus", ()), "LeakyRelu": ("leaky_relu", (("negative_slope", 0.01),)),
-    "HardSigmoid": ("hard_sigmoid", (("alpha", 0.2), ("beta", 0.5))),
+    "HardSigmoid": ("hard_sigmoid", (("alpha", 0.2), ("beta", 0.5))), "Elu": ("elu", (("alpha", 1.0),)),
+    "ThresholdedRelu": ("thresholded_relu", (("alpha", 1.0),)),
+    "Affine": ("affine", (("alpha", 1.0), ("beta", 0.0))),
+    "ScaledTanh": ("scaled_tanh", (("alpha", 1.0), ("beta", 1.0))),
 }  # fmt: skip
 
 
@@ -123,15 +126,17 @@ def _cell(reader: OnnxReader, kind: str, options: Options, place: int) -> tuple[
     cell = "rnn_tanh" if kind == "RNN" else kind.lower()
     if own == defaults:
         return cell, {}
-    functions = []
-    for slot, name in enumerate(own):
+    for name in own:
         if name not in _FUNCTIONS:
             raise reader.unsupported(f"have activations among {sorted(_FUNCTIONS)}")
-        function, defaults_of = _FUNCTIONS[name]
+    # Numbers are for those functions that take some, in the order of the list.
+    functions = []
+    for name in names:
+        function, defaults_of = _FUNCTIONS.get(name, ("", ()))
         given = {}
         for key, default in defaults_of:
-            theirs = "beta" if key == "beta" else "alpha"
-            at = place * len(defaults) + slot
-            given[key] = float(numbers[theirs][at]) if at < len(numbers[theirs]) else default
+            left = numbers["beta" if key == "beta" else "alpha"]
+            given[key] = float(left.pop(0)) if left else default
         functions.append([function, given])
-    return cell, {"functions": functions}
+    first = place * len(defaults) if len(names) > len(defaults) else 0
+    return cell, {"functions": functions[first : first + len(defaults)]}

@@ -12,7 +12,7 @@ from torch.nn import functional
 Function = Callable[..., Tensor]
 
 
-def _elu(value: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+def _elu(value: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     return scale * torch.where(value > 0, value, alpha * torch.expm1(value * input_scale))
 
 
@@ -108,6 +108,8 @@ UNARY: dict[str, Function] = {
     "shrink": _shrink,
     "swish": lambda value, alpha: value * torch.sigmoid(alpha * value),
     "thresholded_relu": lambda value, alpha: torch.where(value > alpha, value, torch.zeros_like(value)),
+    "affine": lambda value, alpha, beta: alpha * value + beta,
+    "scaled_tanh": lambda value, alpha, beta: alpha * torch.tanh(beta * value),
     "isinf": _is_infinite,
     "bits": lambda value, mask: value & mask,
     "pow": lambda value, exponent: torch.pow(value, exponent).to(value.dtype),
