@@ -57,7 +57,7 @@ def test_the_workflow_runs_the_projects_own_test_command() -> None:
     matrix = jobs["tests"]["strategy"]["matrix"]
     assert matrix["os"] == ["ubuntu-latest", "macos-latest"]
     listed = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if ":: 3." in line]
-    assert matrix["python"] == listed == ["3.11", "3.12", "3.13"]
+    assert matrix["python"] == listed == ["3.11", "3.12", "3.13", "3.14"]
     assert [step["run"] for step in jobs["tests"]["steps"] if "run" in step] == [".ci/run"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def kind_of(path: Path) -> str:
             return BENCHMARK
         if named_predictor(path) is not None:
             return PREDICTOR
-        raise MissingDataError(f"There is no {path}.")
+        raise MissingDataError(f"There is no {path}.{_near(str(path))}")
     if is_model(path):
         return STRUCTURES
     if path.is_dir():
@@ -51,6 +52,15 @@ def kind_of(path: Path) -> str:
         hint = "Pickle files are never read." if path.suffix.lower() in (".pkl", ".pickle", ".joblib") else ""
         raise InvalidInputError("the file", f"end with {', '.join([*READERS, *FILES])}", str(path), hint)
     return STRUCTURES
+
+
+def _near(name: str) -> str:
+    """A question after the benchmark or predictor that is called nearly so; nothing where none is."""
+    from nnstruct.benchmark import benchmark_names
+    from nnstruct.predictors.homes import PRETRAINED
+
+    near = difflib.get_close_matches(name, [*PRETRAINED, *benchmark_names()], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def named_predictor(path: Path) -> str | None:

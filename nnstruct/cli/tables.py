@@ -28,7 +28,7 @@ class Screen(Console):
     """A console on which no table loses a part of a number.
 
     A table that needs more room than there is gets it: the lines of a terminal wrap, those of a file or pipe
-    are as long as they have to be.
+    are as long as they have to be. Text goes over several lines there from 200 characters on.
     """
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -47,7 +47,8 @@ class Screen(Console):
             return
         wide = self.options.update(max_width=_WIDEST)
         needed = [Measurement.get(self, wide, item) for item in tables]
-        least = max(size.minimum if self.is_terminal else size.maximum for size in needed)
+        room = 0 if self.is_terminal else _TEXT
+        least = max(max(size.minimum, min(size.maximum, room)) for size in needed)
         try:
             self.width = max(before, min(least, _WIDEST))
             super().print(*objects, **{"crop": False, **options})
@@ -56,6 +57,7 @@ class Screen(Console):
 
 
 _WIDEST = 1000
+_TEXT = 200
 
 
 def console(*, quiet: bool = False) -> Screen:

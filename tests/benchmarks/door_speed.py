@@ -1,8 +1,8 @@
 """What the ways in cost, as ratios, so that another machine, or a busy one, says the same.
 
-Run ``python tests/benchmarks/door_speed.py``. The measure of ``score`` is the import of scikit-learn and
-pandas in a fresh interpreter, which it does without; that of drawing is a loop in Python. Each is the median
-of five processes, or of three where it takes seconds.
+Run ``python tests/benchmarks/door_speed.py`` in the repository's root. The measures are the imports of numpy,
+and of scikit-learn and pandas, in a fresh interpreter; that of drawing is a loop in Python. Each is the
+median of five processes, or of three where it takes seconds.
 """
 
 from __future__ import annotations
@@ -57,10 +57,14 @@ def main() -> None:
     score = ("-m", "nnstruct", "score", str(folder / "forest"))
     child_seconds(*score, str(folder / "one.parquet"))  # fills caches
     child_seconds("-m", "nnstruct", "score", "reber-rnn", str(folder / "one.parquet"))
+    bare = usual(5, "-c", "import numpy")
+    print(f"import of numpy                    {bare:.2f} CPU s")
     measure = usual(5, "-c", IMPORTS)
     print(f"import of scikit-learn and pandas  {measure:.2f} CPU s")
     told = {
         "nnstruct --help": usual(5, "-m", "nnstruct", "--help"),
+        "import nnstruct": usual(5, "-c", "import nnstruct"),
+        "nnstruct show datasets/reber-rnn": usual(3, "-m", "nnstruct", "show", "datasets/reber-rnn"),
         "load_pretrained, fresh": usual(5, "-c", "import nnstruct; nnstruct.load_pretrained('reber-rnn')"),
         "score reber-rnn, 1 structure": usual(
             5, "-m", "nnstruct", "score", "reber-rnn", str(folder / "one.parquet")

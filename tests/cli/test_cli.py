@@ -307,6 +307,7 @@ def test_missing_files(call, model_folder, bench_folder, tmp_path):
     assert "There is no" in one_sentence(call("score", model_folder, tmp_path / "no.json", code=1))
     assert "There is no" in one_sentence(call("score", tmp_path / "no", bench_folder, code=1))
     assert "There is no" in one_sentence(call("show", tmp_path / "no", code=1))
+    assert "Did you mean 'reber-rnn'?" in one_sentence(call("score", "reber-rn", bench_folder, code=1))
     assert "must be a benchmark" in one_sentence(call("show", tmp_path, code=1))
 
 

@@ -94,6 +94,15 @@ def test_words_go_over_lines_where_there_is_no_room() -> None:
     assert out.getvalue().count("word") == 30
 
 
+@pytest.mark.parametrize(("words", "lines"), [(30, 1), (300, 8)])
+def test_words_in_a_pipe_have_one_line_up_to_200_characters(words: int, lines: int) -> None:
+    out = io.StringIO()
+    Screen(file=out, width=80).print(table(("name", "what it is"), [["a", "word " * words]], words=True))
+    found = [line for line in out.getvalue().splitlines() if "word" in line]
+    assert len(found) == lines
+    assert max(map(len, found)) <= 200
+
+
 def test_one_is_one() -> None:
     assert [count(1), count(2), count(1, "row")] == ["1 structure", "2 structures", "1 row"]
 
