@@ -13,11 +13,12 @@ from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
+from nnstruct.search.gain import worst_corner
 from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
 from nnstruct.search.history import history_table
 from nnstruct.search.ledger import PENDING, TOLD, Entry, Ledger, scored
 from nnstruct.search.objectives import Objectives
-from nnstruct.search.pareto import crowded_order, front_numbers, hypervolume
+from nnstruct.search.pareto import covering, front_numbers, hypervolume
 from nnstruct.search.refits import Refits
 from nnstruct.search.rungs import Rungs
 from nnstruct.search.spaces import SearchSpace
@@ -247,9 +248,10 @@ class Hindsight(ABC):
         """Train the finalists again, several times each, and say which one won.
 
         The best of many noisy scores is high by luck. So the ``top`` structures of :attr:`best`'s order
-        are trained with new seeds, or with several objectives those of the front with the most room around
-        them; the winner is the one with the best mean of the scores to choose by,
-        and what is reported of it are scores on data that neither the search nor that choice has seen.
+        are trained with new seeds; with several objectives the best by score, and then those that add
+        most to the volume below the front (:func:`nnstruct.search.pareto.covering`). The winner is the
+        one with the best mean of the scores to choose by, and what is reported of it are scores on data
+        that neither the search nor that choice has seen.
 
         Parameters
         ----------
@@ -308,13 +310,14 @@ class Hindsight(ABC):
         return search_panel(self)
 
     def _finalists(self, top: int) -> tuple[list[Structure], list[float]]:
-        """The best of one objective; of several, those of the front with the most room around them."""
+        """The best of one objective; of several, also those that add most to the front's volume."""
         if len(self._objectives) == 1:
             return self._ranked()
         structures, scores, points = self._believed_points()
         if not structures:
             raise NotFittedError("There is no front before a finite score was told.")
-        chosen = crowded_order(points)[:top]
+        reference = self._objectives.reference_point(self.reference)
+        chosen = covering(points, worst_corner(points) if reference is None else reference, top)
         order = chosen[np.argsort(-points[chosen, 0], kind="stable")]
         return [structures[i] for i in order], [scores[i] for i in order]
 

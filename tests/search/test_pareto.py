@@ -13,7 +13,14 @@ from scipy.stats import norm
 
 from nnstruct.search.choice import Belief
 from nnstruct.search.gain import choose_by_gain, expected_gain, worst_corner
-from nnstruct.search.pareto import crowded_order, crowding_distances, dominates, front_numbers, hypervolume
+from nnstruct.search.pareto import (
+    covering,
+    crowded_order,
+    crowding_distances,
+    dominates,
+    front_numbers,
+    hypervolume,
+)
 
 
 @st.composite
@@ -61,6 +68,19 @@ def test_the_crowded_order_is_that_of_nsga2(points: np.ndarray) -> None:
     for first, second in itertools.pairwise(order.tolist()):
         # Their operator: a lower front, or the same front and a greater distance; never the other way round.
         assert (number[first], -crowding[first]) <= (number[second], -crowding[second])
+
+
+@given(points=sets_of_points())
+def test_a_few_points_cover_as_much_as_the_greedy_choice_must(points: np.ndarray) -> None:
+    zero, count = np.zeros(points.shape[1]), 3
+    chosen = covering(points, zero, count)
+    assert len(set(chosen.tolist())) == len(chosen) == min(count, len(points))
+    assert points[chosen[0], 0] == points[:, 0].max()
+    # All that two more points can add to the first one, and the share of it that greed is sure of.
+    first = hypervolume(points[chosen[:1]], zero)
+    pairs = itertools.combinations_with_replacement(range(len(points)), 2)
+    most = max(hypervolume(points[[chosen[0], *pair]], zero) for pair in pairs)
+    assert hypervolume(points[chosen], zero) - first >= (1 - np.exp(-1)) * (most - first) - 1e-9
 
 
 @given(points=sets_of_points())

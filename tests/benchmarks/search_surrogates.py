@@ -1,0 +1,226 @@
+"""Guided against unguided searches in the project's own spaces, on labels that cost nothing.
+
+    python tests/benchmarks/search_surrogates.py [--datasets datasets] [--seeds 10] [--worlds NAME ...]
+           [--ways NAME ...] [--out FOLDER]
+
+A world is a space and a truth: the mean of extra trees and of a Gaussian process, both fitted to the labels
+of a shipped benchmark, less a small price of edges, so that neither the largest nor the smallest network is
+the best. In the noisy worlds a training's score is the truth and a normal error, as large as that of one
+training of the benchmark. What counts is the truth of the structure that a search would hand over: for a
+guided one the structure that it believes to be the best (``Search.best``), for the others that with the
+highest score.
+
+``ratio``: trainings after which the mean of a way, over the seeds, is what plain evolution has in the mean
+after 500, divided by 500. Intervals: seeds drawn anew, 2,000 times. Half of the truth is a Gaussian process
+and half are trees, so that neither kind of guide is at home alone.
+
+What is done is kept in the folder, so that a run that was stopped goes on. A guided run takes 10 to 30 CPU
+seconds, one without a guide 2 to 5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from nnstruct import load_benchmark
+from nnstruct.errors import OutsideRangeWarning
+from nnstruct.predictors import ExtraTrees, GroupedGaussianProcess, RandomForest
+from nnstruct.priors import PRIORS, sample
+from nnstruct.recipes import DatasetRecipe, read_recipe
+from nnstruct.search import Search
+from nnstruct.structure import Structure
+from nnstruct.structure.space import Space
+
+BATCH, INITIAL, GUIDED, UNGUIDED = 8, 32, 240, 500
+PRICE = 0.02  # of ten times as many edges
+# The folder under datasets, the family, and whether a score has the noise of one training.
+WORLDS = {
+    "reber-gru": ("reber-rnn", "gru", False),
+    "reber-gru, noisy": ("reber-rnn", "gru", True),
+    "mnist-mlp": ("mnist-mlp", "mlp", False),
+    "mnist-mlp, noisy": ("mnist-mlp", "mlp", True),
+}
+GUIDED_WAYS = {
+    "guided": {},
+    "guided, expected improvement": {"acquisition": "ei", "exploration": 0.0},
+    "guided, noisy expected improvement": {"acquisition": "nei"},
+    "guided, Thompson": {"acquisition": "thompson"},
+    "guided, no inner evolution": {"inner_generations": 1},
+    "guided, no random draws": {"random_share": 0.0},
+    "guided, 16 draws first": {"initial": 16},
+    "guided by a random forest": {},
+}
+EVOLUTIONS = {
+    "evolution": {},
+    "regularised evolution": {"removal": "oldest", "crossover_rate": 0.0, "mutation_rate": 0.0},
+    "local search": {"population": 2, "initial": 16, "crossover_rate": 0.0, "mutation_rate": 0.0},
+}
+WAYS = (*GUIDED_WAYS, *EVOLUTIONS, "TPE over priors and units", "random draws")
+
+
+@dataclass(frozen=True)
+class World:
+    """A space, the truth of its structures, and the standard deviation of a training's error."""
+
+    space: Space
+    truth: Callable[[list[Structure]], np.ndarray]
+    error: float
+
+
+def world_of(folder: Path, family: str, noisy: bool) -> World:
+    """Fit the truth to the labels of one family of a benchmark."""
+    bench = load_benchmark(folder).select_family(family)
+    recipe = read_recipe(folder / "recipe.toml", DatasetRecipe)
+    trees = ExtraTrees(n_estimators=200, min_samples_leaf=2, random_state=0).fit(bench.structures, bench.y)
+    process = GroupedGaussianProcess(random_state=0).fit(bench.structures, bench.y)
+
+    def truth(structures: list[Structure]) -> np.ndarray:
+        edges = np.array([structure.num_edges for structure in structures], dtype=np.float64)
+        value = (trees.predict(structures) + process.predict(structures)) / 2
+        return value - PRICE * np.log10(np.maximum(edges, 1.0))
+
+    spread = bench.table.groupby("fingerprint")["test"].var().mean()
+    return World(recipe.space.of(family), truth, float(np.sqrt(spread)) if noisy else 0.0)
+
+
+def searched(world: World, way: str, seed: int) -> dict:
+    """The truth of what a search would hand over, after each batch."""
+    rng = np.random.default_rng(seed)
+    most = GUIDED if way in GUIDED_WAYS else UNGUIDED
+    started = time.process_time()
+    if way in GUIDED_WAYS:
+        model = RandomForest if way.endswith("forest") else GroupedGaussianProcess
+        options = {"initial": INITIAL, **GUIDED_WAYS[way]}
+        search = Search(world.space, model(random_state=seed), seed=seed, **options)
+    elif way in EVOLUTIONS:
+        search = Search(world.space, None, seed=seed, **{"initial": INITIAL, **EVOLUTIONS[way]})
+    else:
+        search = None
+        draws = drawn(world.space, way, seed, most)
+    asked: list[Structure] = []
+    told: list[float] = []
+    true: list[float] = []
+    handed = []
+    while len(asked) < most:
+        chosen = next(draws) if search is None else search.ask(BATCH)
+        values = world.truth(chosen)
+        scores = values + world.error * rng.standard_normal(len(chosen))
+        asked, told, true = asked + chosen, told + scores.tolist(), true + values.tolist()
+        if search is None:
+            draws.send(scores)
+        else:
+            search.tell(chosen, scores)
+        if way in GUIDED_WAYS and len(asked) >= INITIAL:
+            best = search.best.fingerprint
+            handed.append(next(t for s, t in zip(asked, true, strict=True) if s.fingerprint == best))
+        else:
+            handed.append(true[int(np.argmax(told))])
+    return {"seed": seed, "handed": handed, "cpu": time.process_time() - started}
+
+
+def drawn(space: Space, way: str, seed: int, most: int):
+    """Batches of structures; takes the scores of each in turn."""
+    if way == "random draws":
+        structures = sample(space, most + BATCH, seed=seed)
+        for start in range(0, most, BATCH):
+            yield structures[start : start + BATCH]
+            yield None
+        return
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=INITIAL, constant_liar=True),
+    )
+    names = [name for name in PRIORS if PRIORS[name].in_turn]
+    low, high = space.units
+    while True:
+        trials, structures = [], []
+        for _ in range(BATCH):
+            trial = study.ask()
+            prior, units = trial.suggest_categorical("prior", names), trial.suggest_int("units", low, high)
+            narrow = Space(space.family, units=(units, units), recurrence=space.recurrence)
+            found = sample(narrow, 1, seed=1000 * seed + trial.number, priors=[prior])
+            trials.append(trial)
+            structures += found
+        yield structures
+        for trial, score in zip(trials, (yield None), strict=True):
+            study.tell(trial, float(score))
+
+
+def reached(curves: np.ndarray, goal: float) -> float:
+    """Trainings after which the mean of the curves, float [seeds, batches], is at least ``goal``."""
+    places = np.flatnonzero(curves.mean(axis=0) >= goal - 1e-9)
+    return float(places[0] + 1) * BATCH if len(places) else np.inf
+
+
+def summary(name: str, curves: dict[str, np.ndarray]) -> list[dict]:
+    """A row for each way, of one world."""
+    rows, rng = [], np.random.default_rng(0)
+    plain, top = curves["evolution"], max(found.max() for found in curves.values())
+    goal = plain[:, -1].mean()
+    for way, found in curves.items():
+        ratios = []
+        for _ in range(2000):
+            own, other = (rng.integers(len(part), size=len(part)) for part in (found, plain))
+            ratios.append(reached(found[own], plain[other, -1].mean()) / UNGUIDED)
+        low, high = np.quantile(ratios, [0.025, 0.975], method="nearest")
+        regret = {
+            f"regret {count}": 1000 * (top - found[:, count // BATCH - 1].mean())
+            for count in (48, 104, 160, 240, 496)
+            if count // BATCH <= found.shape[1]
+        }
+        row = {"world": name, "way": way, "seeds": len(found), **regret}
+        rows.append(row | {"ratio": reached(found, goal) / UNGUIDED, "low": low, "high": high})
+    return rows
+
+
+def main() -> None:
+    """Search, and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--datasets", type=Path, default=Path("datasets"))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--out", type=Path, default=Path("runs/search-surrogates"))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore", OutsideRangeWarning)
+    rows = []
+    for name in given.worlds:
+        folder, family, noisy = WORLDS[name]
+        world = world_of(given.datasets / folder, family, noisy)
+        curves = {}
+        for way in dict.fromkeys(["evolution", *given.ways]):
+            kept = given.out / f"{name}-{way}.jsonl".replace(", ", "-").replace(" ", "-")
+            lines = kept.read_text().splitlines() if kept.exists() else []
+            done = {row["seed"]: row for row in map(json.loads, lines)}
+            for seed in range(given.seeds):
+                if seed not in done:
+                    done[seed] = searched(world, way, seed)
+                    with kept.open("a") as file:
+                        file.write(json.dumps(done[seed]) + "\n")
+            curves[way] = np.array([done[seed]["handed"] for seed in range(given.seeds)])
+            cpu = np.median([done[seed]["cpu"] for seed in range(given.seeds)])
+            end = curves[way][:, -1].mean()
+            print(f"{name}, {way}: {cpu:.0f} CPU s a run, at the end {end:.4f}", flush=True)
+        rows += summary(name, curves)
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
