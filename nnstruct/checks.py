@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, nearest
 from nnstruct.reading import VARIABLE, max_bytes
 
 # Epochs, repeats and the like: a round takes milliseconds at least, so that more would take days and weeks.
@@ -271,7 +271,7 @@ def check_choice(value: Any, field: str, choices: Iterable[str]) -> str:
     """
     names = tuple(choices)
     if not isinstance(value, str) or value not in names:
-        raise InvalidInputError(field, f"be one of {', '.join(names)}", value)
+        raise InvalidInputError(field, f"be one of {', '.join(names)}", value, nearest(value, names))
     return value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -45,6 +47,28 @@ class InvalidInputError(NnstructError, ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.field, self.rule, self.value, self.hint))
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A hint that asks for the known name that is written nearly so; empty where none is.
+
+    Parameters
+    ----------
+    name : object
+        What was given in the place of a name.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> nearest("rebr", ["mnist", "reber"]), nearest(3, ["reber"])
+    ("Did you mean 'reber'?", '')
+    """
+    near = difflib.get_close_matches(name, list(known), n=1) if isinstance(name, str) else []
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 class StructureError(InvalidInputError):

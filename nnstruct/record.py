@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nnstruct.checks import MOST_ROUNDS, plain
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, nearest
 
 STATUS_OK = "ok"
 STATUS_DIVERGED = "diverged"
@@ -44,9 +43,8 @@ def _in_one_sentence(cls: Any, error: ValidationError) -> InvalidInputError:
     first = error.errors(include_url=False)[0]
     name, known = str(first["loc"][0]), list(cls.model_fields)
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else ""
-        return InvalidInputError(f"option of {cls.__name__}", f"be one of {', '.join(known)}", name, hint)
+        rule = f"be one of {', '.join(known)}"
+        return InvalidInputError(f"option of {cls.__name__}", rule, name, nearest(name, known))
     return InvalidInputError(name, first["msg"].partition("should ")[2] or first["msg"], first["input"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import importlib
 import inspect
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 from nnstruct.checks import is_number
-from nnstruct.errors import InvalidInputError, UnknownNameError
+from nnstruct.errors import InvalidInputError, UnknownNameError, nearest
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -107,9 +106,8 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self:
             self._import_all()
-            near = difflib.get_close_matches(str(name), self._parts, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else ""
-            raise UnknownNameError(self.kind, f"be one of {', '.join(self)}", name, hint)
+            rule = f"be one of {', '.join(self)}"
+            raise UnknownNameError(self.kind, rule, name, nearest(name, self._parts))
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.benchmark.bench import Benchmark
-from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
+from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError, nearest
 
 if TYPE_CHECKING:
     pass
@@ -81,9 +81,10 @@ def load_benchmark(
         return Benchmark.load(found, target=target)
     if Path(name).exists():
         return Benchmark.load(Path(name), target=target)
+    names = benchmark_names(folder)
     raise MissingDataError(
-        f"There is no benchmark {str(name)!r} here; known by name are {', '.join(benchmark_names(folder))}. "
-        f"Give its folder or address, or set {VARIABLE} to the folder that holds it."
+        f"There is no benchmark {str(name)!r} here; known by name are {', '.join(names)}. Give its folder or "
+        f"address, or set {VARIABLE} to the folder that holds it. {nearest(str(name), names)}".rstrip()
     )
 
 

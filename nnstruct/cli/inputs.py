@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnstruct.cli.models import FILES, ModelReading, is_model, names_function, read_model
-from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.errors import InvalidInputError, MissingDataError, nearest
 from nnstruct.structure.structure_files import READERS, load_structures
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def _near(name: str) -> str:
     from nnstruct.benchmark import benchmark_names
     from nnstruct.predictors.homes import PRETRAINED
 
-    near = difflib.get_close_matches(name, [*PRETRAINED, *benchmark_names()], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return f" {nearest(name, [*PRETRAINED, *benchmark_names()])}".rstrip()
 
 
 def named_predictor(path: Path) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import Annotated, Any
 
 import typer
 
 from nnstruct.cli.options import Debug
-from nnstruct.errors import UnknownNameError
+from nnstruct.errors import UnknownNameError, nearest
 
 # What is listed: the word on the command line, and where its registry is.
 KINDS = {
@@ -46,9 +45,7 @@ def list_parts(
     for kind in kinds or []:
         if kind not in KINDS and kind != BENCHMARKS:
             known = sorted([*KINDS, BENCHMARKS])
-            near = difflib.get_close_matches(kind, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else ""
-            raise UnknownNameError("KIND", f"be one of {', '.join(known)}", kind, hint)
+            raise UnknownNameError("KIND", f"be one of {', '.join(known)}", kind, nearest(kind, known))
     if not kinds:
         rows = [(kind, len(found), ", ".join(name for name, _ in found)) for kind, found in _all()]
         screen.print(table(("kind", "", "names"), rows, words=True))

@@ -18,6 +18,7 @@ from nnstruct.network import Network
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 from nnstruct.structure.fields import SIZES, size_of
+from nnstruct.structure.interchange import geometric
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -154,7 +155,6 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
             Before :meth:`fit`.
         """
         import torch
-        from torch_geometric.data import Data
 
         packed = self.pack(check_structures(structures))
         edge_index, edges = edge_lists(packed)
@@ -162,12 +162,12 @@ class GraphEncoder(TransformerMixin, BaseEstimator):
         bounds = packed.first[
             len(KINDS) * packed.unit_start
         ]  # [n + 1], where the messages of each graph begin
-        data = []
+        made, data = geometric(), []
         for row in range(len(packed)):
             units = slice(*packed.unit_start[row : row + 2])
             messages = slice(*bounds[row : row + 2])
             data.append(
-                Data(
+                made.Data(
                     x=torch.from_numpy(packed.nodes[units]),
                     edge_index=torch.from_numpy(edge_index[:, messages] - units.start),
                     edge_attr=torch.from_numpy(edges[messages]),

@@ -14,6 +14,7 @@ from nnstruct.files import write_parts
 from nnstruct.network.module_network import ModuleNetwork
 from nnstruct.network.network import Network
 from nnstruct.processes import physical_memory
+from nnstruct.structure.interchange import geometric
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -167,13 +168,12 @@ def to_hetero(network: Network) -> HeteroData:
         operator are of the node type ``unit``.
     """
     import torch
-    from torch_geometric.data import HeteroData
 
     structure = network.structure
     operator = np.array(structure.attributes.get("operator", ("unit",) * structure.num_units))
     names, kind_of = np.unique(operator, return_inverse=True)
     local = np.zeros(structure.num_units, dtype=np.int64)
-    data = HeteroData()
+    data = geometric().HeteroData()
     for number, name in enumerate(names):
         units = np.flatnonzero(kind_of == number)
         local[units] = np.arange(len(units))

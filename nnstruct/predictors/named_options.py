@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any, Self
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, nearest
 
 
 class NamedOptions:
@@ -24,8 +23,6 @@ class NamedOptions:
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
         for name in params:
             if name not in known and known != ["args", "kwargs"]:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else ""
                 rule = f"be one of {', '.join(known)}"
-                raise InvalidInputError(f"option of {cls.__name__}", rule, name, hint)
+                raise InvalidInputError(f"option of {cls.__name__}", rule, name, nearest(name, known))
         return super().__new__(cls)

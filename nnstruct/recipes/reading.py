@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
+from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError, nearest
 from nnstruct.reading import one_line, parse_toml, read_bytes, reading
 from nnstruct.record import TrainConfig
 
@@ -143,7 +142,7 @@ def check_known(name: str, known: Iterable[str], what: str) -> None:
     """
     names = sorted(known)
     if name not in names:
-        raise InvalidInputError(what, f"be one of {', '.join(names)}", name, _nearest(name, names))
+        raise InvalidInputError(what, f"be one of {', '.join(names)}", name, nearest(name, names))
 
 
 def changed_config(config: TrainConfig, changes: Mapping[str, Any], place: str) -> TrainConfig:
@@ -221,7 +220,7 @@ def _recipe_error(file: Path, model: type[Section], error: ValidationError) -> R
         name = str(loc[-1])
         if kind == "extra_forbidden":
             known = sorted(_fields(model, loc[:-1]))
-            hint = _nearest(name, known)
+            hint = nearest(name, known)
             return RecipeError(
                 f"{file}: each key of {place}", f"be one of {', '.join(known)}", name, hint + more
             )
@@ -271,8 +270,3 @@ def _is_model(kind: Any) -> bool:
 
 def _keys(value: Any) -> Any:
     return f"the keys {sorted(value)}" if isinstance(value, Mapping) and value else "no keys"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
-from nnstruct.errors import UnknownNameError
+from nnstruct.errors import UnknownNameError, nearest
 from nnstruct.registry import Registry
 from nnstruct.search.acquisition import ACQUISITIONS
 
@@ -97,9 +96,7 @@ def check_acquisition(name: str) -> str:
     if name in JOINT_ACQUISITIONS or name in ACQUISITIONS:
         return name
     known = sorted([*ACQUISITIONS, *JOINT_ACQUISITIONS])
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else ""
-    raise UnknownNameError("acquisition", f"be one of {', '.join(known)}", name, hint)
+    raise UnknownNameError("acquisition", f"be one of {', '.join(known)}", name, nearest(name, known))
 
 
 def promise(

@@ -30,7 +30,12 @@ def check_options(search: Any) -> None:
     as_search_space(search.space)
     check_seed(search.seed)
     if search.guide is not None and (not isinstance(search.guide, Guide) or isinstance(search.guide, type)):
-        raise InvalidInputError("guide", "have fit and predict, as every Predictor has", search.guide)
+        hint = (
+            "Give one itself, such as nnstruct.predictors.RandomForest()."
+            if isinstance(search.guide, str | type)
+            else ""
+        )
+        raise InvalidInputError("guide", "have fit and predict, as every Predictor has", search.guide, hint)
     if search.direction not in DIRECTIONS:
         raise InvalidInputError("direction", f"be one of {', '.join(DIRECTIONS)}", search.direction)
     for name in ("max_parameters", "max_flops"):

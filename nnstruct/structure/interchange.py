@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import warnings
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,9 +87,8 @@ def to_pyg(structure: Structure) -> Data:
     True
     """
     import torch
-    from torch_geometric.data import Data
 
-    return Data(
+    return geometric().Data(
         edge_index=torch.from_numpy(structure.edge_index.copy()),
         recurrent=torch.from_numpy(structure.recurrent.copy()),
         residual=torch.from_numpy(structure.residual.copy()),
@@ -98,6 +100,23 @@ def to_pyg(structure: Structure) -> Data:
         unit_attributes=json.dumps(dict(structure.attributes)),
         origin=json.dumps(dict(structure.origin)),
     )
+
+
+def geometric() -> ModuleType:
+    """The module ``torch_geometric.data``, whose first import warns of what PyTorch no longer recommends.
+
+    Returns
+    -------
+    module
+
+    Examples
+    --------
+    >>> geometric().Data.__name__
+    'Data'
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("torch_geometric.data")
 
 
 def from_pyg(data: Data, *, family: str | None = None, recurrence: str = "layer") -> Structure:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-from nnstruct.errors import InvalidInputError
+from nnstruct.errors import InvalidInputError, nearest
 from nnstruct.registry import Registry
 from nnstruct.tasks.base import Task
 from nnstruct.tasks.digits import digits
@@ -119,9 +118,8 @@ def load_task(name: str, **options: Any) -> Task:
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for option in options:
         if option not in parameters and not takes_any:
-            near = difflib.get_close_matches(option, parameters, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else ""
             known = ", ".join(sorted(parameters)) or "none, as it has no options"
+            hint = nearest(option, parameters)
             raise InvalidInputError(f"option of task {name!r}", f"be one of {known}", option, hint)
     task = make(**options)
     if not isinstance(task, Task):

@@ -226,6 +226,7 @@ def test_tell_refuses_and_records_nothing(structures, scores, message: str) -> N
         ({"seed": -1}, "seed must be"),
         ({"guide": Ridge}, "guide must have fit and predict"),
         ({"guide": 3}, "guide must have fit and predict"),
+        ({"guide": "gnn"}, "Give one itself, such as nnstruct.predictors.RandomForest"),
         ({"storage": "runs/search.db"}, "write 'sqlite:///runs/search.db'"),
         ({"space": "mlp"}, "space must be a Space"),
     ],
