@@ -64,7 +64,10 @@ def _addmm(low: Lowering, bias: Any, x: Any, weight: Any, *, beta: float = 1, al
 
 @handles("aten.baddbmm")
 def _baddbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Ref:
-    product = _matmul(low, left, right)
+    return _plus(low, _matmul(low, left, right), bias, beta, alpha)
+
+
+def _plus(low: Lowering, product: Ref, bias: Any, beta: float, alpha: float) -> Ref:
     if alpha != 1:
         product = Ref(low.builder.affine(product.value, scale=float(alpha), operator="scale"))
     if beta == 0:
@@ -73,6 +76,15 @@ def _baddbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1
         shape, options = low.out_shape, {"function": "add"} | ({} if beta == 1 else {"alpha": float(beta)})
         return Ref(low.builder.one("join", [product.value, bias.value], shape, options=options))
     return Ref(low.builder.affine(product.value, shift=low.array(bias * beta, "bias"), operator="shift"))
+
+
+@handles("aten.addbmm")
+def _addbmm(low: Lowering, bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Ref:
+    """The sum of all products of two matrices is one product of their rows and columns side by side."""
+    b, (count, rows, inner) = low.builder, low.shape(left)
+    wide = b.reshape(b.permute(low.ref(left), [1, 0, 2]), (rows, count * inner))
+    tall = b.reshape(low.ref(right), (count * inner, low.shape(right)[2]))
+    return _plus(low, Ref(b.one("matmul", [wide, tall], low.out_shape)), bias, beta, alpha)
 
 
 @handles("aten._sparse_addmm")
@@ -198,6 +210,11 @@ def convolution(
 
 
 def pad(low: Lowering, value: int, widths: Sequence[tuple[int, int]], fill: float = 0.0) -> int:
+    for axis, (lo, hi) in enumerate(widths):  # negative widths cut off
+        value = low.builder.cut(value, axis, max(-lo, 0), low.builder.shape[value][axis] + min(hi, 0))
+    widths = [(max(lo, 0), max(hi, 0)) for lo, hi in widths]
+    if not any(lo or hi for lo, hi in widths):
+        return value
     shape = [size + lo + hi for size, (lo, hi) in zip(low.builder.shape[value], widths, strict=True)]
     options = {"widths": [list(width) for width in widths], "value": fill}
     return low.builder.one("pad", [value], shape, options=options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,28 @@ def is_mutable(node: fx.Node) -> bool:
     """
     schema = getattr(node.target, "_schema", None)
     return bool(schema is not None and schema.is_mutable)
+
+
+def draws(node: fx.Node) -> bool:
+    """Whether a node draws random numbers; if it does, there is a warning.
+
+    Parameters
+    ----------
+    node : fx.Node
+        That is computed while the graph is read.
+
+    Returns
+    -------
+    bool
+    """
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    warnings.warn(
+        f"The module draws random numbers ({node.target}) in evaluation mode, too. The network holds those "
+        "that are drawn now as constants.",
+        stacklevel=2,
+    )
+    return True
 
 
 def needed_nodes(graph: fx.Graph) -> set[fx.Node]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnstruct.extract.aten_math import add
+from nnstruct.extract.aten_math import add, combined
 from nnstruct.extract.aten_moves import take
 from nnstruct.extract.lowering import Lowering, Ref, handles, shape_of
 
@@ -166,6 +166,9 @@ def _scatter(
         places = np.indices(sizes)
         places[axis] = index.cpu().numpy()
         return written(low, x, value, np.ravel_multi_index(tuple(places), shape).ravel())
+    if reduce == "sum" and isinstance(source, Tensor) and isinstance(x, Ref):  # a constant is added
+        added = torch.zeros(shape).scatter_add(axis, index.cpu(), source.cpu().float())
+        return combined(low, "add", x, low.hold(added))
     places_along = _along(index, axis)
     rest = [size for other, size in enumerate(sizes) if other != axis]
     if places_along is None or rest != [size for other, size in enumerate(shape) if other != axis]:

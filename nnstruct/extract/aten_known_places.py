@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nnstruct.extract.aten_affine import many
 from nnstruct.extract.aten_index import flat_take, written
-from nnstruct.extract.aten_math import join
+from nnstruct.extract.aten_math import activation, combined, join
 from nnstruct.extract.aten_moves import take
 from nnstruct.extract.aten_places import reduced
 from nnstruct.extract.lowering import Lowering, Ref, handles
@@ -101,6 +101,10 @@ def _distances(low: Lowering, left: Any, right: Any, p: float = 2.0, *_: Any) ->
         sides.append(Ref(b.reshape(low.ref(side), shape)))
     difference = join(low, "sub", *sides)
     options = {"function": "norm", "axes": [len(low.shape(difference)) - 1], "keepdim": False, "p": float(p)}
+    if math.isinf(p):
+        difference = activation(low, difference, "abs")
+        options = options | {"function": "max"}
+        del options["p"]
     return reduced(low, difference, options)
 
 
@@ -109,6 +113,29 @@ def _own_distances(low: Lowering, x: Any, p: float = 2.0) -> Ref:
     made = _distances(low, x, x, p)
     rows, columns = np.triu_indices(low.shape(x)[0], 1)
     return flat_take(low, made, rows * low.shape(x)[0] + columns)
+
+
+@handles("aten.masked_scatter")
+def _masked_scatter(low: Lowering, x: Any, mask: Any, source: Any) -> Ref:
+    """The source's elements in their order where a constant mask is true."""
+    if isinstance(mask, Ref):
+        raise low.unsupported("have a constant mask")
+    shape = low.out_shape
+    places = np.flatnonzero(np.broadcast_to(mask.cpu().numpy(), shape))
+    own = Ref(low.builder.expand(low.ref(x), shape))
+    flat = low.builder.reshape(low.ref(source), (math.prod(low.shape(source)),))
+    return written(low, own, low.builder.cut(flat, 0, 0, len(places)), places)
+
+
+@handles("aten.put")
+def _put(low: Lowering, x: Any, index: Any, source: Any, accumulate: bool = False) -> Ref:
+    places = None if isinstance(index, Ref) else index.reshape(-1).cpu().numpy() % math.prod(low.shape(x))
+    if places is None or (accumulate and not isinstance(source, Tensor)):
+        raise low.unsupported("write at constant places")
+    if accumulate:
+        added = torch.zeros(low.shape(x)).put(torch.from_numpy(places), source.reshape(-1).float(), True)
+        return combined(low, "add", x, low.hold(added))
+    return written(low, x, low.builder.reshape(low.ref(source), (len(places),)), places)
 
 
 @handles("aten.count_nonzero")

@@ -18,8 +18,12 @@ _COMPARED = {
     "__and__": "bitwise_and", "__or__": "bitwise_or", "atan2": "atan2",
     **{
         name: name
-        for name in ("hypot", "copysign", "fmax", "fmin", "logaddexp", "logaddexp2", "xlogy")
+        for name in (
+            "hypot", "copysign", "fmax", "fmin", "logaddexp", "logaddexp2", "xlogy", "special_xlog1py",
+            "special_zeta", "igamma", "igammac", "nextafter",
+        )
     },
+    "special_gammainc": "igamma", "special_gammaincc": "igammac", "special_xlogy": "xlogy",
     "__xor__": "bitwise_xor",
 }  # fmt: skip
 
@@ -37,13 +41,20 @@ def _floor_divide(low: Lowering, left: Any, right: Any) -> Ref:
 _PLAIN = (
     "logical_not", "bitwise_not", "isnan", "ceil", "trunc", "tan", "asin", "acos", "atan", "sinh", "cosh",
     "asinh", "acosh", "atanh", "log10", "exp2", "erfc", "erfinv", "lgamma", "digamma", "i0", "isfinite",
-    "signbit", "isneginf", "isposinf",
+    "signbit", "isneginf", "isposinf", "angle", "special_erfcx", "special_i0e", "special_i1", "special_i1e",
+    "special_log_ndtr", "special_ndtri", "special_bessel_j0", "special_bessel_j1",
 )  # fmt: skip
 
 
 @handles(*(f"aten.{name}" for name in _PLAIN))
 def _plain(low: Lowering, x: Any) -> Ref:
     return activation(low, x, low.operation)
+
+
+@handles("aten.polygamma", "aten.special_polygamma")
+def _polygamma(low: Lowering, order: Any, x: Any) -> Ref:
+    order, x = (x, order) if isinstance(order, Ref) else (order, x)
+    return activation(low, x, "polygamma", order=int(order))
 
 
 @handles("aten.isinf")

@@ -48,6 +48,9 @@ def _index_put(low: Lowering, x: Any, indices: Any, values: Any, accumulate: boo
             fill = low.builder.reshape(low.ref(values), (1,) * len(low.shape(x)))
             options = {"function": "where"}
             return Ref(low.builder.one("join", [own, fill, low.ref(x)], low.shape(x), options=options))
+    if accumulate and all(isinstance(index, Tensor) for index in (*known, values)):
+        put = torch.zeros(low.shape(x)).index_put(tuple(indices), values.cpu().float(), accumulate=True)
+        return combined(low, "add", x, low.hold(put))
     if accumulate or not all(isinstance(index, Tensor) for index in known):
         raise low.unsupported("write at constant places")
     shape = low.shape(x)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export._tree_utils import reorder_kwargs
+from torch.overrides import TorchFunctionMode
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.extract.aten_graph import leaves
@@ -237,6 +238,15 @@ def _memory(value: Tensor) -> tuple[Any, ...] | None:
     return (value.data_ptr(), value.shape, value.stride(), value.dtype)
 
 
+class _DataIsRecorded(TorchFunctionMode):
+    """``tensor.data`` shows the same memory without a trace in the recording; ``detach`` leaves one."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == Tensor.data.__get__:  # type: ignore[attr-defined]
+            return args[0].detach()
+        return func(*args, **(kwargs or {}))
+
+
 def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -244,11 +254,18 @@ def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
     def run(*given: Tensor) -> Any:
         positional, named = rebuild(given)
-        return flat_tensors(module(*positional, **named))
+        with _DataIsRecorded():
+            return flat_tensors(module(*positional, **named))
 
-    traced = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
-        *tensors
-    )
+    def trace(given: list[Tensor]) -> fx.GraphModule:
+        follow = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)
+        return follow(*given)
+
+    traced = trace(tensors)
+    if _holds_other_numbers(traced, trace([_nudged(value) for value in tensors])):
+        raise ValueError(
+            "numbers of the input leave the recording (float(), .numpy()): compute with torch alone"
+        )
     names = {id(value): name for name, value in [*module.named_parameters(), *module.named_buffers()]}
     captured = Captured(traced.graph, {}, {}, [])
     values = iter(tensors)
@@ -262,6 +279,29 @@ def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             captured.names[node] = names.get(id(value), str(node.target).lstrip("_"))
     _unify(captured, [*module.named_parameters(), *module.named_buffers()])
     return captured
+
+
+def _nudged(value: Tensor) -> Tensor:
+    """Nearly the same numbers: a module that decides by them decides the same."""
+    return value * (1 + 2**-10) if value.is_floating_point() else value
+
+
+def _holds_other_numbers(one: fx.GraphModule, other: fx.GraphModule) -> bool:
+    """Whether the same operations were recorded with other real numbers, for inputs that differ."""
+    pairs = list(zip(one.graph.nodes, other.graph.nodes, strict=False))
+    if len(one.graph.nodes) != len(other.graph.nodes) or any(a.target != b.target for a, b in pairs):
+        return False  # which operations there are depends on values: those of the example are taken
+    for a, b in pairs:
+        if a.op == "get_attr":
+            held = _attribute(one, str(a.target)), _attribute(other, str(b.target))
+            if all(isinstance(value, Tensor) and value.is_floating_point() for value in held) and not (
+                torch.equal(*held)
+            ):
+                return True
+        for left, right in zip(leaves((a.args, a.kwargs)), leaves((b.args, b.kwargs)), strict=False):
+            if isinstance(left, float) and isinstance(right, float) and left != right:
+                return True
+    return False
 
 
 def _attribute(module: nn.Module, path: str) -> Any:

@@ -19,6 +19,8 @@ INLINED: dict[Any, int | None] = {
     torch.ops.higher_order.cond: None,
 }
 _DEPTH = 4
+# Of which the parts that torch names compute something else than the operation.
+_MISTAKEN = frozenset({"multilabel_margin_loss", "multilabel_margin_loss_forward"})
 
 
 def inlined(low: Any, node: fx.Node, args: Any) -> Any:
@@ -85,6 +87,8 @@ def decomposed(low: Any, node: fx.Node, known: Collection[str]) -> tuple[Any] | 
         What the node makes; None where torch knows no parts, or one of them cannot be read either.
     """
     if low.depth >= _DEPTH or not isinstance(node.target, torch._ops.OpOverload):
+        return None
+    if str(node.target).split(".")[1] in _MISTAKEN:
         return None
     leaf_values = [low.resolve(leaf) for leaf in _nodes(node)]
     if any(isinstance(value, ComplexRef) for value in leaf_values):

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from nnstruct.extract.aten_graph import (
     ComplexRef,
     Ref,
+    draws,
     is_mutable,
     leaves,
     needed_nodes,
@@ -225,7 +226,7 @@ class Lowering:
         if "_assert" in str(node.target):
             return None
         key = (node.target, *(_identity(leaf) for leaf in leaves((args, kwargs))))
-        random = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        random = draws(node)
         if not mutable and not random and key in self.folded:
             return self.folded[key]
         if mutable and args and isinstance(args[0], Tensor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -179,13 +180,28 @@ class Program:
             raise InvalidInputError("program", "be what Program.to_json writes", str(error)) from error
 
 
+def _finite(value: Any) -> Any:
+    """A number that JSON has no name for as a mapping that names it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    return {name: _finite(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _any_number(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"number"} and isinstance(value["number"], str):
+            return float(value["number"])
+        return {name: _any_number(item) for name, item in value.items()}
+    return value
+
+
 def _step_to_json(step: Step) -> dict[str, Any]:
     return {
         "kind": step.kind,
         "inputs": list(step.inputs),
         "outputs": list(step.outputs),
         "shapes": [list(shape) for shape in step.shapes],
-        "options": dict(step.options),
+        "options": {name: _finite(value) for name, value in step.options.items()},
         "tensors": dict(step.tensors),
         "name": step.name,
     } | ({"repeat": list(step.repeat)} if step.repeat else {})
@@ -199,7 +215,7 @@ def _step_from_json(entry: Mapping[str, Any]) -> Step:
         inputs=tuple(entry["inputs"]),
         outputs=tuple(entry["outputs"]),
         shapes=tuple(tuple(shape) for shape in entry["shapes"]),
-        options=dict(entry["options"]),
+        options={name: _any_number(value) for name, value in entry["options"].items()},
         tensors=dict(entry["tensors"]),
         name=entry["name"],
         repeat=tuple(entry.get("repeat", ())),

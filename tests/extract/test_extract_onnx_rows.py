@@ -43,6 +43,8 @@ def _arrays(text: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_of_variations(row: str, tmp_path: Path) -> None:
     opset, given, fixed, text = (part.strip() for part in row.split(" | "))
+    if int(opset) > onnx.defs.onnx_opset_version():
+        pytest.skip("the installed onnx is older than the operator")
     inputs, constants = _arrays(given), _arrays(fixed)
     nodes = [onnx_parser.parse_node(node) for node in text.split("; ")]
     outputs = [name for name in nodes[-1].output if name]

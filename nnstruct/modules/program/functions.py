@@ -100,6 +100,11 @@ UNARY: dict[str, Function] = {
         "relu6", "silu", "mish", "hardswish", "hardsigmoid", "gelu", "leaky_relu", "hardtanh",
         "hardshrink", "softshrink", "softsign",
     )},
+    **{f"special_{name}": getattr(torch.special, name) for name in (
+        "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtri", "bessel_j0", "bessel_j1",
+    )},
+    "angle": torch.angle,
+    "polygamma": lambda value, order: torch.polygamma(order, value),
     "softplus": _softplus,
     "log_sigmoid": functional.logsigmoid,
     "elu": _elu,
@@ -141,8 +146,10 @@ BINARY: dict[str, Function] = {
         "add", "sub", "mul", "div", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne", "logical_and",
         "logical_or", "logical_xor", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor",
         "bitwise_left_shift", "bitwise_right_shift", "atan2", "hypot", "copysign", "fmax", "fmin",
-        "logaddexp", "logaddexp2", "xlogy",
+        "logaddexp", "logaddexp2", "xlogy", "igamma", "igammac", "nextafter",
     )},
+    "special_xlog1py": torch.special.xlog1py,
+    "special_zeta": torch.special.zeta,
     "div_trunc": _divided,
     "pow": _to_power,
 }  # fmt: skip
