@@ -143,6 +143,10 @@ class Hindsight(ABC):
         self._open()
         return self._rungs or Rungs((1.0,))
 
+    def _fidelity(self, fidelity: float) -> float:
+        rungs = self._levels()
+        return rungs.fidelities[rungs.index(fidelity)]
+
     def _told_inside(self) -> list[Entry]:
         """Entries inside the space, at the highest fidelity that was reached."""
         return of_highest(e for e in self._open().entries if e.inside(self._space))

@@ -18,6 +18,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.search.hindsight import NOTHING, Hindsight
+from nnstruct.search.learning_curves import scores_of_curves
 from nnstruct.search.ledger import PENDING
 from nnstruct.search.spaces import family_of
 from nnstruct.structure import Structure
@@ -78,6 +79,9 @@ class Running(Hindsight):
         self,
         structures: Sequence[Structure | Network] | Any,
         scores: Sequence[float] | np.ndarray | None = None,
+        *,
+        fidelity: float | None = None,
+        curves: bool = False,
     ) -> Self:
         """Tell scores known before the search, such as a benchmark's rows.
 
@@ -91,6 +95,13 @@ class Running(Hindsight):
             Of a structure that comes up twice, the first score counts.
         scores : array-like of float, shape [n], optional
             Those of the benchmark by default.
+        fidelity : float, optional
+            Of all of these trainings, where the search has ``rungs``; 1 by default.
+        curves : bool
+            Of a benchmark: also what its learning curves say of briefer trainings, at each of the ``rungs``
+            (shares of the epochs), so that a structure that was trained in full has a place on all of them.
+            The benchmark's target is ``val_last``, and its rate constant; then the beginning of a training
+            is the briefer training.
 
         Returns
         -------
@@ -100,19 +111,29 @@ class Running(Hindsight):
         Raises
         ------
         InvalidInputError
-            As for :meth:`tell`.
+            As for :meth:`tell`; with ``curves``, also if there is no benchmark, or it is not such a one.
         """
-        if scores is None and hasattr(structures, "structures") and hasattr(structures, "y"):
-            structures, scores = structures.structures, structures.y
+        bench = structures if hasattr(structures, "structures") and hasattr(structures, "y") else None
+        if curves:
+            if bench is None or scores is not None or fidelity is not None:
+                raise InvalidInputError("curves", "be False where no benchmark alone is given", curves)
+            fidelities, _ = self.planned(1)
+            brief = scores_of_curves(bench, fidelities)
+            for share, (some, values) in brief.items():
+                self.warm_start(some, values, fidelity=share)
+        if scores is None and bench is not None:
+            structures, scores = bench.structures, bench.y
         if scores is None:
             raise InvalidInputError("scores", "be given, or be those of a benchmark", scores)
         known, values = self._checked(structures, scores)
-        told = {e.fingerprint for e in self._open().entries if e.state != PENDING}
+        share = 1.0 if fidelity is None else self._fidelity(fidelity)
+        told = {e.fingerprint for e in self._open().entries if e.state != PENDING and e.fidelity == share}
         rows: dict[str, tuple[Structure, float]] = {}
         for structure, score in zip(known, values.tolist(), strict=True):
             if structure.fingerprint not in told:
                 rows.setdefault(structure.fingerprint, (structure, score))
-        self.tell([structure for structure, _ in rows.values()], [score for _, score in rows.values()])
+        told_now = [structure for structure, _ in rows.values()]
+        self.tell(told_now, [score for _, score in rows.values()], fidelity=fidelity)
         return self
 
     def _checked(

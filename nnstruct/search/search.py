@@ -345,10 +345,6 @@ class Search(Running):
         found = self._rungs.promoted(entries, n, sign=self._sign, belief=belief)
         return [replace(entry, generation=generation) for entry in found]
 
-    def _fidelity(self, fidelity: float) -> float:
-        rungs = self._levels()
-        return rungs.fidelities[rungs.index(fidelity)]
-
     def _strategy(self) -> Strategy:
         return Strategy(
             space=self._space,

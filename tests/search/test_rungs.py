@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnstruct import Search, Space, Structure
+from nnstruct import Search, Space, Structure, TrainConfig, build, load_task
 from nnstruct.errors import InvalidInputError
 from nnstruct.search import Rungs
 from nnstruct.search.ledger import Entry
@@ -227,3 +227,40 @@ def test_trainings_that_a_full_one_pays() -> None:
     assert counts @ np.array(several.fidelities) == pytest.approx(5)
     started = counts - np.concatenate([[0], counts[:-1] / 3])
     assert started / started.sum() == pytest.approx(several.shares())
+
+
+def test_learning_curves_tell_of_briefer_trainings() -> None:
+    task, config = load_task("digits"), TrainConfig(epochs=6, learning_rate=0.01)
+    nets = [Structure.from_layers([width, 4]) for width in range(2, 8)]
+    bench = build(task, nets, config=config).with_target("val_last")
+    space = Space("mlp", units=(4, 12))
+    search = Search(space, population=4, rungs=Rungs((1 / 6, 1 / 2, 1), reduction=2))
+    for _ in range(2):  # the second time there is nothing new
+        search.warm_start(bench, curves=True)
+    for share, epochs in ((1 / 6, 1), (1 / 2, 3), (1.0, 6)):
+        brief = build(task, nets, config=TrainConfig(epochs=epochs, learning_rate=0.01)).with_target(
+            "val_last"
+        )
+        rows = search.history[np.isclose(search.history["fidelity"], share)]
+        assert rows["score"].tolist() == brief.labels(nets).tolist()
+    # Those that are known have their places: of new ones only what is better than half of them goes on.
+    asked = search.ask(6)
+    assert search.fidelities_of(asked) == [pytest.approx(1 / 6)] * 6
+    search.tell(asked, [0.0] * 5 + [1.0])
+    next_ones = search.ask(2)
+    assert next_ones[0] == asked[5]
+    assert search.fidelities_of(next_ones) == [pytest.approx(1 / 2), pytest.approx(1 / 6)]
+
+
+def test_curves_that_tell_of_nothing_briefer_are_refused() -> None:
+    task, net = load_task("digits"), Structure.from_layers([3, 4])
+    search = Search(Space("mlp", units=(4, 12)), rungs=(0.5, 1))
+    annealed = build(task, [net], config=TrainConfig(epochs=2, schedule="cosine")).with_target("val_last")
+    with pytest.raises(InvalidInputError, match=r"config\.schedule must leave 'schedule' alone"):
+        search.warm_start(annealed, curves=True)
+    plain = build(task, [net], config=TrainConfig(epochs=2))
+    with pytest.raises(InvalidInputError, match=r"benchmark\.target must be 'val_last'"):
+        search.warm_start(plain, curves=True)
+    with pytest.raises(InvalidInputError, match="curves must be False where no benchmark alone is given"):
+        search.warm_start([net], [0.5], curves=True)
+    assert search.num_trained == 0
