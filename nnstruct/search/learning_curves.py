@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.structure import Structure
 
-if TYPE_CHECKING:
-    from nnstruct.benchmark import Benchmark
-
 # Where these differ from their default, a briefer training is another one than the beginning of a longer one.
 _CONSTANT = ("schedule", "warmup", "resolutions")
 
 
 def scores_of_curves(
-    bench: Benchmark, fidelities: Sequence[float]
+    bench: Any, fidelities: Sequence[float]
 ) -> dict[float, tuple[list[Structure], np.ndarray]]:
     """Scores of trainings of fewer epochs, read from the curves of the full ones.
 
