@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -88,13 +89,19 @@ def library_versions() -> dict[str, str]:
     dict of str to str
         By name; a library that is not installed is left out.
     """
-    found = {"python": platform.python_version()}
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    # What a process has imported stays as it is, whatever is installed meanwhile.
+    found = [("python", platform.python_version())]
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return tuple(found)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
