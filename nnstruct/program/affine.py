@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nnstruct.program.blocks import DenseBlock, ListBlock, columns, gathered, identity_edges
-from nnstruct.program.movement import NO_UNIT
+from nnstruct.program.movement import NO_UNIT, compressed
 from nnstruct.program.steps import Step, UnsupportedOperationError
 from nnstruct.program.unrolled import ConvolutionBlock, Template, convolution_pairs
 from nnstruct.program.wiring import Wiring, rule
@@ -51,6 +51,7 @@ def add_dense(
 def _linear(wiring: Wiring, index: int, step: Step) -> None:
     weight = wiring.weight(step, "weight")  # [O, F]
     rows, carried = wiring.rows(step.inputs[0])
+    rows, which = _distinct(rows)
     outputs, places = weight.shape[0], len(rows)
     start = wiring.new_units(index, places * outputs, step.operator)
     target = start + np.arange(places * outputs).reshape(places, outputs)
@@ -58,7 +59,18 @@ def _linear(wiring: Wiring, index: int, step: Step) -> None:
     bias = wiring.constant(step, "bias")
     if bias is not None:
         wiring.biases.append((start, np.tile(bias, places)[:, None]))
-    wiring.give(step.outputs[0], target.reshape(*carried, outputs))
+    wiring.give(step.outputs[0], compressed(target[which].reshape(*carried, outputs)))
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of units, each once in the order of first appearance, and which of them each row is."""
+    if len(rows) < 2:
+        return rows, np.zeros(len(rows), dtype=np.int64)
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rows[first[order]], rank[inverse.ravel()]
 
 
 @rule("conv")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from extract_modules import largest_difference
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -145,3 +146,24 @@ def test_units_that_stand_at_several_places_before_a_linear_layer() -> None:
     torch.manual_seed(0)
     module, x = Over().eval(), torch.randn(1, 2, 4, 4)
     torch.testing.assert_close(program_module(extract(module, x))(x), module(x), atol=1e-5, rtol=1e-4)
+
+
+class WithToken(nn.Module):
+    """A token made by a layer of its own beside others, and a layer on all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.others, self.all = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.all(torch.cat([self.token(x[:, :1]), self.others(x[:, 1:])], 1))
+
+
+def test_positions_that_read_the_same_units_are_the_same_units() -> None:
+    module, found = WithToken(), set()
+    for length in (3, 6):
+        x = torch.randn(2, length, 3)
+        network = extract(module, x)
+        assert largest_difference(program_module(network)(x), module(x)) < 1e-6
+        found.add((network.structure.fingerprint, network.structure.num_units, network.structure.num_edges))
+    assert [counts[1:] for counts in found] == [(3 + 4 + 4 + 2 + 2, 12 + 12 + 8 + 8)]
