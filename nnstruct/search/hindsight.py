@@ -13,7 +13,6 @@ from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
-from nnstruct.search.gain import worst_corner
 from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
 from nnstruct.search.history import history_table
 from nnstruct.search.ledger import PENDING, TOLD, Entry, Ledger, scored
@@ -320,8 +319,7 @@ class Hindsight(ABC):
         structures, scores, points = self._believed_points()
         if not structures:
             raise NotFittedError("There is no front before a finite score was told.")
-        reference = self._objectives.reference_point(self.reference)
-        chosen = covering(points, worst_corner(points) if reference is None else reference, top)
+        chosen = covering(points, self._objectives.corner(points, self.reference), top)
         order = chosen[np.argsort(-points[chosen, 0], kind="stable")]
         return [structures[i] for i in order], [scores[i] for i in order]
 

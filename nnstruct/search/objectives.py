@@ -9,6 +9,7 @@ import numpy as np
 
 from nnstruct.checks import check_choice
 from nnstruct.errors import InvalidInputError
+from nnstruct.search.gain import worst_corner
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Objectives:
     task : Task, optional
         ``parameters`` and ``flops`` count the inputs and the read-out that it asks for.
     config : TrainConfig, optional
+    limits : mapping of str to float, optional
+        The most that structures of the search have of an objective that is to be low.
 
     Attributes
     ----------
@@ -77,6 +80,7 @@ class Objectives:
         told_direction: str = "maximize",
         task: Task | None = None,
         config: TrainConfig | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         if isinstance(objectives, str) or not isinstance(objectives, Sequence | None):
             raise InvalidInputError("objectives", "be a sequence of names and functions", objectives)
@@ -99,6 +103,11 @@ class Objectives:
         self.directions = self._directed(directions, told_direction)
         self.signs = np.array([DIRECTIONS[direction] for direction in self.directions])
         self._known: dict[str, np.ndarray] = {}
+        allowed = [
+            -float((limits or {}).get(name, -np.inf)) if sign < 0 else np.inf
+            for name, sign in zip(self.names, self.signs.tolist(), strict=True)
+        ]
+        self._allowed = np.concatenate([[allowed[self.told]], np.array(allowed)[self.others]])
 
     def __len__(self) -> int:
         return len(self.names)
@@ -195,6 +204,39 @@ class Objectives:
             raise InvalidInputError("reference", f"be {len(self)} finite numbers", given)
         turned = values * self.signs
         return np.concatenate([turned[[self.told]], turned[self.others]])
+
+    def corner(self, points: np.ndarray, given: Sequence[float] | None = None) -> np.ndarray:
+        """What is worse than this is of no interest: what volumes below a front are measured from.
+
+        Parameters
+        ----------
+        points : float [n, k]
+            Turned as :meth:`points` are; at least one.
+        given : sequence of float, length k, optional
+            As for :meth:`reference_point`, where there is one.
+
+        Returns
+        -------
+        float64 [k]
+            By default a tenth of the range below the worst of each objective, or what the search allows,
+            where that is further: a network with many parameters is then worth something before the first
+            of them was trained.
+
+        Raises
+        ------
+        InvalidInputError
+            As for :meth:`reference_point`.
+
+        Examples
+        --------
+        >>> points = np.array([[0.5, -100.0], [0.6, -200.0]])
+        >>> Objectives(["val", "edges"]).corner(points).round(2).tolist()
+        [0.49, -210.0]
+        >>> Objectives(["val", "edges"], limits={"edges": 900}).corner(points).round(2).tolist()
+        [0.49, -900.0]
+        """
+        reference = self.reference_point(given)
+        return np.minimum(worst_corner(points), self._allowed) if reference is None else reference
 
     def _directed(self, directions: Sequence[str] | Mapping[str, str] | None, told: str) -> tuple[str, ...]:
         usual = [told if place == self.told else "minimize" for place in range(len(self))]

@@ -12,7 +12,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.search.belief import Beliefs
 from nnstruct.search.breeding import Candidate, breed
 from nnstruct.search.choice import Belief, choose, promise
-from nnstruct.search.gain import choose_by_gain, worst_corner
+from nnstruct.search.gain import choose_by_gain
 from nnstruct.search.ledger import PENDING, Entry, scored
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import crowded_order
@@ -34,15 +34,15 @@ class Strategy:
     Parameters
     ----------
     objectives : Objectives
-    reference : float64 [k], optional
-        As :meth:`~nnstruct.search.objectives.Objectives.reference_point` gives it.
+    reference : sequence of float, optional
+        As for :meth:`~nnstruct.search.objectives.Objectives.corner`.
     others
         As in :class:`~nnstruct.search.Search`.
     """
 
     space: SearchSpace
     objectives: Objectives
-    reference: np.ndarray | None
+    reference: Sequence[float] | None
     population: int
     initial: int
     offspring: int
@@ -236,10 +236,8 @@ class _Pools:
         known = objectives.known([candidate.structure for candidate in pool])
         if not len(there):
             there = np.column_stack([belief.mean[: len(pool)], known])
-        reference = worst_corner(there)
-        if strategy.reference is not None:
-            reference = strategy.reference
-        return choose_by_gain(belief, known, there, count, reference)
+        corner = objectives.corner(there, strategy.reference)
+        return choose_by_gain(belief, known, there, count, corner)
 
     def _told_parents(self) -> tuple[list[Structure], np.ndarray]:
         strategy = self.strategy

@@ -84,7 +84,7 @@ class Search(Running):
         Of the objectives, or of some by name; those known of a structure are to be low by default.
     reference : sequence of float, optional
         What is worse than this in some objective is of no interest; by default a tenth of the range beyond
-        the worst that was told of each.
+        the worst that was told of each, or what ``max_parameters`` and ``max_flops`` allow if that is more.
     task : Task, optional
         Inputs and outputs that ``parameters`` and ``flops`` count.
     config : TrainConfig, optional
@@ -301,6 +301,7 @@ class Search(Running):
         if self._ledger is None:
             check_options(self)
             self._space, self._objectives = self.limited_space, self._wanted()
+            self._objectives.reference_point(self.reference)
             self._rungs = Rungs.of(self.rungs)
             settings = {"seed": int(self.seed), "space": dict(settings_of(self._space))}
             settings["rungs"] = None if self._rungs is None else self._rungs.to_dict()
@@ -318,16 +319,20 @@ class Search(Running):
             told_direction=self.direction,
             task=self.task,
             config=self.config,
+            limits={name: most for name, most in self._limits.items() if most is not None},
         )
+
+    @property
+    def _limits(self) -> dict[str, int | None]:
+        return {"parameters": self.max_parameters, "flops": self.max_flops}
 
     @property
     def limited_space(self) -> SearchSpace:
         """The space without the structures that have too many parameters, or break another constraint."""
         space = as_search_space(self.space)
-        most = {"parameters": self.max_parameters, "flops": self.max_flops}
         limits = [
             (measure(name, self.task, self.config), limit)
-            for name, limit in most.items()
+            for name, limit in self._limits.items()
             if limit is not None
         ]
         return LimitedSpace(space, limits, self.constraints) if limits or self.constraints else space
@@ -349,7 +354,7 @@ class Search(Running):
         return Strategy(
             space=self._space,
             objectives=self._objectives,
-            reference=self._objectives.reference_point(self.reference),
+            reference=self.reference,
             population=self.population,
             initial=self.population if self.initial is None else self.initial,
             offspring=self.offspring,

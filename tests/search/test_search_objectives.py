@@ -103,6 +103,23 @@ def test_finalists_come_from_the_front() -> None:
     assert final.winner == search.front[0]
 
 
+def test_what_is_allowed_is_worth_something_before_it_was_tried() -> None:
+    task, config = load_task("digits"), TrainConfig()
+    small = [
+        Structure.from_layers([width, *tail]) for width in (2, 3, 4) for tail in ((1,), (2,), (1, 1), (2, 1))
+    ]
+    sizes = [count_parameters(structure, task, config) for structure in small]
+    how = {"objectives": ["val", "parameters"], "task": task, "initial": 4}
+    beyond = {}
+    for most in (10 * max(sizes), None):
+        search = Search(Space("mlp", units=(4, 40)), Ridge(), max_parameters=most, seed=0, **how)
+        search.warm_start(small, np.log(sizes))  # the more, the better
+        asked = search.ask(8)
+        beyond[most] = sum(count_parameters(s, task, config) > 1.2 * max(sizes) for s in asked)
+    # Without a limit nothing beyond a tenth of the range is of interest, but for random draws.
+    assert beyond[10 * max(sizes)] > beyond[None]
+
+
 def test_limits_are_kept_from_the_first_draw_on() -> None:
     task, config = load_task("digits"), TrainConfig()
     search = run(task=task, max_parameters=400, max_flops=700, constraints=[lambda s: width(s) - 4])
