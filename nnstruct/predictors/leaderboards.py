@@ -11,7 +11,7 @@ import pandas as pd
 from nnstruct.checks import check_choice
 from nnstruct.errors import InvalidInputError, MissingDataError
 from nnstruct.predictors.metrics import COVERAGE, METRICS
-from nnstruct.predictors.results import RESULTS, read_results
+from nnstruct.predictors.results import RESULTS, WRITTEN_BY, read_results
 from nnstruct.templates import render
 
 # What must be equal for figures to be compared.
@@ -142,7 +142,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(path.rglob(RESULTS))
     if not found:
-        raise MissingDataError(f"{path} holds no {RESULTS}. Evaluation.save(path) writes one.")
+        raise MissingDataError(f"{path} holds no {RESULTS}. {WRITTEN_BY}")
     return found
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnstruct.errors import CorruptFileError, MissingDataError
+from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError
 from nnstruct.files import frame_bytes, write_atomically
 from nnstruct.predictors.metrics import METRICS
 from nnstruct.reading import reading
 from nnstruct.unpacking import read_parquet
 
 RESULTS, PREDICTIONS = "results.parquet", "predictions.parquet"
+WRITTEN_BY = "Evaluation.save(FOLDER) writes one, and on the command line nnstruct evaluate --save FOLDER."
 # What tells one evaluation from another, and what it was made with.
 ABOUT = (
     "benchmark", "data", "task", "target", "structures", "folds", "repeats", "k", "higher_is_better",
@@ -190,13 +191,17 @@ def read_results(path: str | Path) -> pd.DataFrame:
     ------
     MissingDataError
         If there is none.
+    InvalidInputError
+        If it is a file of another kind, such as the scores in a CSV file.
     CorruptFileError
         If the file is no Parquet file, or lacks a column.
     """
     given = Path(path)
     file = given / RESULTS if given.is_dir() else given
     if not file.is_file():
-        raise MissingDataError(f"{given} holds no {RESULTS}. Evaluation.save(path) writes one.")
+        raise MissingDataError(f"{given} holds no {RESULTS}. {WRITTEN_BY}")
+    if file.suffix.lower() != ".parquet":
+        raise InvalidInputError("the results", f"be a file {RESULTS}, or its folder", str(given), WRITTEN_BY)
     table = read_frame(file)
     missing = [name for name in COLUMNS if name not in table]
     if missing or not len(table):

@@ -174,6 +174,9 @@ def test_evaluate_by_numbers_of_labels_and_a_leaderboard(call, bench_folder, tmp
     assert table["protocol"].tolist() == ["unseen", "all-rows"] * 2
     shown = call("leaderboard", tmp_path / "r").output
     assert bench_folder.name in shown
+    error = one_sentence(call("leaderboard", tmp_path / "s.csv", code=1))
+    assert "must be a file results.parquet, or its folder" in error
+    assert "nnstruct evaluate --save FOLDER" in error
     assert f"4 rows written to {tmp_path / 'board.md'}" in " ".join(
         call("leaderboard", tmp_path, "--out", tmp_path / "board.md", "--metric", "mae").output.split()
     )
