@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "nnstruct.cli"]
 
 def start(*arguments, **options):
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False, **options
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=600, check=False, **options
     )
 
 
@@ -48,7 +48,7 @@ def test_the_reader_of_a_pipe_may_leave(bench_folder):
     os.close(read)
     process = subprocess.Popen([*COMMAND, "show", str(bench_folder)], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert b"Traceback" not in error
 
 
