@@ -48,7 +48,11 @@ def test_commands_are_those_of_the_project() -> None:
 
 def test_the_import_graph_can_be_printed() -> None:
     done = subprocess.run(
-        [sys.executable, "tests/import_graph.py", "nnstruct/executors"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "tests/import_graph.py", "nnstruct/executors"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "arrows that run up: 0" in done.stdout
 

@@ -64,6 +64,11 @@ def test_no_source_has_a_broken_link(page: Path) -> None:
             assert any((page.parent / f"{target}{end}").exists() for end in ("", ".md")), target
 
 
+def test_the_changelog_which_is_a_page_too_links_to_no_file_of_the_repository() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
 def test_the_examples_of_the_guide_run(tmp_path: Path) -> None:
     """In the order of the pages, in one interpreter, as a reader would type them."""
     pages = [SOURCES / "start.md", *(SOURCES / "guide" / f"{name}.md" for name in GUIDE)]
