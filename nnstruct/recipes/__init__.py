@@ -132,7 +132,7 @@ A pruning recipe, ``train/prune-<network>-<task>.toml``; the last four tables ma
     "magnitude-class-blind@0.2" = { after = [0.98, 1.0], above_dense = true }
     "random@0.05" = { significantly_below = ["magnitude-class-blind"] }
 
-A search recipe, ``train/search-<task>.toml``; the last six tables may be left out:
+A search recipe, ``train/search-<task>.toml``; the last seven tables may be left out:
 
 .. code-block:: toml
 
@@ -149,6 +149,10 @@ A search recipe, ``train/search-<task>.toml``; the last six tables may be left o
 
     [known]                            # told before the search: a [benchmark] of a predictor recipe
     path = "../datasets/fashion-cnn"
+
+    [[start]]                          # asked first: a structure of your own, as often as you like
+    edges = [[0, 1], [1, 2], [0, 3], [2, 3]]
+    units = { channels = 8, operator = ["conv3x3", "conv3x3", "conv3x3", "identity"], join = "sum" }
 
     [search]
     generations = 10

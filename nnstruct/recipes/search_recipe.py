@@ -21,7 +21,7 @@ from nnstruct.recipes.labelled import BenchmarkSection, recipe_benchmark
 from nnstruct.recipes.predictor import make_predictor
 from nnstruct.recipes.reading import Section, changed_config, check_known, naming, read_recipe, recipe_file
 from nnstruct.recipes.searching import finish_search, run_search, save_search
-from nnstruct.recipes.sections import RungsSection, SpaceSection, TaskSection
+from nnstruct.recipes.sections import RungsSection, SpaceSection, StartSection, TaskSection
 from nnstruct.record import TrainConfig
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class SearchRecipe(Section):
     space: SpaceSection
     guide: GuideSection = GuideSection()
     known: BenchmarkSection | None = None
+    start: list[StartSection] = Field(default_factory=list)
     search: SearchSection = SearchSection()
     rungs: RungsSection | None = None
     train: TrainConfig = TrainConfig()
@@ -326,6 +327,8 @@ def run_search_recipe(
         search.warm_start(
             [s for s, held in zip(bench.structures, inside, strict=True) if held], bench.y[inside]
         )
+    with naming(file, "start"):
+        search.enqueue([start.make(recipe.space.families[0]) for start in recipe.start])
     left = search.trainings_left(wanted.generations * wanted.per_generation)
     if announce is not None and left:
         announce(str(estimate_search(

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from nnstruct.checks import check_room
 from nnstruct.errors import InvalidInputError
 from nnstruct.recipes.reading import Section, check_known
+from nnstruct.structure import Structure
 from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.families import FAMILIES
 from nnstruct.structure.recurrence import RECURRENCES
@@ -141,6 +142,45 @@ class RungsSection(Section):
         from nnstruct.search import Rungs
 
         return Rungs(tuple(self.fidelities), self.reduction, self.brackets, self.promotion)
+
+
+_Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class StartSection(Section):
+    """``[[start]]``: a structure of one's own that is asked first, by its edges and what its units are.
+
+    ``units`` holds attributes of the units (:mod:`nnstruct.structure.units`), a list with one value a unit or
+    one value for all.
+    """
+
+    edges: Annotated[list[_Pair], Field(min_length=1)]
+    recurrent: list[_Pair] | None = None
+    units: dict[str, Any] = Field(default_factory=dict)
+
+    def make(self, family: str) -> Structure:
+        """The structure.
+
+        Parameters
+        ----------
+        family : str
+
+        Returns
+        -------
+        Structure
+
+        Raises
+        ------
+        StructureError
+            If edges or attributes break a rule.
+        """
+        count = 1 + max(max(pair) for pair in self.edges)
+        attributes = {
+            name: value if isinstance(value, list) else [value] * count for name, value in self.units.items()
+        }
+        edges = [(source, target) for source, target in self.edges]
+        back = None if self.recurrent is None else [(source, target) for source, target in self.recurrent]
+        return Structure.from_edges(edges, family=family, recurrent=back, attributes=attributes)
 
 
 class PrunedSample(Section):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import optuna
 
 PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
-TOLD = "told"
+TOLD, ENQUEUED = "told", "enqueued"
 _FORMAT = 1
 _SETTINGS, _BATCH, _RETRAINED = "nnstruct_settings", "nnstruct_batch", "nnstruct_retrained"
 _TRAITS, TOLD_NAME = "nnstruct_traits", "nnstruct_told"
@@ -43,7 +43,7 @@ class Entry:
         Of the trial.
     structure : Structure
     operator : str
-        Operators joined by ``+``, ``prior``, or ``told`` for a structure that was never asked.
+        Operators joined by ``+``, ``prior``, ``enqueued``, or ``told`` for one that was never asked.
     parents : tuple of str
     generation : int
         Calls of ``ask`` before the one that made it.

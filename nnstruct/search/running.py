@@ -19,7 +19,7 @@ from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.search.hindsight import NOTHING, Hindsight
 from nnstruct.search.learning_curves import scores_of_curves
-from nnstruct.search.ledger import PENDING
+from nnstruct.search.ledger import ENQUEUED, PENDING, Entry
 from nnstruct.search.spaces import family_of
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
@@ -74,6 +74,52 @@ class Running(Hindsight):
         fidelity : float, optional
             Of these trainings.
         """
+
+    def enqueue(self, structures: Sequence[Structure | Network]) -> Self:
+        """Have structures of one's own asked next: networks that were extracted, or known to be good.
+
+        They count as any others that were asked: what they score teaches the guide, and they become parents.
+        One that was asked or told before is passed over, so that a script that is run again does no harm.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network
+            Inside the space and its limits.
+
+        Returns
+        -------
+        Search
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If one lies outside the space, or breaks a limit. None is enqueued then.
+        FolderBusyError
+            If another process writes the study.
+
+        Examples
+        --------
+        >>> from nnstruct import Search, Space, Structure
+        >>> search = Search(Space("mlp", units=(4, 12)), seed=0)
+        >>> mine = Structure.from_layers([5, 4])
+        >>> asked = search.enqueue([mine]).ask(3)
+        >>> asked[0] == mine, len(asked)
+        (True, 3)
+        """
+        ledger, given = self._open(), check_structures(structures)
+        for structure in given:
+            if not self._space.contains(structure):
+                rule = "lie inside the space and the limits of the search"
+                raise InvalidInputError("structures", rule, structure)
+        ledger.take()
+        known = {entry.fingerprint for entry in ledger.entries}
+        fresh = {s.fingerprint: s for s in given if s.fingerprint not in known}
+        entries = [Entry(-1, structure, ENQUEUED, (), ledger.generation) for structure in fresh.values()]
+        if entries:
+            placed = entries if self._rungs is None else self._rungs.placed(ledger.entries, entries)
+            ledger.add_batch(placed, None)
+        return self
 
     def warm_start(
         self,

@@ -12,7 +12,7 @@ from nnstruct.checks import check_integer
 from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.search.guide import Guide, predict
-from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger, scored
+from nnstruct.search.ledger import ENQUEUED, PENDING, Entry, Fit, Ledger, scored
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
@@ -219,8 +219,8 @@ class Search(Running):
         -------
         list of Structure
             ``n`` structures of the space, none ever asked or told before, save those that are trained
-            again at a higher fidelity. Only where an earlier process left structures untold, these are
-            returned instead, at most ``n``.
+            again at a higher fidelity. Those of :meth:`enqueue` come first. Only where an earlier process
+            left structures untold, these are returned instead, at most ``n``.
 
         Raises
         ------
@@ -234,17 +234,18 @@ class Search(Running):
         ledger = self._open()
         ledger.take()
         waiting = [e for e in ledger.entries if e.state == PENDING and e.number not in self._handed_out]
-        if not waiting:
+        left_behind = any(entry.operator != ENQUEUED for entry in waiting)
+        if len(waiting) < n and not left_behind:
             rng = generator(self.seed, "search", ledger.generation)
             fit = self._refit(ledger)
             generation = ledger.generation
             guide = self._refits.guide if fit is not None else None
-            proposed = self._promoted(n, guide, generation)
-            strategy, missing = self._strategy(), n - len(proposed)
+            proposed = self._promoted(n - len(waiting), guide, generation)
+            strategy, missing = self._strategy(), n - len(waiting) - len(proposed)
             if missing:
                 fresh = propose(strategy, ledger.entries, guide, missing, generation=generation, rng=rng)
                 proposed += fresh if self._rungs is None else self._rungs.placed(ledger.entries, fresh)
-            waiting = ledger.add_batch(proposed, fit)
+            waiting += ledger.add_batch(proposed, fit)
         asked = waiting[:n]
         self._handed_out |= {entry.number for entry in asked}
         return [entry.structure for entry in asked]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _DRAWS = 8
-SEVERAL, OTHER, TOLD, PRIOR = "several", "other", "told", "prior"
+SEVERAL, OTHER, TOLD, PRIOR, ENQUEUED = "several", "other", "told", "prior", "enqueued"
 
 
 def traits_of(structure: Structure) -> dict[str, int]:
@@ -80,7 +80,18 @@ class Traits:
         from nnstruct.search.operators import OPERATORS
 
         operators = getattr(space, "operators", ()) or OPERATORS
-        names = [*PRIORS, *operators, "crossover", "mutation", "neighbour", PRIOR, TOLD, SEVERAL, OTHER]
+        names = [
+            *PRIORS,
+            *operators,
+            "crossover",
+            "mutation",
+            "neighbour",
+            PRIOR,
+            ENQUEUED,
+            TOLD,
+            SEVERAL,
+            OTHER,
+        ]
         rows = [traits_of(structure) for structure in space.draw(_DRAWS, rng)]
         shared = set.intersection(*(set(row) for row in rows)) if rows else set()
         bounds = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnstruct import Benchmark, Search, Space, TrainConfig, load_structures, load_task
+from nnstruct import Benchmark, Search, Space, Structure, TrainConfig, load_structures, load_task
 from nnstruct.errors import RecipeError
 from nnstruct.predictors import BayesianRidge
 from nnstruct.recipes import SearchRecipe, read_recipe, run_search, run_search_recipe
@@ -121,3 +121,43 @@ def test_the_recipes_that_ship_can_be_read(path, tmp_path):
     recipe = read_recipe(path, SearchRecipe)
     search = recipe.make(load_task("shapes", train=64, val=8, test=8), tmp_path)
     assert len(search.ask(2)) == 2
+
+
+START = """
+[[start]]
+edges = [[0, 1], [1, 2], [0, 2], [2, 3]]
+units = { activation = "tanh" }
+[[start]]
+edges = [[0, 2], [1, 2], [2, 3]]
+units = { activation = ["relu", "tanh", "relu", "tanh"] }
+"""
+
+
+def test_structures_of_ones_own_are_trained_first(tmp_path):
+    file = tmp_path / "search.toml"
+    few = TEXT.replace("generations = 4, per_generation = 4", "generations = 1, per_generation = 3")
+    file.write_text(few.replace("finish = { top = 2", "finish = { top = 1").replace("expected", "# ") + START)
+    for _ in range(2):  # the second call does nothing
+        found = run_search_recipe(file, tmp_path / "found", workers=1)
+        history = found.search.history
+        assert history["operator"].tolist() == ["enqueued", "enqueued", "prior"]
+    edges = [(0, 1), (1, 2), (0, 2), (2, 3)]
+    first = Structure.from_edges(edges, attributes={"activation": ["tanh"] * 4})
+    assert history["fingerprint"][0] == first.fingerprint
+    assert read_recipe(file, SearchRecipe).start[1].units["activation"][1] == "tanh"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[0, 2], [2, 3]]\nunits", "[0, 2], [3, 2], [2, 3]]\nunits", r"\[start\] .*cycle"),
+        ('activation = "tanh"', 'activation = "gelu"', r"\[start\] structures must lie inside the space"),
+        ("[0, 1],", "[0, 1, 2],", r"\[start\]\[0\]\.edges\[0\] must"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_such_a_structure_is_told(tmp_path, old, new, sentence):
+    file = tmp_path / "search.toml"
+    assert START.count(old) == 1
+    file.write_text(TEXT + START.replace(old, new))
+    with pytest.raises(RecipeError, match=sentence):
+        run_search_recipe(file, tmp_path / "found", workers=1)

@@ -132,3 +132,35 @@ def test_diverged_trainings_count_and_are_survived() -> None:
 def test_what_breaks_a_rule_is_named(options: dict, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         searched().run(**{"objective": depth_score, "n": 3, **options})
+
+
+def test_what_is_enqueued_is_asked_first(tmp_path) -> None:
+    space, storage = Space("mlp", units=(4, 12)), f"sqlite:///{tmp_path / 'search.db'}"
+    mine = [Structure.from_layers([5, width]) for width in (2, 3)]
+    search = Search(space, seed=0, storage=storage, population=4)
+    assert search.enqueue(mine).enqueue(mine[:1]).ask(1) == mine[:1]
+    asked = search.ask(3)
+    assert asked[0] == mine[1]
+    assert not {s.fingerprint for s in asked[1:]} & {s.fingerprint for s in mine}
+    search.tell([mine[0], *asked], [0.9, 0.1, 0.2, 0.3])
+    assert search.best == mine[0]
+    assert search.history["operator"][:2].tolist() == ["enqueued", "enqueued"]
+    # Told or asked before: nothing happens; and the study remembers.
+    search.enqueue([*mine, *asked])
+    assert len(search.history) == 4
+    with pytest.raises(InvalidInputError, match="structures must lie inside the space"):
+        search.enqueue([Structure.from_layers([9, 9])])
+
+
+def test_what_was_enqueued_outlives_its_process(tmp_path) -> None:
+    space, storage = Space("mlp", units=(4, 12)), f"sqlite:///{tmp_path / 'search.db'}"
+    mine = Structure.from_layers([5, 3])
+    Search(space, seed=0, storage=storage).enqueue([mine])
+    again = Search(space, seed=0, storage=storage)
+    assert again.ask(4)[0] == mine
+
+
+def test_what_is_enqueued_starts_at_the_lowest_rung() -> None:
+    search = Search(Space("mlp", units=(4, 12)), seed=0, rungs=(0.25, 1))
+    asked = search.enqueue([Structure.from_layers([5, 3])]).ask(2)
+    assert search.fidelities_of(asked) == [0.25, 0.25]
