@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnstruct.errors import InvalidInputError, MissingDataError
+from nnstruct.errors import CorruptFileError, InvalidInputError, MissingDataError, NnstructError
 from nnstruct.plugins import module_of_file
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ _SAVE = (
     'torch.export.export(module.eval(), (x,)), "model.pt2"), or torch.onnx.export(module, (x,), '
     '"model.onnx"); or name a function that returns it, FILE.py:FUNCTION.'
 )
+
+
+_LOADS = "Name a function that makes the module and loads them, FILE.py:FUNCTION."
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ def shapes_of(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
     for place, text in enumerate(texts or []):
         name, given, sizes = text.rpartition("=")
         parts = re.split(r"[,x]", sizes)
-        if not all(part.strip().isdecimal() for part in parts):
-            raise InvalidInputError("--shape", "be sizes as in 1,3,32,32, or NAME=1,3,32,32", text)
+        if not all(part.strip().isdecimal() and int(part) for part in parts):
+            raise InvalidInputError("--shape", "be sizes from 1 as in 1,3,32,32, or NAME=1,3,32,32", text)
         shapes[name if given else str(place)] = tuple(int(part) for part in parts)
     return shapes
 
@@ -118,7 +121,15 @@ def read_model(path: Path, how: ModelReading | None = None) -> Network:
     if suffix == ".safetensors":
         from nnstruct.network import Network
 
-        return Network.load(path)
+        try:
+            return Network.load(path)
+        except CorruptFileError as error:
+            if not isinstance(error.__cause__, KeyError):
+                raise
+            hint = f"Weights alone do not say what is computed of them. {_LOADS}"
+            raise InvalidInputError(
+                "the model", "hold a Network that nnstruct saved", str(path), hint
+            ) from error
     if suffix == ".py":
         hint = f"Write {path}:FUNCTION; it returns a module, or a module and an example input."
         raise InvalidInputError("a model in Python", "name a function of its file", str(path), hint)
@@ -175,7 +186,14 @@ def _of_function(text: str, how: ModelReading) -> Network:
     from nnstruct.network import Network
 
     function = function_of(text)
-    made = function(0) if takes_seed(function) else function()
+    try:
+        made = function(0) if takes_seed(function) else function()
+    except NnstructError:
+        raise
+    except Exception as error:  # the function's own
+        rule = "return a torch module when it is called without arguments, or with a seed"
+        hint = "--debug shows where."
+        raise InvalidInputError(text, rule, f"{type(error).__name__}: {error}", hint) from error
     example = _example(how)
     if isinstance(made, tuple) and len(made) == 2:
         made, own = made
@@ -225,6 +243,8 @@ def function_of(text: str) -> Callable[..., Any]:
     found = getattr(module, name, None)
     if not callable(found):
         raise InvalidInputError(text, f"name a function in {place}", name)
+    if hasattr(found, "state_dict") and not isinstance(found, type):  # a module that the file has made
+        return lambda: found
     return found
 
 

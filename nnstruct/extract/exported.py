@@ -90,8 +90,29 @@ def extract_pt2(
         if arguments and named:
             raise InvalidInputError("example_input", f"be given, since {path} holds two kinds", None)
         example_input = dict(named) if named else tuple(arguments)
-    program = read_module(exported.module(), example_input, on_unsupported)
+    try:
+        program = read_module(exported.module(), example_input, on_unsupported)
+    except InvalidInputError as error:
+        if error.field != "example_input":
+            raise
+        # Such a program takes the sizes that it was recorded with, and others where they are free.
+        rule = f"be as {path} was recorded, {_shapes(exported)}, but for sizes that are free"
+        raise InvalidInputError("example_input", rule, _shapes_of(example_input)) from error
     return to_network(program, resolution, threshold, max_edges, {"file": Path(path).name}, family)
+
+
+def _shapes(exported: ExportedProgram) -> str:
+    """The shapes of what a program takes, as far as it says them."""
+    given = set(exported.graph_signature.user_inputs)
+    held = [node.meta.get("val") for node in exported.graph.nodes if node.name in given]
+    return ", ".join(str([str(size) if not str(size).isdigit() else int(size) for size in value.shape])
+                     for value in held if hasattr(value, "shape"))  # fmt: skip
+
+
+def _shapes_of(example: Any) -> str:
+    values = list(example.values()) if isinstance(example, dict) else example
+    values = values if isinstance(values, list | tuple) else [values]
+    return ", ".join(str(list(value.shape) if hasattr(value, "shape") else value) for value in values)
 
 
 def load_exported(path: str | PathLike[str]) -> ExportedProgram:

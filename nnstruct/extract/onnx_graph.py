@@ -131,6 +131,12 @@ class OnnxReader(OnnxNodes):
         dims = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in kind.shape.dim]
         if given is not None and kind.HasField("shape") and len(given) != len(dims):
             raise InvalidInputError("shapes", f"give {len(dims)} sizes for {value.name!r}", tuple(given))
+        if given is not None and (
+            min(given, default=1) < 1
+            or any(size not in (0, own) for size, own in zip(dims[1:], given[1:], strict=False) if size > 0)
+        ):
+            held = [size if size > 0 else "any" for size in dims]
+            raise InvalidInputError("shapes", f"fit {held} of the file for {value.name!r}", tuple(given))
         if given is None and not kind.HasField("shape"):
             raise InvalidInputError(
                 "shapes", f"give the sizes of {value.name!r}, which the file leaves open", None

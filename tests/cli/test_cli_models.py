@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from nnstruct.cli.inputs import read_structures
+from nnstruct.cli.models import ModelReading, read_model
 from nnstruct.extract import extract
 from nnstruct.structure import Structure
 
@@ -35,6 +37,14 @@ def bare():
 def nothing():
     return 3
 
+def raises():
+    raise RuntimeError("no data")
+
+def more(a, b):
+    return a
+
+made = network()[0]
+
 size = 4
 """
 
@@ -51,6 +61,7 @@ def models(tmp_path_factory):
     torch.export.save(torch.export.export(module, (x,)), folder / "net.pt2")
     torch.save(module, folder / "net.pt")
     torch.save(module.state_dict(), folder / "state.pth")
+    save_file(module.state_dict(), folder / "weights.safetensors")
     (folder / "old.pt").write_bytes((folder / "net.pt2").read_bytes())
     return folder
 
@@ -154,6 +165,12 @@ def test_a_model_is_pruned(call, models, name):
         ("mine.py:bare", (), "give --shape"),
         ("mine.py:bare", ("--shape", "one"), "--shape must be sizes"),
         ("net.onnx", ("--shape", "y=1,64"), "name inputs among"),
+        ("net.onnx", ("--shape", "1,65"), "shapes must fit [1, 64] of the file for 'x', got (1, 65)"),
+        ("net.onnx", ("--shape", "0,64"), "--shape must be sizes from 1"),
+        ("net.pt2", ("--shape", "1,65"), "recorded, [1, 64], but for sizes that are free, got '[1, 65]'"),
+        ("mine.py:raises", (), "got 'RuntimeError: no data'"),
+        ("mine.py:more", (), "missing 2 required positional arguments"),
+        ("weights.safetensors", (), "Weights alone do not say what is computed of them"),
         ("net.onnx", ("--resolution", "cell"), "resolution must be one of"),
     ],
 )
@@ -176,6 +193,22 @@ def test_a_network_of_nnstruct_is_read_from_its_file(call, tmp_path):
     Network(structure, np.ones((9, 1)), np.zeros((6, 1))).save(tmp_path / "net.safetensors")
     assert read_structures(tmp_path / "net.safetensors") == [structure]
     assert structure.fingerprint[:12] in call("show", tmp_path / "net.safetensors").stdout
+
+
+def test_a_module_that_a_file_has_made_needs_no_function(models):
+    how = ModelReading(shapes={"0": (1, 64)})
+    assert (
+        read_model(models / "mine.py:made", how).structure == read_model(models / "mine.py:network").structure
+    )
+
+
+@pytest.mark.parametrize(("name", "task", "message"), [
+    ("net.onnx", "iris", "take examples of 'iris', of shape [4], with 3 outputs"),
+    ("mine.py:few", "digits", "with 10 outputs, got '4 outputs'"),
+])  # fmt: skip
+def test_a_model_is_pruned_on_tasks_that_it_takes(call, models, name, task, message):
+    (models / "mine.py").write_text(SOURCE + "\ndef few():\n    return nn.Linear(64, 4)\n")
+    assert message in call("prune", models / name, task, "-d", "0.5", code=1).stderr
 
 
 def test_a_function_may_return_a_network(models):

@@ -27,7 +27,7 @@ from nnstruct.pruning.training.hooks import Hook, Row
 from nnstruct.pruning.training.training import train_in_place
 from nnstruct.pruning.trajectories.gradual import Gradual
 from nnstruct.pruning.trajectories.schedules import Schedule
-from nnstruct.pruning.trajectories.starting import starting_network
+from nnstruct.pruning.trajectories.starting import check_takes, starting_network
 from nnstruct.pruning.trajectories.trained_once import Dense, Keeper, remembered
 from nnstruct.pruning.trajectories.trajectory import CURVES, SCORES, Trajectory, TrajectoryStep
 from nnstruct.random import check_seed, derive_seed
@@ -80,6 +80,8 @@ class TrajectoryPlan:
     def run(self) -> Trajectory:
         """Prune, train and measure."""
         module = _start(self.network, self.task, self.config, self.seed)
+        if not is_own(module):
+            check_takes(module, self.task, example_of(self.task, module))
         run = _Run(self)
         steps = [run.dense(module, self.budgets[0])]
         for density, epochs in zip(self.densities, self.budgets, strict=True):

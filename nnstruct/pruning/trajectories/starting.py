@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from nnstruct.errors import InvalidInputError, UnknownNameError
 from nnstruct.modules import build_module
+from nnstruct.pruning.masks import copy_module
 from nnstruct.random import check_seed, derive_seed
 from nnstruct.record import TrainConfig
 from nnstruct.structure import Structure
@@ -75,6 +77,28 @@ def starting_network(name: str, task: Task, *, seed: int = 0, config: TrainConfi
     with torch.random.fork_rng([]):
         torch.manual_seed(derive_seed(seed, "init", name))
         return _mlp(sizes, task) if kind == "mlp" else _cnn(sizes, task)
+
+
+def check_takes(module: nn.Module, task: Task, example: Any) -> None:
+    """Raise :class:`InvalidInputError` unless a module takes examples of a task and gives enough outputs.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Left as it is.
+    task : Task
+    example : Tensor, or tuple of arguments
+    """
+    rule = (
+        f"take examples of {task.name!r}, of shape {list(task.input_shape)}, with {task.num_outputs} outputs"
+    )
+    try:
+        with torch.no_grad():
+            made = copy_module(module).eval()(*(example if isinstance(example, tuple) else (example,)))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:  # the module's own
+        raise InvalidInputError("network", rule, f"{type(error).__name__}: {error}") from error
+    if isinstance(made, torch.Tensor) and made.dim() == 2 and made.shape[1] < task.num_outputs:
+        raise InvalidInputError("network", rule, f"{made.shape[1]} outputs")
 
 
 def _mlp(sizes: Sequence[int], task: Task) -> nn.Module:
