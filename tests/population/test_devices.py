@@ -33,8 +33,7 @@ def test_populations_give_the_records_of_single_networks():
         np.testing.assert_allclose(a.train_loss, b.train_loss, rtol=1e-4)
 
 
-@pytest.mark.parametrize("protocol", ["faithful", "corrected"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("protocol", "workers"), [("faithful", 2), ("corrected", 1)])
 def test_the_papers_protocols_get_the_reference_in_place_of_populations(protocol, workers):
     config = TrainConfig(protocol=protocol, epochs=1, batch_size=16)
     structures = [Structure.from_layers([n, 3], family="gru") for n in (3, 5)]
