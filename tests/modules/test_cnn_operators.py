@@ -110,8 +110,8 @@ def test_pools_leave_the_border_out():
 
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (1, 4), (3, 1), (3, 2)])
 def test_convolutions_equal_those_of_pytorch_whatever_the_stride(size, stride):
-    x = torch.randn(5, 3, 7, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
-    kernel = torch.randn(2, 3, size, size, requires_grad=True)
+    x = drawn(0, 5, 3, 7, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    kernel = drawn(1, 2, 3, size, size).requires_grad_()
     plain = torch.nn.functional.conv2d(x.contiguous(), kernel, stride=stride, padding=size // 2)
     torch.testing.assert_close(convolved(x, kernel, stride), plain)
     ours, theirs = (
