@@ -252,17 +252,19 @@ def _followed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
     tensors, rebuild = split(args, kwargs)
 
-    def run(*given: Tensor) -> Any:
-        positional, named = rebuild(given)
-        with _DataIsRecorded():
-            return flat_tensors(module(*positional, **named))
+    def trace(whole: nn.Module, given: list[Tensor]) -> fx.GraphModule:
+        def run(*values: Tensor) -> Any:
+            positional, named = rebuild(values)
+            with _DataIsRecorded():
+                return flat_tensors(whole(*positional, **named))
 
-    def trace(given: list[Tensor]) -> fx.GraphModule:
         follow = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)
         return follow(*given)
 
-    traced = trace(tensors)
-    if _holds_other_numbers(traced, trace([_nudged(value) for value in tensors])):
+    twin = shadow_of(module, copy_buffers=True)  # before the module changes a state of its own
+    traced = trace(module, tensors)
+    own = {id(value) for part in (module, twin) for value in [*part.parameters(), *part.buffers()]}
+    if _holds_other_numbers(traced, trace(twin, [_nudged(value) for value in tensors]), own):
         raise ValueError(
             "numbers of the input leave the recording (float(), .numpy()): compute with torch alone"
         )
@@ -286,17 +288,17 @@ def _nudged(value: Tensor) -> Tensor:
     return value * (1 + 2**-10) if value.is_floating_point() else value
 
 
-def _holds_other_numbers(one: fx.GraphModule, other: fx.GraphModule) -> bool:
-    """Whether the same operations were recorded with other real numbers, for inputs that differ."""
+def _holds_other_numbers(one: fx.GraphModule, other: fx.GraphModule, own: set[int]) -> bool:
+    """Whether the same operations were recorded with other real numbers, a module's own apart."""
     pairs = list(zip(one.graph.nodes, other.graph.nodes, strict=False))
     if len(one.graph.nodes) != len(other.graph.nodes) or any(a.target != b.target for a, b in pairs):
         return False  # which operations there are depends on values: those of the example are taken
     for a, b in pairs:
         if a.op == "get_attr":
             held = _attribute(one, str(a.target)), _attribute(other, str(b.target))
-            if all(isinstance(value, Tensor) and value.is_floating_point() for value in held) and not (
-                torch.equal(*held)
-            ):
+            if any(id(value) in own or not isinstance(value, Tensor) for value in held):
+                continue
+            if held[0].is_floating_point() and not torch.equal(*held):
                 return True
         for left, right in zip(leaves((a.args, a.kwargs)), leaves((b.args, b.kwargs)), strict=False):
             if isinstance(left, float) and isinstance(right, float) and left != right:

@@ -71,6 +71,30 @@ def test_decisions_are_those_of_the_example() -> None:
     assert largest_difference(program_module(extract(module, X))(X), module(X)) < 1e-6
 
 
+class Keeps(nn.Module):
+    """Keeps what it has made, as an attribute and in a buffer, and decides by values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.kept = nn.Linear(4, 4), None
+        self.register_buffer("mean", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = self.layer(x) if x.sum() > -100 else x
+        if self.kept is not None:
+            made = made + self.kept
+        self.kept = made.detach()
+        self.mean.copy_(x.mean(0))
+        return made
+
+
+def test_a_state_that_a_module_keeps_is_no_number_of_the_input() -> None:
+    module = Keeps().eval()
+    network = extract(module, X)
+    assert module.kept is None
+    assert largest_difference(program_module(network)(X), module(X)) < 1e-6
+
+
 def test_random_numbers_are_told() -> None:
     module = Calls(lambda layer, x: layer(x) + torch.randn(2, 4))
     with pytest.warns(UserWarning, match="draws random numbers"):
