@@ -155,9 +155,10 @@ def drawn(space: Space, way: str, seed: int, most: int):
             found = sample(narrow, 1, seed=1000 * seed + trial.number, priors=[prior])
             trials.append(trial)
             structures += found
-        yield structures
-        for trial, score in zip(trials, (yield None), strict=True):
+        scores = yield structures
+        for trial, score in zip(trials, scores, strict=True):
             study.tell(trial, float(score))
+        yield None
 
 
 def reached(curves: np.ndarray, goal: float) -> float:
