@@ -48,12 +48,14 @@ class Rate:
     epoch: float
     example: float
 
-    def seconds(self, *, epochs: int, examples: int) -> float:
+    def seconds(self, *, epochs: int, examples: float) -> float:
         """Of one training.
 
         Parameters
         ----------
-        epochs, examples : int
+        epochs : int
+        examples : float
+            Smaller images count for their share of the area.
 
         Returns
         -------
@@ -176,13 +178,14 @@ def estimate_search(
 
     rungs = Rungs.of(search.rungs) or Rungs((1.0,))
     lowered = Lowered(task, settings, Path(), by)
-    counts = rungs.counts(trainings) * seeds
+    counts, area = rungs.counts(trainings) * seeds, mean_area(settings)
     each = [
-        rate.seconds(epochs=lowered.config_at(f).epochs, examples=len(lowered.task_at(f).train))
+        rate.seconds(epochs=lowered.config_at(f).epochs, examples=area * len(lowered.task_at(f).train))
         for f in rungs.fidelities
     ]
     last, whole = final_config or settings, final_task or task
-    final = top * final_seeds * rate.seconds(epochs=last.epochs, examples=len(whole.train))
+    final_examples = mean_area(last) * len(whole.train)
+    final = top * final_seeds * rate.seconds(epochs=last.epochs, examples=final_examples)
     return Estimate(round(counts.sum()), larger * float(counts @ each), larger * final, count, measured)
 
 
@@ -205,27 +208,46 @@ def measured_rate(structure: Structure, task: Task, config: TrainConfig) -> tupl
     from nnstruct.tasks.fewer import fewer_examples
 
     most = min(len(task.train), _BATCHES * config.batch_size)
-    sizes = {"half": max(1, most // 2), "most": most}
+    sizes = {"few": max(1, most // 4), "most": most}
     tasks = {name: fewer_examples(task, size / len(task.train)) for name, size in sizes.items()}
     spent = 0.0
 
     def seconds(name: str, epochs: int) -> float:
         nonlocal spent
-        short = changed_config(config, {"epochs": epochs}, "config")
+        short = changed_config(config, {"epochs": epochs, "resolutions": (1.0,)}, "config")
         bench = build(tasks[name], [structure], seeds=1, config=short, workers=1)
         taken = float(bench.costs["seconds"].sum())
         spent += taken
         return taken
 
-    seconds("half", 1)  # compiles
-    one, larger, two = seconds("half", 1), seconds("most", 1), seconds("half", 2)
-    more = len(tasks["most"].train) - len(tasks["half"].train)
+    seconds("few", 1)  # compiles
+    one, larger, two = seconds("few", 1), seconds("most", 1), seconds("few", 2)
+    more = len(tasks["most"].train) - len(tasks["few"].train)
     example = max(0.0, (larger - one) / more) if more else 0.0
-    epoch = max(0.0, two - one - len(tasks["half"].train) * example)
+    epoch = max(0.0, two - one - len(tasks["few"].train) * example)
     if not example and not epoch:  # too short to be told apart
-        example = one / len(tasks["half"].train)
-    fixed = max(0.0, one - epoch - len(tasks["half"].train) * example)
+        example = one / len(tasks["few"].train)
+    fixed = max(0.0, one - epoch - len(tasks["few"].train) * example)
     return Rate(fixed, epoch, example), spent
+
+
+def mean_area(config: TrainConfig) -> float:
+    """The mean area of the images that a training sees, as a share of the whole ones'.
+
+    Parameters
+    ----------
+    config : TrainConfig
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> mean_area(TrainConfig()), mean_area(TrainConfig(resolutions=(0.5, 1.0)))
+    (1.0, 0.625)
+    """
+    return float(np.mean(np.square(config.resolutions)))
 
 
 def _said(seconds: float) -> str:
