@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,7 +90,7 @@ def test_a_kernel_that_is_not_whole_is_built_again(damage, monkeypatch, tmp_path
     assert only_kernel(tmp_path).read_bytes() == whole
 
 
-@pytest.mark.parametrize("writer", ["put_in_place", "write_atomically"])
+@pytest.mark.parametrize("writer", ["put_in_place", "write_and_sync"])
 def test_a_full_disk_is_a_reason(writer, monkeypatch, tmp_path):
     use_copier(monkeypatch, tmp_path)
 
@@ -141,6 +143,25 @@ def test_processes_that_race_all_get_a_whole_kernel(monkeypatch, tmp_path):
     racers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [racer.wait() for racer in racers] == [0, 0, 0]
     assert only_kernel(tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_those_that_compile_at_once_do_not_take_each_others_files(monkeypatch, tmp_path):
+    use_copier(monkeypatch, tmp_path)
+    folder = compiler._private_folder()
+    command = compiler._compiler()
+    for round_number in range(5):
+        target = folder / f"kernel-{round_number}.so"
+        start = threading.Barrier(4)
+
+        def race(target: Path = target, start: threading.Barrier = start) -> None:
+            start.wait()
+            compiler._compile(command, target)
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(race) for _ in range(4)]:
+                done.result()
+        assert compiler._is_whole(target)
+    assert len(list(folder.iterdir())) == 10  # five kernels with their checksums
 
 
 def test_it_can_be_switched_off(monkeypatch):

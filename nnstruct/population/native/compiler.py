@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from nnstruct.files import cache_root, put_in_place, write_atomically
+from nnstruct.files import cache_root, move, put_in_place, remove, write_and_sync
 
 _FOLDER = Path(__file__).parent
 _ARCHITECTURE = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
@@ -167,6 +167,7 @@ def _compile(compiler: list[str], target: Path) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix="kernel-", suffix=".tmp")
         os.close(handle)
+        noted = Path(f"{temporary}.sha256")  # of this process alone, as several may compile at once
     except OSError as error:
         raise _UnavailableError(f"its folder cannot be written to: {error}.", warn=True) from error
     try:
@@ -177,11 +178,13 @@ def _compile(compiler: list[str], target: Path) -> None:
         os.chmod(temporary, 0o700)
         digest = hashlib.sha256(Path(temporary).read_bytes()).hexdigest()
         put_in_place(Path(temporary), target)
-        write_atomically(_checksum(target), digest.encode())
+        write_and_sync(noted, digest.encode())
+        move(noted, _checksum(target))
     except OSError as error:
         raise _UnavailableError(f"its folder cannot be written to: {error}.", warn=True) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        remove(Path(temporary))
+        remove(noted)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
