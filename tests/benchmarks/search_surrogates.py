@@ -61,6 +61,7 @@ GUIDED_WAYS = {
     "guided, no inner evolution": {"inner_generations": 1},
     "guided, no random draws": {"random_share": 0.0},
     "guided, 16 draws first": {"initial": 16},
+    "guided, five times the offspring": {"offspring": 100, "inner_generations": 8},
     "guided by a random forest": {},
 }
 EVOLUTIONS = {
