@@ -15,12 +15,13 @@ from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
 from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
 from nnstruct.search.history import history_table
-from nnstruct.search.ledger import PENDING, TOLD, Entry, Ledger, scored
+from nnstruct.search.ledger import PENDING, Entry, Ledger, scored
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import covering, front_numbers, hypervolume
 from nnstruct.search.refits import Refits
 from nnstruct.search.rungs import Rungs
 from nnstruct.search.spaces import SearchSpace
+from nnstruct.search.traits import TOLD
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ class Hindsight(ABC):
     def _fidelity(self, fidelity: float) -> float:
         rungs = self._levels()
         return rungs.fidelities[rungs.index(fidelity)]
+
+    def _placed(self, fresh: list[Entry]) -> list[Entry]:
+        """New structures at the fidelity that each starts at."""
+        return fresh if self._rungs is None else self._rungs.placed(self._open().entries, fresh)
 
     def _told_inside(self) -> list[Entry]:
         """Entries inside the space, at the highest fidelity that was reached."""

@@ -19,7 +19,7 @@ from nnstruct.search.fit import Fit, count_of
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
 from nnstruct.search.study import open_study, quiet, study_file, trials_of
-from nnstruct.search.traits import Traits
+from nnstruct.search.traits import TOLD, Traits
 from nnstruct.search.writer import StudyWriter
 from nnstruct.structure import Structure
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import optuna
 
 PENDING, COMPLETE, FAILED = "pending", "complete", "failed"
-TOLD, ENQUEUED = "told", "enqueued"
 _FORMAT = 1
 _SETTINGS, _BATCH, _RETRAINED = "nnstruct_settings", "nnstruct_batch", "nnstruct_retrained"
 _TRAITS, TOLD_NAME = "nnstruct_traits", "nnstruct_told"

@@ -19,8 +19,9 @@ from nnstruct.network import Network
 from nnstruct.processes import check_workers, end_with_parent
 from nnstruct.search.hindsight import NOTHING, Hindsight
 from nnstruct.search.learning_curves import scores_of_curves
-from nnstruct.search.ledger import ENQUEUED, PENDING, Entry
+from nnstruct.search.ledger import PENDING, Entry
 from nnstruct.search.spaces import family_of
+from nnstruct.search.traits import ENQUEUED
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import check_structures
 
@@ -117,8 +118,7 @@ class Running(Hindsight):
         fresh = {s.fingerprint: s for s in given if s.fingerprint not in known}
         entries = [Entry(-1, structure, ENQUEUED, (), ledger.generation) for structure in fresh.values()]
         if entries:
-            placed = entries if self._rungs is None else self._rungs.placed(ledger.entries, entries)
-            ledger.add_batch(placed, None)
+            ledger.add_batch(self._placed(entries), None)
         return self
 
     def warm_start(

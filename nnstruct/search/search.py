@@ -12,7 +12,7 @@ from nnstruct.checks import check_integer
 from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.search.guide import Guide, predict
-from nnstruct.search.ledger import ENQUEUED, PENDING, Entry, Fit, Ledger, scored
+from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger, scored
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
@@ -21,7 +21,7 @@ from nnstruct.search.rungs import Rungs
 from nnstruct.search.running import Running
 from nnstruct.search.selection import Selection, as_selection
 from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, settings_of
-from nnstruct.search.traits import Traits
+from nnstruct.search.traits import ENQUEUED, Traits
 from nnstruct.structure import Structure
 from nnstruct.structure.checks import STRUCTURE_BYTES
 from nnstruct.structure.space import Space
@@ -244,7 +244,7 @@ class Search(Running):
             strategy, missing = self._strategy(), n - len(waiting) - len(proposed)
             if missing:
                 fresh = propose(strategy, ledger.entries, guide, missing, generation=generation, rng=rng)
-                proposed += fresh if self._rungs is None else self._rungs.placed(ledger.entries, fresh)
+                proposed += self._placed(fresh)
             waiting += ledger.add_batch(proposed, fit)
         asked = waiting[:n]
         self._handed_out |= {entry.number for entry in asked}

@@ -14,9 +14,9 @@ seconds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,6 +28,8 @@ from nnstruct.predictors import GroupedGaussianProcess
 from nnstruct.search import Search, TableSpace
 from nnstruct.tables import read
 from nnstruct.tables.folder import table_file
+
+from kept_runs import kept_runs  # isort: skip
 
 TASKS = ("cifar10", "cifar100", "imagenet16-120")
 MOST, BATCH, INITIAL = 400, 8, 16
@@ -80,14 +82,8 @@ def main() -> None:
         _, classes = np.unique(bench.groups, return_inverse=True)
         for way in given.ways:
             kept = given.out / f"{task}-{given.target}-{way.replace(' ', '-')}.jsonl"
-            known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-            done = {row["seed"]: row for row in known}
-            for seed in range(given.seeds):
-                if seed not in done:
-                    done[seed] = searched(space, classes, way, seed)
-                    with kept.open("a") as lines:
-                        lines.write(json.dumps(done[seed]) + "\n")
-                rows.append({"task": task, **done[seed]})
+            runs = kept_runs(kept, given.seeds, partial(searched, space, classes, way))
+            rows += [{"task": task, **run} for run in runs]
     table = pd.DataFrame(rows)
     for name in ("cells", "classes"):
         table[name] = table[name].fillna(MOST + 1)

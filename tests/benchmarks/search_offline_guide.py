@@ -15,11 +15,11 @@ What is done is kept in the folder, so that a run that was stopped goes on. A se
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,6 +32,8 @@ from nnstruct.errors import OutsideRangeWarning
 from nnstruct.predictors import GroupedGaussianProcess, load_predictor
 from nnstruct.search import Search, TableSpace
 from nnstruct.structure import Structure
+
+from kept_runs import kept_runs, trainings_to  # isort: skip
 
 # Family and task of the source, and of the target.
 PAIRS = (
@@ -68,12 +70,6 @@ def searched(space: TableSpace, way: str, seed: int, saved: Path) -> dict:
         told += scores.tolist()
     best = np.maximum.accumulate(told).tolist()
     return {"seed": seed, "best": best, "cpu": time.process_time() - started}
-
-
-def trainings_to(curves: np.ndarray, goal: float) -> float:
-    """After how many trainings the mean of the curves, float [seeds, trainings], is at least ``goal``."""
-    reached = np.flatnonzero(curves.mean(axis=0) >= goal - 1e-9)  # means of one set of numbers may differ so
-    return float(reached[0]) + 1 if len(reached) else np.inf
 
 
 def summary(pair: str, curves: dict[str, np.ndarray], top: float) -> list[dict]:
@@ -120,14 +116,8 @@ def main() -> None:
         curves: dict[str, list[list[float]]] = {}
         for way in given.ways:
             kept = given.out / f"{pair.replace(' -> ', '-').replace(' ', '-')}-{way}.jsonl"
-            lines = kept.read_text().splitlines() if kept.exists() else []
-            done = {row["seed"]: row for row in map(json.loads, lines)}
-            for seed in range(given.seeds):
-                if seed not in done:
-                    done[seed] = searched(space, way, seed, saved)
-                    with kept.open("a") as file:
-                        file.write(json.dumps(done[seed]) + "\n")
-            curves[way] = [done[seed]["best"] for seed in range(given.seeds)]
+            runs = kept_runs(kept, given.seeds, partial(searched, space, way, saved=saved))
+            curves[way] = [run["best"] for run in runs]
         place = int((guide.predict(structures) > guide.predict([structures[int(y.argmax())]])[0]).sum()) + 1
         print(f"{pair}: the best of {len(y)} is number {place} in the eyes of the saved guide", flush=True)
         rows += summary(pair, {way: np.array(best) for way, best in curves.items()}, float(y.max()))

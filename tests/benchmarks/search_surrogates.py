@@ -21,12 +21,12 @@ seconds, one without a guide 2 to 5.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +43,8 @@ from nnstruct.recipes import DatasetRecipe, read_recipe
 from nnstruct.search import Search
 from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
+
+from kept_runs import kept_runs, trainings_to  # isort: skip
 
 BATCH, INITIAL, GUIDED, UNGUIDED = 8, 32, 240, 500
 PRICE = 0.02  # of ten times as many edges
@@ -162,12 +164,6 @@ def drawn(space: Space, way: str, seed: int, most: int):
         yield None
 
 
-def reached(curves: np.ndarray, goal: float) -> float:
-    """Trainings after which the mean of the curves, float [seeds, batches], is at least ``goal``."""
-    places = np.flatnonzero(curves.mean(axis=0) >= goal - 1e-9)
-    return float(places[0] + 1) * BATCH if len(places) else np.inf
-
-
 def summary(name: str, curves: dict[str, np.ndarray]) -> list[dict]:
     """A row for each way, of one world."""
     rows, rng = [], np.random.default_rng(0)
@@ -177,7 +173,7 @@ def summary(name: str, curves: dict[str, np.ndarray]) -> list[dict]:
         ratios = []
         for _ in range(2000):
             own, other = (rng.integers(len(part), size=len(part)) for part in (found, plain))
-            ratios.append(reached(found[own], plain[other, -1].mean()) / UNGUIDED)
+            ratios.append(trainings_to(found[own], plain[other, -1].mean(), BATCH) / UNGUIDED)
         low, high = np.quantile(ratios, [0.025, 0.975], method="nearest")
         regret = {
             f"regret {count}": 1000 * (top - found[:, count // BATCH - 1].mean())
@@ -185,7 +181,7 @@ def summary(name: str, curves: dict[str, np.ndarray]) -> list[dict]:
             if count // BATCH <= found.shape[1]
         }
         row = {"world": name, "way": way, "seeds": len(found), **regret}
-        rows.append(row | {"ratio": reached(found, goal) / UNGUIDED, "low": low, "high": high})
+        rows.append(row | {"ratio": trainings_to(found, goal, BATCH) / UNGUIDED, "low": low, "high": high})
     return rows
 
 
@@ -209,15 +205,9 @@ def main() -> None:
         curves = {}
         for way in dict.fromkeys(["evolution", *given.ways]):
             kept = given.out / f"{name}-{way}.jsonl".replace(", ", "-").replace(" ", "-")
-            lines = kept.read_text().splitlines() if kept.exists() else []
-            done = {row["seed"]: row for row in map(json.loads, lines)}
-            for seed in range(given.seeds):
-                if seed not in done:
-                    done[seed] = searched(world, way, seed)
-                    with kept.open("a") as file:
-                        file.write(json.dumps(done[seed]) + "\n")
-            curves[way] = np.array([done[seed]["handed"] for seed in range(given.seeds)])
-            cpu = np.median([done[seed]["cpu"] for seed in range(given.seeds)])
+            runs = kept_runs(kept, given.seeds, partial(searched, world, way))
+            curves[way] = np.array([run["handed"] for run in runs])
+            cpu = np.median([run["cpu"] for run in runs])
             end = curves[way][:, -1].mean()
             print(f"{name}, {way}: {cpu:.0f} CPU s a run, at the end {end:.4f}", flush=True)
         rows += summary(name, curves)
