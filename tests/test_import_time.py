@@ -36,6 +36,12 @@ def test_structures_need_nothing_heavy() -> None:
     assert loaded_after(code) == set()
 
 
+def test_the_lessons_of_a_graph_network_need_no_ensemble_loaded_before() -> None:
+    code = "from nnstruct.predictors.gnn.teacher import lessons"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_the_check_sees_what_is_loaded() -> None:
     assert "networkx" in loaded_after("import networkx")
 

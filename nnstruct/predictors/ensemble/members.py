@@ -228,3 +228,20 @@ class ColumnMembers:
             table, y, weight, trees=trees, least=least,
             columns=COLUMNS_AT_A_SPLIT, seed=derive_seed(self.seed, name, *keys), n_jobs=self.n_jobs,
         )  # fmt: skip
+
+
+def blended(said: dict[str, np.ndarray]) -> np.ndarray:
+    """The mean of the forests' mean and the Gaussian process, or what there is of them.
+
+    Parameters
+    ----------
+    said : dict of str to float64 array
+        By member.
+
+    Returns
+    -------
+    float64 array
+    """
+    forests = [one for name, one in said.items() if name in FORESTS]
+    halves = [np.mean(forests, axis=0)] if forests else []
+    return np.mean([*halves, *(one for name, one in said.items() if name == PROCESS)], axis=0)

@@ -14,12 +14,11 @@ from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
 from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs, worth_a_network
-from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
+from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers, blended
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
-from nnstruct.predictors.gnn.teacher import blended
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
 from nnstruct.predictors.sources import SourceModels

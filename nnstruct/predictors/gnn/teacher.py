@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.encode import FeatureTable
-from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers
+from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers, blended
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
@@ -50,20 +50,3 @@ def lessons(
                 said[key] = blended(members.predict(asked)[0])
             rows.append(said[key])
     return np.stack(rows)
-
-
-def blended(said: dict[str, np.ndarray]) -> np.ndarray:
-    """The mean of the forests' mean and the Gaussian process, or what there is of them.
-
-    Parameters
-    ----------
-    said : dict of str to float64 array
-        By member.
-
-    Returns
-    -------
-    float64 array
-    """
-    forests = [one for name, one in said.items() if name in FORESTS]
-    halves = [np.mean(forests, axis=0)] if forests else []
-    return np.mean([*halves, *(one for name, one in said.items() if name == PROCESS)], axis=0)
