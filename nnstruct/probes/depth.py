@@ -7,6 +7,7 @@ before are still there. An auto-compressing network, whose layers all feed the o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -119,8 +120,9 @@ def depth_profile(module: nn.Module | Network, task: Task, *, split: str = "test
     Returns
     -------
     pandas.DataFrame
-        A row a layer of the structure but the last: ``layer``, ``units``, ``truncated`` (accuracy of
-        :func:`truncate` behind it) and ``probe`` (of a ridge regression onto the classes from the values of
+        A row a layer of the structure, but for a last one that only sums, as that of an auto-compressing
+        network: ``layer``, ``units``, ``truncated`` (accuracy of :func:`truncate` behind it, in the last row
+        that of the whole network) and ``probe`` (of a ridge regression onto the classes from the values of
         the layer's units, fitted to the training split).
 
     References
@@ -144,7 +146,8 @@ def depth_profile(module: nn.Module | Network, task: Task, *, split: str = "test
     shown, structure = getattr(task, split), network.structure
     probes = _probe_accuracies(subject_of(network, task), task.train, shown)
     rows = []
-    for layer in range(structure.num_layers - 1):
+    weighted = structure.edge_index[1, ~structure.residual & ~structure.recurrent]
+    for layer in range(int(structure.layer[weighted].max(initial=0)) + 1):
         cut = subject_of(truncate(network, layer), task)
         units = int(structure.layer_sizes[layer])
         probe = probes[layer] if len(probes) >= structure.num_layers else float("nan")
@@ -180,8 +183,10 @@ def effective_depth(profile: pd.DataFrame, share: float = 0.99) -> int:
 def gradient_paths(module: nn.Module | Network, task: Task, *, samples: int = 256) -> pd.DataFrame:
     """How much of the loss's gradient reaches each layer directly, and how much through later layers.
 
-    The gradient by a unit's value is the sum over the edges that leave it. What comes along residual edges
-    and from the read-out is its direct part, what comes along weighted edges its forward part.
+    The gradient by a layer's values is the sum over all ways to the read-out. Its direct part is that of ways
+    along residual edges alone: in an auto-compressing network and at the blocks of a residual one the
+    gradient by what the read-out sees, the term 1 of the paper's gradients. Its forward part is that of all
+    other ways, which lead along weighted edges; the paper calls it network-mediated.
 
     Parameters
     ----------
@@ -211,23 +216,34 @@ def gradient_paths(module: nn.Module | Network, task: Task, *, samples: int = 25
     samples = check_integer(samples, "samples", low=1)
     subject = subject_of(module, task)
     batch = part_of(task.train, np.arange(min(samples, len(task.train))))
-    x, _ = subject.encode(batch)
-    tapped: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-    def tap(made: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        tapped.append((made.clone(), made.clone()))
-        for part in tapped[-1]:
-            part.retain_grad()
-        return tapped[-1]
-
-    scores = subject.module.tapped_forward(x, tap)  # type: ignore[operator]
-    task.goal.loss(scores, torch.from_numpy(batch.targets)).backward()
+    whole = _gradients(subject, task, batch, lambda made: (made, made))
+    # Weighted edges see the same values, and hand no gradient back.
+    direct = _gradients(subject, task, batch, lambda made: (made.detach(), made))
     rows = []
-    for layer, parts in enumerate(tapped):
-        forward, direct = (torch.zeros_like(p) if p.grad is None else p.grad for p in parts)
-        norms = [float(torch.linalg.norm(part)) for part in (direct, forward, direct + forward)]
+    for layer, (own, total) in enumerate(zip(direct, whole, strict=True)):
+        norms = [float(torch.linalg.norm(part)) for part in (own, total - own, total)]
         rows.append((layer, *norms))
     return pd.DataFrame(rows, columns=["layer", "direct", "forward", "total"])
+
+
+def _gradients(
+    subject: Subject,
+    task: Task,
+    batch: Split,
+    tap: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+) -> list[torch.Tensor]:
+    """The mean loss's gradient by each layer's values, zero where it does not reach."""
+    made: list[torch.Tensor] = []
+
+    def kept(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        made.append(values.clone())
+        made[-1].retain_grad()
+        return tap(made[-1])
+
+    x, _ = subject.encode(batch)
+    scores = subject.module.tapped_forward(x, kept)  # type: ignore[operator]
+    task.goal.loss(scores, torch.from_numpy(batch.targets)).backward()
+    return [torch.zeros_like(values) if values.grad is None else values.grad for values in made]
 
 
 def _accuracy(subject: Subject, split: Split) -> float:

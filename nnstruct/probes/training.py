@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import partial
+from itertools import pairwise
 from typing import TypeVar
 
 import pandas as pd
 from torch import nn
 
-from nnstruct.population.module_training import ModuleTraining
+from nnstruct.checks import check_integer
+from nnstruct.errors import InvalidInputError
+from nnstruct.population.module_training import ModuleTraining, num_updates
 from nnstruct.probes.subject import check_classes, subject_of
 from nnstruct.probes.surrogate_scores import MEASURES, probe_surrogates
 from nnstruct.random import check_seed
@@ -22,7 +26,12 @@ T = TypeVar("T")
 
 
 def simplicity_over_training(
-    module: nn.Module, task: Task, config: TrainConfig | None = None, *, seed: int = 0
+    module: nn.Module,
+    task: Task,
+    config: TrainConfig | None = None,
+    *,
+    steps: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Train copies of a module on a task and on its Gaussian clones, and test all on the task's own data.
 
@@ -39,20 +48,23 @@ def simplicity_over_training(
     task : Task
         Of vectors or images.
     config : TrainConfig, optional
+    steps : sequence of int, optional
+        Numbers of updates after which to measure, rising, instead of after each epoch: as the paper does, on
+        a logarithmic scale. What lies behind the last epoch is left out.
     seed : int
         Decides the order of the batches and the clones.
 
     Returns
     -------
     pandas.DataFrame
-        A row for ``epoch`` 0 (before training) to the last: ``accuracy`` and ``loss`` on the test data of the
-        copy trained on the task, with ``_mean`` and ``_covariance`` those of the copies trained on the
-        clones. Values are NaN from the epoch on in which a training diverged.
+        A row for ``epoch`` 0 (before training) to the last, or for each ``step``: ``accuracy`` and ``loss``
+        on the test data of the copy trained on the task, with ``_mean`` and ``_covariance`` those of the
+        copies trained on the clones. Values are NaN from the epoch or step on in which a training diverged.
 
     Raises
     ------
     InvalidInputError
-        If the task holds sequences, or the module or the configuration does not fit it.
+        If the task holds sequences, the module or the configuration does not fit it, or steps do not rise.
 
     Examples
     --------
@@ -67,14 +79,21 @@ def simplicity_over_training(
     True
     """
     config, seed = config or TrainConfig(), check_seed(seed)
+    name, places = "epoch", [*range(config.epochs + 1)]
+    if steps is not None:
+        name, places = "step", [check_integer(step, "steps", low=0) for step in steps]
+        if any(later <= earlier for earlier, later in pairwise(places)):
+            raise InvalidInputError("steps", "rise", steps)
+        places = [step for step in places if step <= num_updates(task, config)]
     clones = {f"_{order}": task.clone(order, seed=seed) for order in ORDERS}
     columns: dict[str, tuple[float, ...]] = {}
     for ending, chosen in {"": task, **clones}.items():
-        rows = list(_over_training(module, chosen, config, seed, lambda training: training.evaluate("test")))
-        rows += [(math.nan, math.nan)] * (config.epochs + 1 - len(rows))
-        loss, accuracy = zip(*rows, strict=True)
+        go = _over_training if steps is None else partial(_over_steps, steps=frozenset(places))
+        rows = list(go(module, chosen, config, seed, lambda training: training.evaluate("test")))
+        rows += [(math.nan, math.nan)] * (len(places) - len(rows))
+        loss, accuracy = zip(*rows, strict=True) if rows else ((), ())
         columns |= {f"accuracy{ending}": accuracy, f"loss{ending}": loss}
-    return pd.DataFrame({"epoch": range(config.epochs + 1), **columns})
+    return pd.DataFrame({name: places, **columns})
 
 
 def surrogates_over_training(
@@ -128,3 +147,27 @@ def _over_training(
         if not all(math.isfinite(loss) for _, loss in training.epoch(epoch)):
             return
         yield measure(training)
+
+
+def _over_steps(
+    module: nn.Module,
+    task: Task,
+    config: TrainConfig,
+    seed: int,
+    measure: Callable[[ModuleTraining], T],
+    *,
+    steps: Set[int],
+) -> Iterator[T]:
+    """A measure of a copy after some numbers of updates, until the loss is no longer finite."""
+    training = ModuleTraining(copy.deepcopy(module), task, config, seed)
+    done = 0
+    if done in steps:
+        yield measure(training)
+    for epoch in range(config.epochs):
+        for _, loss in training.epoch(epoch):
+            if not math.isfinite(loss) or done >= max(steps, default=0):
+                return
+            done += 1
+            if done in steps:
+                yield measure(training)
+                training.module.train()

@@ -1,7 +1,7 @@
 """What structures without a label are worth where labels are few: the assessor beside distillation.
 
 Run: NNSTRUCT_TABLES=FOLDER python tests/benchmarks/semi_supervised.py [--datasets datasets]
-     [--out runs/semi-supervised.jsonl] [--draws 3] [--cases cells reber]
+     [--out runs/semi-supervised.jsonl] [--draws 20] [--cases cells reber]
      [--page train/results/semi-supervised.md]
 
 ``cells`` are those of NAS-Bench-201 with their accuracy on CIFAR-10 (``nasbench201.csv.gz`` in the folder
@@ -26,6 +26,7 @@ from scipy import stats
 
 from nnstruct import tables
 from nnstruct.benchmark import Benchmark
+from nnstruct.intervals import mean_interval
 from nnstruct.predictors import GNN, SemiSupervisedAssessor
 
 SIZES = {"cells": (50, 100, 156), "reber": (20, 50, 100)}
@@ -35,9 +36,10 @@ TITLES = {"cells": "NAS-Bench-201, CIFAR-10", "reber": "reber-rnn, tanh"}
 HEAD = """# Structures without a label
 
 Kendall's tau on structures that no predictor has seen a label of: means over draws, and of the difference
-that structures without a label make the mean with its standard error. `assessor` is
+that structures without a label make the mean with its 95% interval (Student's t over draws). `assessor` is
 `SemiSupervisedAssessor` (Tang et al., 2020), `gnn` is `GNN`, which learns from structures without a label by
-distillation: forests and a Gaussian process tell it what they say of them. Written by
+distillation: forests and a Gaussian process tell it what they say of them. The assessor's width of similarity
+and share of edges were chosen on draws of the same table, whose cells may be among these. Written by
 `python tests/benchmarks/semi_supervised.py`, which says how.
 """
 
@@ -87,13 +89,14 @@ def page(rows: list[dict[str, Any]]) -> str:
                 if not both:
                     continue
                 a, b = (np.array([part[d]["tau"] for d in both]) for part in (alone, more))
-                error = f" ± {(b - a).std(ddof=1) / np.sqrt(len(both)):.3f}" if len(both) > 1 else ""
+                mean, low, high = mean_interval(b - a)
+                between = f" [{low:+.3f}, {high:+.3f}]" if len(both) > 1 else ""
                 cost = " / ".join(
                     f"{np.mean([part[d]['seconds'] for d in both]):.0f}" for part in (alone, more)
                 )
                 lines.append(
                     f"| {TITLES[case]} | {size} | {len(both)} | {name} | {a.mean():.3f} | {b.mean():.3f} "
-                    f"| {(b - a).mean():+.3f}{error} | {cost} |"
+                    f"| {mean:+.3f}{between} | {cost} |"
                 )
     minutes = sum(row["seconds"] for row in rows) / 60
     return f"{HEAD}\n" + "\n".join(lines) + f"\n\n{minutes:.0f} CPU minutes on one core.\n"
@@ -103,7 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--datasets", type=Path, default=Path("datasets"))
     parser.add_argument("--out", type=Path, default=Path("runs/semi-supervised.jsonl"))
-    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--cases", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--page", type=Path, help="where to write the results; printed otherwise")
     options = parser.parse_args()

@@ -20,6 +20,7 @@ from nnstruct.probes import (
     truncate,
 )
 from nnstruct.probes.subject import subject_of
+from nnstruct.tasks.splits import part_of
 
 DIGITS = load_task("digits")
 ACN = AutoCompressing(sizes=[6, 6, 6, 6, 6])
@@ -103,6 +104,28 @@ def test_profile_and_effective_depth():
     assert profile["probe"].iloc[0] > 0.3  # six random units of the image tell more than chance
     assert effective_depth(profile.assign(truncated=[0.5, 0.98, 0.99, 1.0]), 0.98) == 2
     assert effective_depth(profile.assign(truncated=[0.5, 0.98, 0.99, 1.0]), 1.0) == 4
+
+
+def test_a_profile_of_a_residual_network_ends_with_the_whole_network():
+    module = build_module(ResidualChain(sizes=[5] * 7, skip=2).sample(0, family="mlp"), DIGITS, seed=0)
+    profile = depth_profile(module, DIGITS)
+    assert profile["layer"].tolist() == list(range(7))
+    whole = (scores_of(module.to_network(), DIGITS).argmax(1) == DIGITS.test.targets).mean()
+    assert profile["truncated"].iloc[-1] == pytest.approx(whole)
+
+
+def test_the_direct_part_at_the_blocks_of_a_residual_network_is_that_of_the_read_out():
+    structure = ResidualChain(sizes=[5] * 7, skip=2).sample(1, family="mlp")
+    module = build_module(structure, DIGITS, seed=1)
+    table = gradient_paths(module, DIGITS, samples=32)
+    subject = subject_of(module, DIGITS)
+    x, lengths = subject.encode(part_of(DIGITS.train, np.arange(32)))
+    scores = subject.scores(x, lengths).detach().requires_grad_(True)
+    torch.nn.functional.cross_entropy(scores, torch.from_numpy(DIGITS.train.targets[:32])).backward()
+    expected = float((scores.grad @ module.readout.weight.detach().double()).norm())
+    np.testing.assert_allclose(table["direct"][[0, 2, 4, 6]], expected, rtol=1e-5)
+    assert table["direct"][[1, 3, 5]].tolist() == [0, 0, 0]  # within a block there is no residual edge
+    assert (table["forward"][:6] > 0).all()
 
 
 def test_the_gradient_splits_by_edges():

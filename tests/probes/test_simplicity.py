@@ -110,6 +110,21 @@ def test_training_is_that_of_the_engines():
     assert all(torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
 
 
+def test_steps_are_counted_in_updates(correlated):
+    module, config = nn.Linear(3, 2), TrainConfig(epochs=3, batch_size=64)
+    each = -(-len(correlated.train) // 64)
+    by_epoch = simplicity_over_training(module, correlated, config, seed=1)
+    table = simplicity_over_training(
+        module, correlated, config, steps=[0, 1, each, 3 * each, 3 * each + 1], seed=1
+    )
+    assert table["step"].tolist() == [0, 1, each, 3 * each]
+    chosen = table.drop(index=1).drop(columns="step").reset_index(drop=True)
+    expected = by_epoch.drop(index=2).drop(columns="epoch").reset_index(drop=True)
+    np.testing.assert_array_equal(chosen.to_numpy(), expected.to_numpy())
+    with pytest.raises(InvalidInputError, match="steps must rise"):
+        simplicity_over_training(module, correlated, config, steps=[1, 1])
+
+
 def test_diverging_training_ends_early(correlated):
     module = nn.Linear(3, 2)
     nn.init.constant_(module.weight, 1e38)

@@ -135,12 +135,31 @@ def test_the_density_falls_along_the_sigmoid():
     work = load_pruner("random").workpiece(mlp(), digits(), CONFIG, 0)
     pruner = load_pruner("chtss", initial=0.4)
     first, last = pruner.counts(work, 0.4), pruner.counts(work, 0.1)
-    for share in (0.0, 1 / 3, 2 / 3, 1.0):
-        risen = sigmoid_share(share, pruner.steepness)
+    for share in (0.0, 1 / 3, 2 / 3, 0.8, 1.0):
+        risen = sigmoid_share(min(1.0, share / 0.8), pruner.steepness)
         wanted = [round(a + (b - a) * risen) for a, b in zip(first, last, strict=True)]
         assert pruner.counts_after(work, 0.1, share) == wanted
-    assert pruner.counts_after(work, 0.1, 1.0) == last
+    assert pruner.counts_after(work, 0.1, 0.8) == pruner.counts_after(work, 0.1, 1.0) == last
     assert sum(int(units.sum()) for units in pruner.start(work, 0.1)) == sum(first)
+
+
+def test_what_is_too_much_goes_by_its_relative_importance():
+    """The paper's first step of a move: of the links those go whose shares of their units' are smallest."""
+    work = load_pruner("random").workpiece(nn.Sequential(nn.Linear(64, 20)), digits(), CONFIG, 0)
+    slot = work.slots[0]
+    alive = torch.rand(20, 64, generator=torch.Generator().manual_seed(0)) < 0.5
+    alive[0], alive[:, 0] = False, False
+    alive[0, 5] = True
+    with torch.no_grad():
+        slot.weight[0, 5] = 1e-6  # the only one of its output, however small
+    left = load_pruner("chtss").thinned(slot, alive, 100)
+    size = (slot.weight.detach().abs() * alive).numpy()
+    with np.errstate(invalid="ignore"):
+        shares = np.nan_to_num(size / size.sum(0)) + np.nan_to_num(size / size.sum(1, keepdims=True))
+    assert int(left.sum()) == 100
+    assert left[0, 5]
+    assert shares[left.numpy()].min() >= shares[(alive & ~left).numpy()].max()
+    assert torch.equal(load_pruner("chts").thinned(slot, alive, 100), alive)
 
 
 def test_hard_training_keeps_the_largest_and_takes_the_best_scored():
@@ -188,6 +207,6 @@ def test_options_that_break_a_rule_are_told():
     for name in ("first_power", "last_power"):
         with pytest.raises(InvalidInputError, match=name):
             load_pruner("chts", **{name: 0})
-    for name, value in (("initial", 0), ("steepness", -1)):
+    for name, value in (("initial", 0), ("steepness", -1), ("end", 0)):
         with pytest.raises(InvalidInputError, match=name):
             load_pruner("chtss", **{name: value})

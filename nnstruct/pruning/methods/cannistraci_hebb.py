@@ -148,6 +148,22 @@ class CannistraciHebb(DynamicPruner):
         """
         return math.inf
 
+    def thinned(self, slot: Slot, alive: Tensor, count: int) -> Tensor:
+        """The units of a slot from which a move begins, where there are to be fewer after it.
+
+        Parameters
+        ----------
+        slot : Slot
+        alive : bool Tensor [*unit_shape]
+        count : int
+            After the move.
+
+        Returns
+        -------
+        bool Tensor [*unit_shape]
+        """
+        return alive
+
 
 @PRUNERS.register("chts")
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +216,9 @@ class CannistraciHebbSoft(CannistraciHebb):
 class CannistraciHebbSigmoid(CannistraciHebbSoft):
     """As ``chts``, from a dense beginning along a sigmoid to the density (CHTss; Zhang et al., 2025).
 
+    What is too much at a move goes first, by its relative importance, whatever ``importance`` says of the
+    weights that change places.
+
     Parameters
     ----------
     fraction, distribution, rescale, score, importance, layout, spread, settled, first_power, last_power
@@ -208,6 +227,9 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
         Density in the beginning, if it is not below the one asked for.
     steepness : float
         The sigmoid runs from minus this to this.
+    end : float
+        Share of the moves after which the density is the one asked for, in (0, 1]; the authors' scripts
+        decay over eight tenths of the training.
 
     Examples
     --------
@@ -225,11 +247,13 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
 
     initial: float = 0.5
     steepness: float = 6.0
+    end: float = 0.8
 
     def check(self) -> None:
         """Raise :class:`InvalidInputError` where an option breaks its rule."""
         super().check()
         check_share(self.initial, "initial", ends="(]")
+        check_share(self.end, "end", ends="(]")
         check_number(self.steepness, "steepness", low=0, open_low=True)
 
     def apply(self, work: Workpiece, density: float) -> list[Row]:
@@ -249,8 +273,13 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
     def counts_after(self, work: Workpiece, density: float, share: float) -> list[int]:
         """Units of each slot along the sigmoid from the first density to the last."""
         first, last = self.counts(work, self._first(work, density)), self.counts(work, density)
-        risen = sigmoid_share(share, self.steepness)
+        risen = sigmoid_share(min(1.0, share / self.end), self.steepness)
         return [round(high + (low - high) * risen) for high, low in zip(first, last, strict=True)]
+
+    def thinned(self, slot: Slot, alive: Tensor, count: int) -> Tensor:
+        """As many units as there are after the move, those of the largest relative importance."""
+        weight = slot.magnitude(slot.weight.detach()) * alive
+        return largest_in_each([relative_importance(weight)], [alive], [min(count, int(alive.sum()))])[0]
 
     def _first(self, work: Workpiece, density: float) -> float:
         left = sum(int(mask.sum()) for mask in work.alive) / max(1, sum(work.totals))
@@ -280,6 +309,28 @@ def sigmoid_share(share: float, steepness: float) -> float:
     """
     low, high = _logistic(-steepness), _logistic(steepness)
     return (_logistic(steepness * (2 * share - 1)) - low) / (high - low)
+
+
+def relative_importance(weight: Tensor) -> Tensor:
+    """Of each magnitude its share of those of its output plus its share of those of its input.
+
+    Parameters
+    ----------
+    weight : Tensor [out, *in]
+        Magnitudes; 0 where there is no weight.
+
+    Returns
+    -------
+    Tensor [out, *in]
+
+    Examples
+    --------
+    >>> relative_importance(torch.tensor([[3.0, 1.0], [1.0, 0.0]])).tolist()
+    [[1.5, 1.25], [1.25, 0.0]]
+    """
+    flat = weight.reshape(len(weight), -1)
+    shares = flat / flat.sum(0).clamp_min(1e-12) + flat / flat.sum(1, keepdim=True).clamp_min(1e-12)
+    return shares.view(weight.shape)
 
 
 def _logistic(x: float) -> float:
@@ -326,8 +377,8 @@ class _Hebbian(Rewiring):
         self, number: int, alive: Tensor, count: int, power: float, progress: TrainingPlace
     ) -> Tensor:
         slot = self.work.slots[number]
-        weight = slot.magnitude(slot.weight.detach()) * alive
-        least = largest_in_each([weight], [alive], [min(count, int(alive.sum()))])[0]
+        least = self.options.thinned(slot, alive, count)
+        weight = slot.magnitude(slot.weight.detach()) * least
         kept = int(least.sum()) - round(self.options.fraction * int(least.sum()))
         value = self._importance(weight)
         if math.isfinite(power):
@@ -349,11 +400,7 @@ class _Hebbian(Rewiring):
         return _largest_of(scores, free, wanted, noise)
 
     def _importance(self, weight: Tensor) -> Tensor:
-        if self.options.importance == "magnitude":
-            return weight
-        flat = weight.reshape(len(weight), -1)
-        shares = flat / flat.sum(0).clamp_min(1e-12) + flat / flat.sum(1, keepdim=True).clamp_min(1e-12)
-        return shares.view(weight.shape)
+        return weight if self.options.importance == "magnitude" else relative_importance(weight)
 
     def _noise(self, slot: Slot, key: str, progress: TrainingPlace) -> Tensor:
         """Gumbel's: the largest of log-weights plus noise are a draw without replacement by the weights."""
