@@ -26,7 +26,9 @@ def fingerprint(structure: Structure) -> str:
     units that are interchangeable, as those of a dense layer, are settled: between their classes
     all edges exist or none. While a class is unsettled, each unit of the smallest one is marked
     in turn and the colours are refined again; of the branches only the rarest kind is followed
-    further, as in canonical labelling (McKay and Piperno, 2014, arXiv 1301.1493).
+    further, as in canonical labelling (McKay and Piperno, 2014, arXiv 1301.1493). Where the edges between
+    unsettled classes form a forest, units of one colour are images of each other (Immerman and Lander,
+    1990): one branch then stands for all.
 
     Where every class gets settled, two structures share a fingerprint only if they are
     isomorphic, save for collisions of 64-bit hashes. That is so for all but highly symmetric
@@ -57,16 +59,20 @@ def fingerprint(structure: Structure) -> str:
     header = f"{structure.family}|{structure.num_units}|{structure.num_edges}|{names}"
     digest = hashlib.blake2b(header.encode(), digest_size=16)
     digest.update(np.sort(colours[0]).astype("<u8").tobytes())
+    copies = 1  # branches that a row stands for
     for _ in range(structure.num_units):  # each turn marks one unit more
         branch, unit = refine.smallest_unsettled(colours)
-        if not len(branch) or len(branch) * refine.size > WORK_LIMIT:
+        if not len(branch) or copies * len(branch) * refine.size > WORK_LIMIT:
             break
+        if len(branch) > 1 and len(colours) == 1 and (copies > 1 or refine.leaves_a_forest(colours)):
+            copies *= len(branch)
+            branch, unit = branch[:1], unit[:1]
         colours = colours[branch]  # [branches, N]
         rows = np.arange(len(branch))
         colours[rows, unit] = _mix(colours[rows, unit] ^ _MARKED)
         colours = refine(colours)
         kinds = _mix(colours).sum(axis=1, dtype=np.uint64)
-        digest.update(np.sort(kinds).astype("<u8").tobytes())
+        digest.update(np.repeat(np.sort(kinds), copies).astype("<u8").tobytes())
         values, counts = np.unique(kinds, return_counts=True)
         colours = colours[kinds == values[counts.argmin()]]
     return digest.hexdigest()
@@ -177,3 +183,30 @@ class _Refiner:
         smallest = candidate.argmin(axis=1)
         row, unit = np.nonzero(classes == smallest[:, None])
         return row, unit
+
+    def leaves_a_forest(self, colours: np.ndarray) -> bool:
+        """Whether edges between unsettled classes, of colours [1, N], form no cycle in any direction."""
+        source, target, kind = self.edges
+        _, classes, sizes = np.unique(colours[0], return_inverse=True, return_counts=True)
+        a, b = classes[source], classes[target]
+        pair, place, edges = np.unique(
+            (a * len(sizes) + b) * 3 + kind, return_inverse=True, return_counts=True
+        )
+        a, b = pair // (3 * len(sizes)), pair // 3 % len(sizes)
+        unsettled = (edges != sizes[a] * (sizes[b] - (a == b)))[place]
+        if np.count_nonzero(unsettled) >= colours.shape[1]:
+            return False
+        part = list(range(colours.shape[1]))  # a unit nearer to the root of its part
+
+        def root(unit: int) -> int:
+            while part[unit] != unit:
+                part[unit] = part[part[unit]]
+                unit = part[unit]
+            return unit
+
+        for one, other in zip(source[unsettled].tolist(), target[unsettled].tolist(), strict=True):
+            first, second = root(one), root(other)
+            if first == second:
+                return False
+            part[first] = second
+        return True

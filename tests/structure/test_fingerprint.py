@@ -346,3 +346,39 @@ def test_the_search_is_bounded() -> None:
     """Far too symmetric to be searched through; it must end all the same."""
     structure = as_delayed(disjoint(nx.cycle_graph(5), 60))
     assert len(structure.fingerprint) == 32
+
+
+@st.composite
+def near_forests(draw: st.DrawFn) -> Structure:
+    """A hub with legs, many of them alike, and perhaps one more edge."""
+    edges, units = [], 1
+    for length in draw(st.lists(st.integers(1, 3), min_size=2, max_size=6)):
+        before = 0
+        for _ in range(length):
+            edges.append((before, units))
+            before, units = units, units + 1
+    if draw(st.booleans()):
+        source = draw(st.integers(0, units - 2))
+        edges.append((source, draw(st.integers(source + 1, units - 1))))
+    return Structure(np.array(sorted(set(edges))).T, units)
+
+
+@given(structure=near_forests())
+def test_one_branch_for_all_that_are_alike_gives_the_same_digits(structure: Structure) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module._Refiner, "leaves_a_forest", lambda self, colours: False)
+        every_branch = module.fingerprint(structure)
+    assert module.fingerprint(structure) == every_branch
+
+
+def test_a_tree_of_many_legs_is_followed_along_one_branch(monkeypatch: pytest.MonkeyPatch) -> None:
+    legs = [(0, 1 + 3 * leg) for leg in range(40)]
+    legs += [(1 + 3 * leg + step, 2 + 3 * leg + step) for leg in range(40) for step in range(2)]
+    rows = []
+    refine = module._Refiner.__call__
+    monkeypatch.setattr(
+        module._Refiner, "__call__", lambda self, colours: rows.append(len(colours)) or refine(self, colours)
+    )
+    module.fingerprint(Structure(np.array(legs).T, 121))
+    assert len(rows) > 1
+    assert set(rows) == {1}
