@@ -294,11 +294,9 @@ class GroupedGaussianProcess(Predictor):
         """
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             z, variance = self.latent(self._scaled(table), self.alpha_, self.factor_, self.rows_)
-            mean = self.transform_.moments(z, np.sqrt(variance))[0]
-            if not return_std:
-                return mean, None
-            noisy = self.transform_.moments(z, np.sqrt(variance + self.kernel_.noise))[1]
-            return mean, np.hypot(noisy, self.level_.predict(mean))
+            # Noise moves the mean of a bent label, too.
+            mean, noisy = self.transform_.moments(z, np.sqrt(variance + self.kernel_.noise))
+            return mean, np.hypot(noisy, self.level_.predict(mean)) if return_std else None
 
     def latent(
         self, scaled: np.ndarray, alpha: np.ndarray, factor: np.ndarray, rows: np.ndarray

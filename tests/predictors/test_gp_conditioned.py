@@ -65,3 +65,18 @@ def test_it_is_refused_before_a_fit_and_with_too_few() -> None:
         fitted().condition(STRUCTURES[:1], Y[:1])
     with pytest.raises(InvalidInputError, match="y must"):
         fitted().condition(STRUCTURES[:3], Y[:2])
+
+
+def test_it_predicts_the_mean_of_noisy_labels_not_their_median() -> None:
+    structures = priors.sample(Space("mlp", units=(4, 14)), 150, seed=2)
+    layers = np.array([s.num_layers for s in structures], dtype=np.float64)
+    level = 1.0 + 0.5 * (layers - layers.mean()) / layers.std()
+    rng = np.random.default_rng(0)
+    # A few trainings go badly, none goes far above the rest.
+    draws = 1.0 - np.exp(-(level + 0.8 * rng.standard_normal((4000, len(level)))))
+    model = GroupedGaussianProcess().fit(structures, draws[0])
+    mean, median = draws.mean(axis=0), np.median(draws, axis=0)
+    error = (model.predict(structures) - mean).mean()
+    gap = (median - mean).mean()
+    assert gap > 0.1
+    assert abs(error) < gap / 2  # labels beyond the fences are clipped
