@@ -1,14 +1,15 @@
-"""What labels of one search space tell of another: without a label there, and with few.
+"""What labels of one search space tell of another: without a label there, and with a few.
 
 Run: NNSTRUCT_TABLES=FOLDER python tests/benchmarks/across_spaces.py [--datasets datasets] [--draws 5]
      [--out runs/across-spaces.jsonl] [--page train/results/across-spaces.md]
 
 The spaces are the cells of NAS-Bench-201 and the networks of NAS-Bench-Macro, both with their accuracy on
 CIFAR-10 (``nasbench201.csv.gz`` and ``nasbench_macro.csv.gz`` in the folder that NNSTRUCT_TABLES names), and
-the networks of datasets/fashion-cnn. A draw takes up to 2,000 structures of the source with their labels, and
-tests on up to 1,000 of the target. Without a label the models of the source alone are asked
-(``SourceModels``); with n labels of the target the ensemble has them as a prior, beside one from scratch.
-A draw that stands in the file of ``--out`` is not run again.
+the networks of datasets/fashion-cnn. A draw takes up to 600 structures of each source with their labels as
+normal scores within the space, merged where there are two, and tests on up to 400 of the target. Without a
+label a random forest and a graph network are fitted to the sources alone. With 20 labels of the target the
+ensemble has models of both other spaces as a prior (``SourceModels``), beside one from scratch. A draw that
+stands in the file of ``--out`` is not run again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from functools import cache
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,21 @@ from nnstruct import tables
 from nnstruct.benchmark import Benchmark
 from nnstruct.errors import OutsideRangeWarning
 from nnstruct.intervals import mean_interval
-from nnstruct.predictors import Ensemble, SourceModels
+from nnstruct.predictors import GNN, Ensemble, RandomForest, SourceModels
 
 SPACES = ("NAS-Bench-201", "NAS-Bench-Macro", "fashion-cnn")
-LEARNED, TESTED, SIZES = 2000, 1000, (10, 20, 50)
+LEARNED, TESTED, FEW = 600, 400, 20
+PREDICTORS = {"forest": RandomForest, "graph network": GNN}
 HEAD = """# Across spaces
 
-Models of one space asked about another: Spearman's rank correlation on structures of the target, means over
-draws with 95% intervals. `no label`: the source's models alone, of measures of structure. `n labels`: the
-ensemble from scratch, and what the source as a prior adds to it. NAS-Bench-201 and NAS-Bench-Macro are
-trained on CIFAR-10, `fashion-cnn` on Fashion-MNIST. Written by
-`python tests/benchmarks/across_spaces.py`, which says how.
+Predictors of one space asked about another: Spearman's rank correlation on structures of the target, means
+over draws with 95% intervals (Student's t). NAS-Bench-201 and NAS-Bench-Macro are trained on CIFAR-10,
+`fashion-cnn` on Fashion-MNIST. Written by `python tests/benchmarks/across_spaces.py`, which says how.
+
+## Without a label of the target
+"""
+WITH_FEW = f"""
+## With {FEW} labels of the target
 """
 
 
@@ -60,57 +64,70 @@ def space(name: str, datasets: Path) -> tuple[list[Any], np.ndarray]:
 
 def rank(said: np.ndarray, y: np.ndarray) -> float:
     """Spearman's correlation, 0 where nothing is told apart."""
-    found = float(stats.spearmanr(said, y).statistic)
-    return found if np.isfinite(found) else 0.0
+    return float(stats.spearmanr(said, y).statistic) if np.ptp(said) else 0.0
 
 
-def draw(source: str, target: str, datasets: Path, number: int) -> Iterator[dict[str, Any]]:
-    """What the models of a source say of a target, in one draw."""
-    known, asked = space(source, datasets), space(target, datasets)
-    rng = np.random.default_rng([number, SPACES.index(source), SPACES.index(target)])
-    inside = rng.permutation(len(known[0]))[:LEARNED]
-    order = rng.permutation(len(asked[0]))
-    tested = order[max(SIZES) :][:TESTED]
-    test, truth = [asked[0][i] for i in tested], asked[1][tested]
-    scores = Benchmark.from_scores([known[0][i] for i in inside], known[1][inside], task=source)
-    models = SourceModels.fit({source: scores}, seed=number)
-    said = models.predict(test).mean(axis=1)
-    yield {"labels": 0, "rank": rank(said, truth)}
-    for size in SIZES:
-        few = order[:size]
-        train = [asked[0][i] for i in few]
-        for name, prior in (("scratch", None), ("prior", models)):
-            model = Ensemble(prior=prior, random_state=number).fit(train, asked[1][few])
-            yield {"labels": size, "model": name, "rank": rank(np.asarray(model.predict(test)), truth)}
+def pairs() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each target with each source, and with both others."""
+    for target in SPACES:
+        others = tuple(name for name in SPACES if name != target)
+        yield from ((target, sources) for sources in (*((name,) for name in others), others))
 
 
-def shown(values: list[float], sign: str = "") -> str:
+def learned(name: str, datasets: Path, rng: np.random.Generator) -> Benchmark:
+    """Some structures of a space and the normal scores of their labels."""
+    structures, y = space(name, datasets)
+    chosen = rng.permutation(len(structures))[:LEARNED]
+    scores = stats.norm.ppf((stats.rankdata(y[chosen]) - 0.5) / len(chosen))
+    return Benchmark.from_scores([structures[i] for i in chosen], scores, task=name)
+
+
+def draw(target: str, sources: tuple[str, ...], datasets: Path, number: int) -> Iterator[dict[str, Any]]:
+    """What sources say of a target, in one draw."""
+    structures, y = space(target, datasets)
+    order = np.random.default_rng([number, SPACES.index(target)]).permutation(len(structures))
+    few, tested = order[:FEW], order[FEW:][:TESTED]
+    test, truth = [structures[i] for i in tested], y[tested]
+    rng = np.random.default_rng([number, *map(SPACES.index, sources)])
+    first, *others = (learned(name, datasets, rng) for name in sources)
+    merged = first.merge(*others) if others else first
+    for name, predictor in PREDICTORS.items():
+        model = predictor(random_state=number).fit(merged.structures, merged.y)
+        yield {"model": name, "rank": rank(np.asarray(model.predict(test)), truth)}
+    if not others:
+        return
+    prior = SourceModels.fit(dict(zip(sources, (first, *others), strict=True)), seed=number)
+    for name, given in (("scratch", None), ("prior", prior)):
+        ensemble = Ensemble(prior=given, random_state=number).fit([structures[i] for i in few], y[few])
+        yield {"model": name, "rank": rank(np.asarray(ensemble.predict(test)), truth)}
+
+
+def shown(values: np.ndarray, sign: str = "") -> str:
     """Mean and interval."""
-    mean, low, high = mean_interval(np.array(values))
+    mean, low, high = mean_interval(values)
     return f"{mean:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
 def page(rows: list[dict[str, Any]]) -> str:
     """The results as a page."""
-    columns = ["source", "target", "draws", "no label"]
-    for size in SIZES:
-        columns += [f"{size} labels", "the prior adds"]
-    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    for source, target in permutations(SPACES, 2):
-        mine = [r for r in rows if (r["source"], r["target"]) == (source, target)]
-        if len({r["draw"] for r in mine}) < 2:
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for row in sorted(rows, key=lambda row: row["draw"]):
+        found.setdefault((row["target"], row["sources"], row["model"]), []).append(row["rank"])
+    without = ["| target | sources | draws | forest | graph network |", "|---|---|---|---|---|"]
+    few = ["| target | from scratch | the prior adds |", "|---|---|---|"]
+    for target, sources in pairs():
+        key = (target, " and ".join(sources))
+        if len(found.get((*key, "forest"), [])) < 2:
             continue
-        zero = [r["rank"] for r in mine if not r["labels"]]
-        cells = [source, target, str(len(zero)), shown(zero)]
-        for size in SIZES:
-            alone, more = (
-                {r["draw"]: r["rank"] for r in mine if (r["labels"], r.get("model")) == (size, name)}
-                for name in ("scratch", "prior")
-            )
-            cells += [shown(list(alone.values())), shown([more[d] - alone[d] for d in alone], "+")]
-        lines.append(f"| {' | '.join(cells)} |")
-    minutes = sum(row["seconds"] for row in rows if not row["labels"]) / 60
-    return f"{HEAD}\n" + "\n".join(lines) + f"\n\n{minutes:.0f} CPU minutes on one core.\n"
+        values = {name: np.array(found.get((*key, name), [])) for name in (*PREDICTORS, "scratch", "prior")}
+        cells = [*key, str(len(values["forest"])), *(shown(values[name]) for name in PREDICTORS)]
+        without.append(f"| {' | '.join(cells)} |")
+        if len(sources) > 1:
+            more = shown(values["prior"] - values["scratch"], "+")
+            few.append(f"| {target} | {shown(values['scratch'])} | {more} |")
+    minutes = sum({(r["target"], r["sources"], r["draw"]): r["seconds"] for r in rows}.values()) / 60
+    tables_of = [HEAD, *without, WITH_FEW, *few, "", f"{minutes:.0f} CPU minutes on one core."]
+    return "\n".join(tables_of) + "\n"
 
 
 def main() -> None:
@@ -124,15 +141,15 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     kept = options.out.read_text().splitlines() if options.out.exists() else []
     rows = [json.loads(line) for line in kept]
-    found = {(row["source"], row["target"], row["draw"]) for row in rows}
+    found = {(row["target"], row["sources"], row["draw"]) for row in rows}
     for number in range(options.draws):
-        for source, target in permutations(SPACES, 2):
-            if (source, target, number) in found:
+        for target, sources in pairs():
+            if (target, " and ".join(sources), number) in found:
                 continue
             started = time.process_time()
-            new = list(draw(source, target, options.datasets, number))
+            new = list(draw(target, sources, options.datasets, number))
             seconds = time.process_time() - started
-            about = {"source": source, "target": target, "draw": number, "seconds": seconds}
+            about = {"target": target, "sources": " and ".join(sources), "draw": number, "seconds": seconds}
             with options.out.open("a") as file:
                 file.writelines(json.dumps(about | row) + "\n" for row in new)
             rows += [about | row for row in new]

@@ -119,6 +119,26 @@ def test_the_steps_of_a_gradient_flow_expand_nothing():
     assert found["plain_less_flow"] == found["plain"] - found["flow"]
 
 
+def test_random_pruning_finds_a_signal_in_noise():
+    options = {"inputs": 200, "samples": 60, "classes": 4, "width": 60, "others": (), "images": None}
+    found = load_studies()["random-pruning"](seed=0, epochs=100, **options)
+    assert found["train_loss_1"] < 0.05
+    assert found["rise"] == found["test_0.1"] - found["test_1"] > 0.1
+    assert found["fall"] > 0.3
+
+
+def test_classes_of_a_task_are_parted_and_numbered():
+    from nnstruct import load_task
+    from nnstruct.claims.studies.pruning import _of_classes
+
+    digits = load_task("digits")
+    late = _of_classes(digits, 6, 10)
+    rows = digits.test.targets >= 6
+    assert np.array_equal(late.test.inputs, digits.test.inputs[rows])
+    assert np.array_equal(late.test.targets, digits.test.targets[rows] - 6)
+    assert late.num_classes == 4
+
+
 def test_the_vertex_of_a_parabola():
     from nnstruct.claims.studies.scaling import _vertex
 

@@ -162,9 +162,9 @@ def pretrained(
     Returns
     -------
     dict of str to float
-        Test accuracies on the target, dense and pruned, from either start; ``gain``, by how much the pruned
-        network is better that was trained before, ``gain_dense``, the dense one, ``gain_kept``, how much less
-        it has lost to pruning.
+        Test accuracies on the target, dense, on the way and at the density, from either start; ``gain``, by
+        how much the pruned network is better that was trained before, ``gain_dense`` and so on that of the
+        others, ``gain_kept``, how much less it has lost to pruning.
     """
     first = load_task(source, train=known, val=300, test=300)
     data = load_task(target or source, train=train, val=600, test=4000)
@@ -182,8 +182,9 @@ def pretrained(
         accuracy = _accuracies(run)
         found |= {name: float(accuracy[density]), f"{name}_dense": float(accuracy[1.0])}
         found |= {f"{name}_{share:g}": float(accuracy[share]) for share in before}
-    gain, dense = (found[f"pretrained{which}"] - found[f"scratch{which}"] for which in ("", "_dense"))
-    return found | {"gain": gain, "gain_dense": dense, "gain_kept": gain - dense}
+    for which in ("_dense", *(f"_{share:g}" for share in before), ""):
+        found[f"gain{which}"] = found[f"pretrained{which}"] - found[f"scratch{which}"]
+    return found | {"gain_kept": found["gain"] - found["gain_dense"]}
 
 
 def _of_classes(task: Task, first: int, end: int) -> Task:
