@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +13,11 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
-from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs, worth_a_network
-from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers, blended
+from nnstruct.predictors.ensemble.choice import COLUMNS, check_members
+from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs
+from nnstruct.predictors.ensemble.members import FORESTS, ColumnMembers, blended
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
+from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
@@ -24,10 +26,6 @@ from nnstruct.predictors.noise_level import NoiseLevel
 from nnstruct.predictors.sources import SourceModels
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
-
-AUTO = "auto"
-COLUMNS = (*FORESTS, PROCESS)
-MEMBERS = (*COLUMNS, GRAPHS)
 
 
 @PREDICTORS.register("auto")
@@ -46,11 +44,13 @@ class Ensemble(Predictor):
     members : "auto" or sequence of str
         Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5, of a
         20th of the labels where those are fewer), ``gp``
-        (:class:`nnstruct.predictors.GroupedGaussianProcess`) and ``gnn``: graph networks taught by the others
-        (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`), left out where ``seconds`` are too few.
-        ``auto``: the first three, and the last where units have operators that differ and there are at least
-        :data:`nnstruct.predictors.ensemble.graphs.FEWEST_LABELS` labels, or where ``fit`` is given
-        ``unlabelled`` structures.
+        (:class:`nnstruct.predictors.GroupedGaussianProcess`), ``perceptrons``
+        (:class:`nnstruct.predictors.ensemble.perceptrons.Perceptrons`) and ``gnn``: graph networks taught by
+        the others (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`). The last two are left out
+        where ``seconds`` are too few. ``auto``: the first three; ``gnn`` where units have operators that
+        differ and there are at least :data:`nnstruct.predictors.ensemble.graphs.FEWEST_LABELS` labels, or
+        where ``fit`` is given ``unlabelled`` structures; ``perceptrons`` where operators do not differ and
+        there are at least :data:`nnstruct.predictors.ensemble.perceptrons.FEWEST_LABELS` labels.
     prior : None, "shipped", SourceModels, or sequence of Benchmark or folders
         Earlier benchmarks whose models' predictions become further columns, mixed with the members from
         scratch by evidence (:class:`nnstruct.predictors.ensemble.mixture.MixedMembers`): where labels are
@@ -60,8 +60,9 @@ class Ensemble(Predictor):
     folds : int
         At least 2; fewer where there are fewer distinct structures.
     seconds : float
-        What the ``gnn`` may take to learn, on one core of an average machine. It is reckoned from the
-        numbers of units, edges and steps, so that results are the same on every machine.
+        What the ``gnn`` may take to learn, and what the ``perceptrons`` may, on one core of an average
+        machine. It is reckoned from the numbers of units, edges, columns and steps, so that results are the
+        same on every machine.
     n_jobs : int
         Processor threads.
     random_state : int
@@ -117,7 +118,7 @@ class Ensemble(Predictor):
         y_std: np.ndarray | None = None,
         unlabelled: list[Structure] | None = None,
     ) -> None:
-        names = _check_members(self.members, structures, unlabelled)
+        names = check_members(self.members, structures, unlabelled)
         folds = check_integer(self.folds, "folds", low=2)
         check_number(self.seconds, "seconds", low=0.0, open_low=True)
         if unlabelled is not None and GRAPHS not in names:
@@ -146,6 +147,7 @@ class Ensemble(Predictor):
             self.columns_.fit(table, groups, y, trusted, y_std, weight)
             fold = _folds(structures, table, folds, self._seed("folds"))
             self.graphs_ = self._taught(names, structures, fold)
+            self.perceptrons_ = self._perceptrons(names, fold)
             self._blend(structures, table, y, trusted, shares, y_std, weight, fold, unlabelled)
             self._forget_unused_prior()
 
@@ -158,11 +160,22 @@ class Ensemble(Predictor):
         return graphs if graphs.share_of_steps(structures, int(fold.max()) + 1) else None
 
     def _members(self, names: tuple[str, ...]) -> ColumnMembers | MixedMembers:
-        names = tuple(name for name in names if name != GRAPHS)
+        names = tuple(name for name in names if name in COLUMNS)
         seed = self._seed("members")
         if self.prior_ is None:
             return ColumnMembers(names, seed, self.n_jobs)
         return MixedMembers(names, seed, self.n_jobs, len(self.table_.get_feature_names_out()))
+
+    def _perceptrons(self, names: tuple[str, ...], fold: np.ndarray | None) -> Perceptrons | None:
+        if PERCEPTRONS not in names or fold is None:
+            return None
+        columns = len(self.table_.get_feature_names_out())
+        affordable = learning_seconds(columns, int(fold.max()) + 1) <= self.seconds
+        return Perceptrons(self._seed(PERCEPTRONS), self.n_jobs) if affordable else None
+
+    def _own_columns(self, table: np.ndarray) -> np.ndarray:
+        """Of a table the structures' own columns, without what earlier benchmarks say."""
+        return table[:, : len(self.table_.get_feature_names_out())]
 
     def _columns_of(self, structures: list[Structure]) -> np.ndarray:
         table = self.table_.transform(structures)
@@ -188,7 +201,11 @@ class Ensemble(Predictor):
         unlabelled: list[Structure] | None,
     ) -> None:
         """Weigh the members by all labels alike, the noisy ones too: those they are judged by later."""
-        names = (*self.columns_.names, *([GRAPHS] if self.graphs_ else []))
+        names = (
+            *self.columns_.names,
+            *([PERCEPTRONS] if self.perceptrons_ else []),
+            *([GRAPHS] if self.graphs_ else []),
+        )
         clipped = np.clip(y, self.low_, self.high_)
         if fold is None:
             self.weights_ = dict.fromkeys(names, 1.0 / len(names))
@@ -206,6 +223,8 @@ class Ensemble(Predictor):
             means[GRAPHS] = self.graphs_.fit(structures, y, trusted, fold, others, teachers)
         else:
             means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
+        if self.perceptrons_:
+            means[PERCEPTRONS] = self.perceptrons_.fit(self._own_columns(table), y, trusted, fold)
         said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
         found = blend_weights(said, clipped, shares)
         self.weights_ = dict(zip(names, found.tolist(), strict=True))
@@ -241,7 +260,10 @@ class Ensemble(Predictor):
             mean, std = self.prior_.models.score(structures)
             return mean, std if return_std else None
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            means, process = self.columns_.predict(self._columns_of(structures))
+            table = self._columns_of(structures)
+            means, process = self.columns_.predict(table)
+            if self.perceptrons_:
+                means[PERCEPTRONS] = self.perceptrons_.predict(self._own_columns(table))
             if self.graphs_:
                 means[GRAPHS] = self.graphs_.predict(structures)
             said = np.stack([np.clip(means[name], self.low_, self.high_) for name in self.weights_], axis=1)
@@ -294,6 +316,10 @@ class Ensemble(Predictor):
             "prior_weights": self.prior_weights_,
         }
         arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
+        if self.perceptrons_:
+            perceptrons = self.perceptrons_.state()
+            values[PERCEPTRONS] = dict(perceptrons.values)
+            arrays |= {f"{PERCEPTRONS}.{name}": array for name, array in perceptrons.arrays.items()}
         if self.graphs_:
             graphs = self.graphs_.state()
             values["graphs"] = dict(graphs.values)
@@ -304,8 +330,8 @@ class Ensemble(Predictor):
         values = state.values
         self.prior_ = None
         if values.get("prior"):
-            arrays = {n.removeprefix("prior."): a for n, a in state.arrays.items() if n.startswith("prior.")}
-            self.prior_ = PriorColumns.from_state(FittedState(values["prior"], arrays))
+            told = FittedState(values["prior"], _below(state.arrays, "prior"))
+            self.prior_ = PriorColumns.from_state(told)
             self.prior = self.prior or self.prior_.models
         self.prior_weights_ = {
             str(n): float(w) for n, w in values.get("prior_weights", {SCRATCH: 1.0}).items()
@@ -322,36 +348,18 @@ class Ensemble(Predictor):
         self.calibration_ = Calibration()
         self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
         self.columns_ = self._members(tuple(self.weights_))
-        arrays = {
-            name.removeprefix("columns."): a
-            for name, a in state.arrays.items()
-            if name.startswith("columns.")
-        }
         self.graphs_ = None
         if "graphs" in values:
             self.graphs_ = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
-            part = {n.removeprefix("graphs."): a for n, a in state.arrays.items() if n.startswith("graphs.")}
-            self.graphs_.restore(values["graphs"], part)
+            self.graphs_.restore(values["graphs"], _below(state.arrays, "graphs"))
         width = len(self.table_.get_feature_names_out())
+        self.perceptrons_ = None
+        if PERCEPTRONS in values:
+            self.perceptrons_ = Perceptrons(self._seed(PERCEPTRONS), self.n_jobs)
+            self.perceptrons_.restore(values[PERCEPTRONS], _below(state.arrays, PERCEPTRONS), width)
         if self.prior_ is not None:
             width += 1 + 2 * len(self.prior_.models)
-        self.columns_.restore(values["columns"], arrays, width)
-
-
-def _check_members(
-    members: Any, structures: list[Structure], unlabelled: list[Structure] | None
-) -> tuple[str, ...]:
-    if isinstance(members, str) and members == AUTO:
-        return MEMBERS if unlabelled is not None or worth_a_network(structures) else COLUMNS
-    named = (members,) if isinstance(members, str) else tuple(members)
-    unknown = [name for name in named if name not in MEMBERS]
-    if unknown or not named or len(set(named)) < len(named):
-        raise InvalidInputError(
-            "members", f"be {AUTO!r}, or distinct names among {', '.join(MEMBERS)}", members
-        )
-    if named == (GRAPHS,):
-        raise InvalidInputError("members", f"hold a teacher beside {GRAPHS!r}", members, "Or fit a GNN.")
-    return tuple(name for name in MEMBERS if name in named)
+        self.columns_.restore(values["columns"], _below(state.arrays, "columns"), width)
 
 
 def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int) -> np.ndarray | None:
@@ -359,3 +367,8 @@ def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int
     keys = [row.tobytes().hex() for row in table]
     count = min(folds, len(set(keys)))
     return None if count < 2 else grouped_folds(keys, count, seed)
+
+
+def _below(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
+    """The arrays of one part of the predictor, by their names in it."""
+    return {n.removeprefix(f"{part}."): array for n, array in arrays.items() if n.startswith(f"{part}.")}
