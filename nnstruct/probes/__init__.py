@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from nnstruct.probes.layers import layer_probes
     from nnstruct.probes.training import simplicity_over_training, surrogates_over_training
+    from nnstruct.probes.untrained import random_features
 
 _LAZY = {
     "coordinate_check": "nnstruct.probes.coordinates",
@@ -37,6 +38,7 @@ _LAZY = {
     "layer_probes": "nnstruct.probes.layers",
     "perturbed_dimensions": "nnstruct.probes.dimensions",
     "truncate": "nnstruct.probes.depth",
+    "random_features": "nnstruct.probes.untrained",
     "simplicity_over_training": "nnstruct.probes.training",
     "surrogates_over_training": "nnstruct.probes.training",
     "tensor_bound": "nnstruct.probes.bounds",
@@ -45,9 +47,9 @@ _LAZY = {
 __all__ = [
     "PROBE_FAMILIES", "ProbeFamily", "classification_dimension", "coordinate_check", "coordinate_slopes",
     "depth_profile", "effective_depth", "functional_features", "gradient_paths", "gram",
-    "independence_deficit", "layer_probes", "perturbed_dimensions", "plot_coordinates", "ranks",
-    "simplicity_over_training", "surrogate_scores", "surrogates_over_training", "tensor_bound", "truncate",
-    "zero_cost",
+    "independence_deficit", "layer_probes", "perturbed_dimensions", "plot_coordinates", "random_features",
+    "ranks", "simplicity_over_training", "surrogate_scores", "surrogates_over_training", "tensor_bound",
+    "truncate", "zero_cost",
 ]  # fmt: skip
 
 

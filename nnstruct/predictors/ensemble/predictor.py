@@ -19,6 +19,7 @@ from nnstruct.predictors.ensemble.members import FORESTS, ColumnMembers, blended
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 from nnstruct.predictors.ensemble.prior import PriorColumns
+from nnstruct.predictors.ensemble.task_columns import TaskColumns
 from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.label_transform import LabelTransform
@@ -66,6 +67,10 @@ class Ensemble(Predictor):
     n_jobs : int
         Processor threads.
     random_state : int
+    task : str or Task, optional
+        What the labels are about: measures of untrained networks on its training examples become columns, too
+        (:func:`nnstruct.probes.random_features`), and graph networks learn from labels alone. A structure
+        takes some tenths of a second. A predictor that is to be saved needs the name of a task.
 
     Attributes
     ----------
@@ -101,6 +106,7 @@ class Ensemble(Predictor):
         seconds: float = 30.0,
         n_jobs: int = 1,
         random_state: int = 0,
+        task: Any = None,
     ) -> None:
         self.families = families
         self.members = members
@@ -109,6 +115,7 @@ class Ensemble(Predictor):
         self.seconds = seconds
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.task = task
 
     def _fit(
         self,
@@ -131,9 +138,13 @@ class Ensemble(Predictor):
                 y, weight = y[kept], weight[kept]
                 y_std = None if y_std is None else y_std[kept]
             self.table_ = FeatureTable(self.families).fit(structures)
+            self.task_columns_ = TaskColumns.of(self.task)
+            groups = list(self.table_.groups_.values())
+            if self.task_columns_:
+                before, found = len(self.table_.columns_), self.task_columns_.fit(structures)
+                groups.append(np.arange(before, before + found.shape[1]))
             self.prior_ = PriorColumns.of(self.prior, structures)
             table = self._columns_of(structures)
-            groups = list(self.table_.groups_.values())
             shares = np.ones(len(y)) if weight is None else weight
             trusted = shares if y_std is None else noise_weights(y, y_std, weight)
             transform = LabelTransform().fit(y)
@@ -164,22 +175,21 @@ class Ensemble(Predictor):
         seed = self._seed("members")
         if self.prior_ is None:
             return ColumnMembers(names, seed, self.n_jobs)
-        return MixedMembers(names, seed, self.n_jobs, len(self.table_.get_feature_names_out()))
+        return MixedMembers(names, seed, self.n_jobs, self._own_width())
 
     def _perceptrons(self, names: tuple[str, ...], fold: np.ndarray | None) -> Perceptrons | None:
         if PERCEPTRONS not in names or fold is None:
             return None
-        columns = len(self.table_.get_feature_names_out())
-        affordable = learning_seconds(columns, int(fold.max()) + 1) <= self.seconds
+        affordable = learning_seconds(self._own_width(), int(fold.max()) + 1) <= self.seconds
         return Perceptrons(self._seed(PERCEPTRONS), self.n_jobs) if affordable else None
 
-    def _own_columns(self, table: np.ndarray) -> np.ndarray:
-        """Of a table the structures' own columns, without what earlier benchmarks say."""
-        return table[:, : len(self.table_.get_feature_names_out())]
+    def _own_width(self) -> int:
+        """The columns of the structures themselves, without what earlier benchmarks say."""
+        return len(self.table_.columns_) + (len(self.task_columns_.kept) if self.task_columns_ else 0)
 
     def _columns_of(self, structures: list[Structure]) -> np.ndarray:
-        table = self.table_.transform(structures)
-        return table if self.prior_ is None else np.concatenate([table, self.prior_(structures)], axis=1)
+        further = [part(structures) for part in (self.task_columns_, self.prior_) if part is not None]
+        return np.concatenate([self.table_.transform(structures), *further], axis=1)
 
     def _forget_unused_prior(self) -> None:
         self.prior_weights_ = {SCRATCH: 1.0}
@@ -214,7 +224,8 @@ class Ensemble(Predictor):
             self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), shares)
             return
         if self.graphs_:
-            others = self.graphs_.others(structures) if unlabelled is None else unlabelled
+            others = [] if self.task_columns_ else self.graphs_.others(structures)
+            others = others if unlabelled is None else unlabelled
             asked = self._columns_of(others) if others else None
             means, process, said_of = self.columns_.unseen(table, y, trusted, y_std, weight, fold, asked)
             teachers = np.zeros((int(fold.max()) + 2, len(others)))
@@ -224,7 +235,7 @@ class Ensemble(Predictor):
         else:
             means, process, _ = self.columns_.unseen(table, y, trusted, y_std, weight, fold)
         if self.perceptrons_:
-            means[PERCEPTRONS] = self.perceptrons_.fit(self._own_columns(table), y, trusted, fold)
+            means[PERCEPTRONS] = self.perceptrons_.fit(table[:, : self._own_width()], y, trusted, fold)
         said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
         found = blend_weights(said, clipped, shares)
         self.weights_ = dict(zip(names, found.tolist(), strict=True))
@@ -263,7 +274,7 @@ class Ensemble(Predictor):
             table = self._columns_of(structures)
             means, process = self.columns_.predict(table)
             if self.perceptrons_:
-                means[PERCEPTRONS] = self.perceptrons_.predict(self._own_columns(table))
+                means[PERCEPTRONS] = self.perceptrons_.predict(table[:, : self._own_width()])
             if self.graphs_:
                 means[GRAPHS] = self.graphs_.predict(structures)
             said = np.stack([np.clip(means[name], self.low_, self.high_) for name in self.weights_], axis=1)
@@ -295,7 +306,8 @@ class Ensemble(Predictor):
 
     def _stored_params(self) -> dict[str, Any]:
         by_name = self.prior is None or isinstance(self.prior, str)
-        return {**super()._stored_params(), "prior": self.prior if by_name else None}
+        own = {"prior": self.prior if by_name else None}
+        return {**super()._stored_params(), **own, "task": self.task if isinstance(self.task, str) else None}
 
     def _get_state(self) -> FittedState:
         told = FittedState() if self.prior_ is None else self.prior_.state()
@@ -316,6 +328,10 @@ class Ensemble(Predictor):
             "prior_weights": self.prior_weights_,
         }
         arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
+        if self.task_columns_:
+            task = self.task_columns_.state(self.task)
+            values["task"] = dict(task.values)
+            arrays |= {f"task.{name}": array for name, array in task.arrays.items()}
         if self.perceptrons_:
             perceptrons = self.perceptrons_.state()
             values[PERCEPTRONS] = dict(perceptrons.values)
@@ -347,12 +363,15 @@ class Ensemble(Predictor):
         self.level_ = NoiseLevel.from_state(values["level"])
         self.calibration_ = Calibration()
         self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
+        self.task_columns_ = None
+        if "task" in values:
+            self.task_columns_ = TaskColumns.from_state(values["task"], _below(state.arrays, "task"))
         self.columns_ = self._members(tuple(self.weights_))
         self.graphs_ = None
         if "graphs" in values:
             self.graphs_ = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
             self.graphs_.restore(values["graphs"], _below(state.arrays, "graphs"))
-        width = len(self.table_.get_feature_names_out())
+        width = self._own_width()
         self.perceptrons_ = None
         if PERCEPTRONS in values:
             self.perceptrons_ = Perceptrons(self._seed(PERCEPTRONS), self.n_jobs)
