@@ -79,7 +79,7 @@ def learned(name: str, datasets: Path, rng: np.random.Generator) -> Benchmark:
     structures, y = space(name, datasets)
     chosen = rng.permutation(len(structures))[:LEARNED]
     scores = stats.norm.ppf((stats.rankdata(y[chosen]) - 0.5) / len(chosen))
-    return Benchmark.from_scores([structures[i] for i in chosen], scores, task=name)
+    return Benchmark.from_scores([structures[i] for i in chosen], scores, task="normal scores")
 
 
 def draw(target: str, sources: tuple[str, ...], datasets: Path, number: int) -> Iterator[dict[str, Any]]:
