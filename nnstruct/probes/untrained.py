@@ -53,7 +53,7 @@ _known: LookupCache[tuple[Structure, str, int, int, int], np.ndarray] = LookupCa
 
 
 def random_features(
-    structures: Sequence[Structure], task: Task, *, samples: int = 400, draws: int = 4, seed: int = 0
+    structures: Sequence[Structure], task: Task, *, samples: int = 800, draws: int = 4, seed: int = 0
 ) -> pd.DataFrame:
     """Measures of untrained networks of each structure on a task's training examples.
 

@@ -16,7 +16,7 @@ MEMBERS = (*COLUMNS, PERCEPTRONS, GRAPHS)
 
 
 def check_members(
-    members: Any, structures: list[Structure], unlabelled: list[Structure] | None
+    members: Any, structures: list[Structure], unlabelled: list[Structure] | None, task: Any = None
 ) -> tuple[str, ...]:
     """The members to take, in the order of ``MEMBERS``.
 
@@ -26,6 +26,9 @@ def check_members(
     structures : list of Structure
         Those with a label.
     unlabelled : list of Structure, optional
+    task : str or Task, optional
+        With one, ``auto`` leaves graph networks out: their lessons are structures without a label, and to
+        measure untrained networks of a thousand of them takes minutes.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def check_members(
         If a name is unknown or occurs twice, or no member learns from columns as forests and processes do.
     """
     if isinstance(members, str) and members == AUTO:
-        graphs = unlabelled is not None or worth_a_network(structures)
+        graphs = unlabelled is not None or (task is None and worth_a_network(structures))
         further = [PERCEPTRONS] if worth_perceptrons(structures) else []
         return (*COLUMNS, *further, *([GRAPHS] if graphs else []))
     named = (members,) if isinstance(members, str) else tuple(members)

@@ -69,8 +69,8 @@ class Ensemble(Predictor):
     random_state : int
     task : str or Task, optional
         What the labels are about: measures of untrained networks on its training examples become columns, too
-        (:func:`nnstruct.probes.random_features`), and graph networks learn from labels alone. A structure
-        takes some tenths of a second. A predictor that is to be saved needs the name of a task.
+        (:func:`nnstruct.probes.random_features`), and ``auto`` leaves graph networks out. A structure takes
+        some tenths of a second. A predictor that is to be saved needs the name of a task.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class Ensemble(Predictor):
         y_std: np.ndarray | None = None,
         unlabelled: list[Structure] | None = None,
     ) -> None:
-        names = check_members(self.members, structures, unlabelled)
+        names = check_members(self.members, structures, unlabelled, self.task)
         folds = check_integer(self.folds, "folds", low=2)
         check_number(self.seconds, "seconds", low=0.0, open_low=True)
         if unlabelled is not None and GRAPHS not in names:

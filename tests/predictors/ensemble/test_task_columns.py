@@ -6,6 +6,7 @@ import pytest
 import nnstruct as ns
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import Ensemble
+from nnstruct.predictors.ensemble.choice import check_members
 from nnstruct.predictors.ensemble.task_columns import TaskColumns
 from nnstruct.probes import random_features
 
@@ -37,6 +38,14 @@ def test_they_stand_beside_earlier_benchmarks_and_are_kept(tmp_path, truth):
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_graph_networks_are_left_out_unless_named():
+    cells = ns.priors.sample(ns.Space("cnn", units=(4, 8), operators=("conv3x3", "conv1x1")), n=80, seed=0)
+    assert "gnn" in check_members("auto", cells, None)
+    assert "gnn" not in check_members("auto", cells, None, "shapes")
+    assert "gnn" in check_members("auto", cells, cells, "shapes")
+    assert "gnn" in check_members(["trees", "gnn"], cells, None, "shapes")
 
 
 def test_a_task_that_has_no_name_is_not_saved(tmp_path, truth):
