@@ -56,7 +56,10 @@ class DiscretisedODE(EditedPrior):
 
     In the family ``cnn`` a unit is a step by itself: take no field units. It gets the operator of the flow,
     whose K couples its channels, and a residual chain of its own; with field units a state is the sum of
-    the last one and of the fields' maps. Neurons without field units are copied from state to state.
+    the last one and of the fields' maps. A :class:`nnstruct.Space` of cells has to name the flow among its
+    operators; where it does not, a step gets any of those that it names, so that the structure has the
+    chains of the equation and does not follow it, and its ties share nothing. Neurons without field units
+    are copied from state to state.
 
     :meth:`draw` takes one of the first two flows, a width uniform in 2..n/4, up to twice as many field
     units, the most steps that the units allow, one K for all steps in half of the cases, and a density

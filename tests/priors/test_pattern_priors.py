@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnstruct import TrainConfig
 from nnstruct.errors import InvalidInputError
+from nnstruct.modules.parameters import count_parameters
 from nnstruct.priors import (
     PRIORS,
     AutoCompressing,
@@ -19,10 +22,12 @@ from nnstruct.priors import (
     ResidualChain,
     ResNet,
     SmallWorldCells,
+    sample,
 )
 from nnstruct.priors.layers import LayeredPrior
 from nnstruct.random import generator
 from nnstruct.structure.space import Space
+from nnstruct.tasks import Task
 
 LAYERED = [name for name in PRIORS if issubclass(PRIORS[name], LayeredPrior)]
 SIZES = st.lists(st.integers(1, 4), min_size=3, max_size=7)
@@ -262,6 +267,23 @@ def test_a_space_of_cells_gets_flow_blocks_of_its_own():
         prior = DiscretisedODE.draw(space, generator(0))
         assert prior.field == 0
         assert prior.flow in operator
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_steps_of_cells_are_flows_where_the_space_names_them_and_share_nothing_otherwise(named):
+    flows = ("gradient-flow3x3", "hamiltonian3x3") if named else ()
+    space = Space("cnn", units=(4, 12), operators=("conv3x3", *flows), channels=(4, 8), stages=3)
+    images = Task.from_arrays("images", generator(0).normal(size=(8, 1, 8, 8)), [0, 1] * 4)
+    shared = 0
+    for structure in sample(space, 12, seed=0, priors=["discretised-ode"]):
+        drawn = structure.origin["parameters"]
+        steps = structure.attributes["operator"][drawn["lift"] + drawn["width"] :]
+        assert set(steps) <= set(flows or ("conv3x3",))
+        loose = replace(structure, attributes={**structure.attributes, "tie": (0,) * structure.num_units})
+        numbers = [count_parameters(one, images, TrainConfig()) for one in (structure, loose)]
+        shared += numbers[0] < numbers[1]
+        assert named or numbers[0] == numbers[1]
+    assert (shared > 0) == named
 
 
 @pytest.mark.parametrize(
