@@ -6,13 +6,15 @@ from typing import Any
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.ensemble.graphs import GRAPHS, worth_a_network
-from nnstruct.predictors.ensemble.members import FORESTS, PROCESS
+from nnstruct.predictors.ensemble.members import BASIC, FORESTS, PROCESS
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, worth_perceptrons
 from nnstruct.structure import Structure
 
 AUTO = "auto"
 COLUMNS = (*FORESTS, PROCESS)
 MEMBERS = (*COLUMNS, PERCEPTRONS, GRAPHS)
+# Beside the basic members, from so many labels on.
+WIDE, LABELS_FOR_WIDE = "wide-trees", 200
 
 
 def check_members(
@@ -41,8 +43,12 @@ def check_members(
     """
     if isinstance(members, str) and members == AUTO:
         graphs = unlabelled is not None or (task is None and worth_a_network(structures))
-        further = [PERCEPTRONS] if worth_perceptrons(structures) else []
-        return (*COLUMNS, *further, *([GRAPHS] if graphs else []))
+        wanted = {
+            WIDE: len(structures) >= LABELS_FOR_WIDE,
+            PERCEPTRONS: worth_perceptrons(structures),
+            GRAPHS: graphs,
+        }
+        return tuple(name for name in MEMBERS if wanted.get(name, name in BASIC))
     named = (members,) if isinstance(members, str) else tuple(members)
     unknown = [name for name in named if name not in MEMBERS]
     if unknown or not named or len(set(named)) < len(named):

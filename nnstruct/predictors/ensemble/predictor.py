@@ -44,14 +44,15 @@ class Ensemble(Predictor):
         Columns; see :class:`nnstruct.encode.FeatureTable`.
     members : "auto" or sequence of str
         Among ``trees`` (extra trees with leaves of 1), ``smooth-trees`` (leaves of 5, of a
-        20th of the labels where those are fewer), ``gp``
-        (:class:`nnstruct.predictors.GroupedGaussianProcess`), ``perceptrons``
+        20th of the labels where those are fewer), ``wide-trees`` (leaves of 1, every split chooses from all
+        columns), ``gp`` (:class:`nnstruct.predictors.GroupedGaussianProcess`), ``perceptrons``
         (:class:`nnstruct.predictors.ensemble.perceptrons.Perceptrons`) and ``gnn``: graph networks taught by
         the others (:class:`nnstruct.predictors.ensemble.graphs.TaughtGraphs`). The last two are left out
-        where ``seconds`` are too few. ``auto``: the first three; ``gnn`` where units have operators that
-        differ and there are at least :data:`nnstruct.predictors.ensemble.graphs.FEWEST_LABELS` labels, or
-        where ``fit`` is given ``unlabelled`` structures; ``perceptrons`` where operators do not differ and
-        there are at least :data:`nnstruct.predictors.ensemble.perceptrons.FEWEST_LABELS` labels.
+        where ``seconds`` are too few. ``auto``: ``trees``, ``smooth-trees`` and ``gp``; ``wide-trees`` from
+        200 labels on; ``gnn`` where units have operators that differ and there are at least
+        :data:`nnstruct.predictors.ensemble.graphs.FEWEST_LABELS` labels, or where ``fit`` is given
+        ``unlabelled`` structures; ``perceptrons`` where operators do not differ and there are at least
+        :data:`nnstruct.predictors.ensemble.perceptrons.FEWEST_LABELS` labels.
     prior : None, "shipped", SourceModels, or sequence of Benchmark or folders
         Earlier benchmarks whose models' predictions become further columns, mixed with the members from
         scratch by evidence (:class:`nnstruct.predictors.ensemble.mixture.MixedMembers`): where labels are

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstruct.encode import FeatureTable
-from nnstruct.predictors.ensemble.members import FORESTS, PROCESS, ColumnMembers, blended
+from nnstruct.predictors.ensemble.members import BASIC, ColumnMembers, blended
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.structure import Structure
 
@@ -45,7 +45,7 @@ def lessons(
             key = (share > 0).tobytes()
             if key not in said:
                 inside = np.flatnonzero(share > 0)
-                members = ColumnMembers((*FORESTS, PROCESS), seed, n_jobs)
+                members = ColumnMembers(BASIC, seed, n_jobs)
                 members.fit(table[inside], groups, y[inside], share[inside], None, share[inside])
                 said[key] = blended(members.predict(asked)[0])
             rows.append(said[key])

@@ -54,6 +54,16 @@ def test_the_smooth_forest_has_leaves_of_one_where_labels_are_few(labels, exact)
     assert np.allclose(said, table[:, 0]) == exact
 
 
+def test_the_wide_forest_finds_the_one_column_that_decides():
+    table = np.random.default_rng(0).normal(size=(200, 40))
+    y = (table[:, 0] > 0) + np.sin(3.0 * table[:, 0])
+    members = ColumnMembers(("trees", "wide-trees"), 0, 1)
+    members.fit(table[:150], [np.arange(40)], y[:150], np.ones(150), None, None)
+    said = members.predict(table[150:])[0]
+    errors = {name: ((told - y[150:]) ** 2).mean() for name, told in said.items()}
+    assert errors["wide-trees"] < 0.5 * errors["trees"]
+
+
 def test_structures_with_the_same_columns_share_a_fold():
     from nnstruct.predictors.ensemble.predictor import _folds
 

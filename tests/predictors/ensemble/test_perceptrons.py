@@ -8,6 +8,7 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import Ensemble
 from nnstruct.predictors.ensemble import perceptrons
 from nnstruct.predictors.ensemble.choice import COLUMNS, check_members
+from nnstruct.predictors.ensemble.members import BASIC
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 
 TABLE = np.random.default_rng(0).normal(size=(240, 4))
@@ -76,7 +77,7 @@ def test_the_same_seed_says_the_same_and_the_callers_chance_is_left_alone(monkey
 
 def test_the_ensemble_takes_them_with_many_labels_and_one_kind_of_unit(tmp_path):
     assert check_members("auto", STRUCTURES, None) == (*COLUMNS, PERCEPTRONS)
-    assert check_members("auto", STRUCTURES[:199], None) == COLUMNS
+    assert check_members("auto", STRUCTURES[:199], None) == BASIC
     cells = ns.priors.sample(ns.Space("cnn", units=(4, 8), operators=("conv3x3", "conv1x1")), n=200, seed=0)
     assert PERCEPTRONS not in check_members("auto", cells, None)
     model = Ensemble(members=["smooth-trees", PERCEPTRONS]).fit(STRUCTURES[:200], TRUTH[:200])
@@ -95,7 +96,9 @@ def test_they_are_left_out_where_seconds_are_too_few():
 
 
 def test_they_do_not_stand_alone():
-    with pytest.raises(InvalidInputError, match="members must hold one of trees, smooth-trees, gp beside"):
+    with pytest.raises(
+        InvalidInputError, match="members must hold one of trees, smooth-trees, wide-trees, gp"
+    ):
         Ensemble(members=PERCEPTRONS).fit(STRUCTURES[:60], TRUTH[:60])
 
 

@@ -114,7 +114,9 @@ def test_the_estimate_counts_graphs_members_units_and_widths():
 
 
 def test_a_network_alone_has_no_teacher():
-    with pytest.raises(InvalidInputError, match=r"^members must hold one of trees, smooth-trees, gp beside"):
+    with pytest.raises(
+        InvalidInputError, match=r"^members must hold one of trees, smooth-trees, wide-trees, gp"
+    ):
         Ensemble(members=["gnn"]).fit(CELLS, Y)
     with pytest.raises(InvalidInputError, match=r"^unlabelled must be left out without the member 'gnn'"):
         Ensemble(members=["trees"]).fit(CELLS, Y, unlabelled=CELLS[:2])
