@@ -86,7 +86,8 @@ def random_features(
     >>> from nnstruct.probes import random_features
     >>> task = load_task("digits")
     >>> table = random_features([Structure.from_layers([n]) for n in (2, 40)], task, samples=200)
-    >>> bool(table["accuracy_10"][1] > table["accuracy_10"][0] + 0.2)
+    >>> few, many = table["random_features.accuracy_10"]
+    >>> bool(many > few + 0.2)
     True
     """
     import pandas as pd

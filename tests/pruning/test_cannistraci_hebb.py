@@ -14,7 +14,7 @@ from nnstruct import TrainConfig
 from nnstruct.errors import InvalidInputError
 from nnstruct.pruning import load_pruner, masks_of
 from nnstruct.pruning.methods import link_scores as scoring
-from nnstruct.pruning.methods.cannistraci_hebb import sigmoid_share
+from nnstruct.pruning.methods.hebbian_formulas import sigmoid_share
 from nnstruct.pruning.methods.link_scores import LINK_SCORES, link_scores
 from nnstruct.pruning.methods.percolation import active_units, percolated
 from nnstruct.pruning.methods.receptive_fields import receptive_fields

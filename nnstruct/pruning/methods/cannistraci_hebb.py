@@ -25,6 +25,7 @@ from torch import Tensor
 from nnstruct.checks import check_choice, check_number, check_share
 from nnstruct.pruning.base import PRUNERS, Row
 from nnstruct.pruning.methods.dynamic import DynamicPruner, Rewiring
+from nnstruct.pruning.methods.hebbian_formulas import relative_importance, sigmoid_share
 from nnstruct.pruning.methods.link_scores import LINK_SCORES, link_scores
 from nnstruct.pruning.methods.percolation import active_units, layers_in_a_row, percolated
 from nnstruct.pruning.methods.receptive_fields import receptive_fields
@@ -284,57 +285,6 @@ class CannistraciHebbSigmoid(CannistraciHebbSoft):
     def _first(self, work: Workpiece, density: float) -> float:
         left = sum(int(mask.sum()) for mask in work.alive) / max(1, sum(work.totals))
         return max(density, min(self.initial, left)) if work.config.epochs > 1 else density
-
-
-def sigmoid_share(share: float, steepness: float) -> float:
-    """How far a sigmoid has come from 0 to 1.
-
-    Parameters
-    ----------
-    share : float
-        Of its way, in [0, 1].
-    steepness : float
-
-    Returns
-    -------
-    float
-        ``(s(x) - s(-k)) / (s(k) - s(-k))`` with s the logistic function, k the steepness and x going from
-        -k to k.
-
-    Examples
-    --------
-    >>> from nnstruct.pruning.methods.cannistraci_hebb import sigmoid_share
-    >>> [round(sigmoid_share(share, 6.0), 3) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    [0.0, 0.045, 0.5, 0.955, 1.0]
-    """
-    low, high = _logistic(-steepness), _logistic(steepness)
-    return (_logistic(steepness * (2 * share - 1)) - low) / (high - low)
-
-
-def relative_importance(weight: Tensor) -> Tensor:
-    """Of each magnitude its share of those of its output plus its share of those of its input.
-
-    Parameters
-    ----------
-    weight : Tensor [out, *in]
-        Magnitudes; 0 where there is no weight.
-
-    Returns
-    -------
-    Tensor [out, *in]
-
-    Examples
-    --------
-    >>> relative_importance(torch.tensor([[3.0, 1.0], [1.0, 0.0]])).tolist()
-    [[1.5, 1.25], [1.25, 0.0]]
-    """
-    flat = weight.reshape(len(weight), -1)
-    shares = flat / flat.sum(0).clamp_min(1e-12) + flat / flat.sum(1, keepdim=True).clamp_min(1e-12)
-    return shares.view(weight.shape)
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
 
 
 class _Hebbian(Rewiring):
