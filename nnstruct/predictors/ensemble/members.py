@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.extra_trees_growth import extra_trees
 from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
@@ -208,9 +209,7 @@ class ColumnMembers:
             If they are not whole.
         """
         for name in self.names:
-            part = {
-                key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")
-            }
+            part = arrays_below(arrays, name)
             if name in FORESTS:
                 self.forests[name] = ForestArrays.from_arrays(part, columns)
             else:

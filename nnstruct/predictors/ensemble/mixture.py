@@ -10,6 +10,7 @@ import numpy as np
 from nnstruct.predictors.base import FittedState
 from nnstruct.predictors.ensemble.blend import blend_weights
 from nnstruct.predictors.ensemble.members import PROCESS, ColumnMembers
+from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.gp_kernel import LINEAR
 from nnstruct.predictors.label_transform import LabelTransform
 
@@ -230,9 +231,7 @@ class MixedMembers:
         if not self.shares or not set(self.shares) <= set(VARIANTS) or not 0 < self.own <= columns:
             raise ValueError("the variants of the members are not whole")
         for name in self.shares:
-            part = {
-                key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")
-            }
+            part = arrays_below(arrays, name)
             members = ColumnMembers(self.names, self.seed, self.n_jobs)
             members.restore(values["variants"][name], part, len(self._columns(name, columns)))
             self.variants[name] = members

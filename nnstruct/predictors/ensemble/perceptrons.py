@@ -111,12 +111,12 @@ class Perceptrons:
         rows = [np.flatnonzero(seen[number]) for number in numbers]
         with torch_threads(self.n_jobs):
             learned = _learned(x, targets[numbers], weight, rows, derive_seed(self.seed, PERCEPTRONS))
-        said = np.stack([_answers([array[m] for array in learned], x) for m in range(len(numbers))])
-        honest = np.stack([said[numbers == number].mean(axis=0) for number in range(folds)])  # [folds, n]
+        of_fold = [[array[numbers == number] for array in learned] for number in range(folds + 1)]
+        honest = np.stack([_mean_answer(layers, x) for layers in of_fold[:-1]])  # [folds, n]
         at = (fold, np.arange(len(y)))
         error = weight * (honest[at] - targets[at]) ** 2
         self.scale, self.deviation = scales[-1], _root_mean(error, weight)
-        self.layers = [array[numbers == folds] for array in learned]
+        self.layers = of_fold[-1]
         told = np.empty(len(y))
         for number in range(folds):
             # Its own errors must not say how far a fold's predictions are drawn to the mean.
@@ -136,9 +136,7 @@ class Perceptrons:
         -------
         float64 [m]
         """
-        x = self._standardised(table)
-        said = [_answers([array[m] for array in self.layers], x) for m in range(WHOLE)]
-        return self.scale.back(np.asarray(np.mean(said, axis=0)), self.deviation)
+        return self.scale.back(_mean_answer(self.layers, self._standardised(table)), self.deviation)
 
     def _standardised(self, table: np.ndarray) -> np.ndarray:
         return np.clip((table - self.centre) / self.spread, -CLIPPED, CLIPPED).astype(np.float32)
@@ -267,6 +265,12 @@ def _learned(
             optimizer.step()
             schedule.step()
     return [parameter.detach().numpy() for parameter in parameters]
+
+
+def _mean_answer(layers: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The mean over perceptrons, whose arrays are [M, ...], float32 [m]."""
+    each = zip(*layers, strict=True)
+    return np.asarray(np.mean([_answers(one, x) for one in each], axis=0))
 
 
 def _answers(layers: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from nnstruct.predictors.ensemble.choice import COLUMNS, check_members
 from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs
 from nnstruct.predictors.ensemble.members import FORESTS, ColumnMembers, blended
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
+from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.ensemble.task_columns import TaskColumns
@@ -225,8 +226,9 @@ class Ensemble(Predictor):
             self.calibration_ = Calibration().fit(variance, variance, np.zeros(len(y)), shares)
             return
         if self.graphs_:
-            others = [] if self.task_columns_ else self.graphs_.others(structures)
-            others = others if unlabelled is None else unlabelled
+            others = unlabelled
+            if others is None:
+                others = [] if self.task_columns_ else self.graphs_.others(structures)
             asked = self._columns_of(others) if others else None
             means, process, said_of = self.columns_.unseen(table, y, trusted, y_std, weight, fold, asked)
             teachers = np.zeros((int(fold.max()) + 2, len(others)))
@@ -347,7 +349,7 @@ class Ensemble(Predictor):
         values = state.values
         self.prior_ = None
         if values.get("prior"):
-            told = FittedState(values["prior"], _below(state.arrays, "prior"))
+            told = FittedState(values["prior"], arrays_below(state.arrays, "prior"))
             self.prior_ = PriorColumns.from_state(told)
             self.prior = self.prior or self.prior_.models
         self.prior_weights_ = {
@@ -366,20 +368,20 @@ class Ensemble(Predictor):
         self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
         self.task_columns_ = None
         if "task" in values:
-            self.task_columns_ = TaskColumns.from_state(values["task"], _below(state.arrays, "task"))
+            self.task_columns_ = TaskColumns.from_state(values["task"], arrays_below(state.arrays, "task"))
         self.columns_ = self._members(tuple(self.weights_))
         self.graphs_ = None
         if "graphs" in values:
             self.graphs_ = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
-            self.graphs_.restore(values["graphs"], _below(state.arrays, "graphs"))
+            self.graphs_.restore(values["graphs"], arrays_below(state.arrays, "graphs"))
         width = self._own_width()
         self.perceptrons_ = None
         if PERCEPTRONS in values:
             self.perceptrons_ = Perceptrons(self._seed(PERCEPTRONS), self.n_jobs)
-            self.perceptrons_.restore(values[PERCEPTRONS], _below(state.arrays, PERCEPTRONS), width)
+            self.perceptrons_.restore(values[PERCEPTRONS], arrays_below(state.arrays, PERCEPTRONS), width)
         if self.prior_ is not None:
             width += 1 + 2 * len(self.prior_.models)
-        self.columns_.restore(values["columns"], _below(state.arrays, "columns"), width)
+        self.columns_.restore(values["columns"], arrays_below(state.arrays, "columns"), width)
 
 
 def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int) -> np.ndarray | None:
@@ -387,8 +389,3 @@ def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int
     keys = [row.tobytes().hex() for row in table]
     count = min(folds, len(set(keys)))
     return None if count < 2 else grouped_folds(keys, count, seed)
-
-
-def _below(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
-    """The arrays of one part of the predictor, by their names in it."""
-    return {n.removeprefix(f"{part}."): array for n, array in arrays.items() if n.startswith(f"{part}.")}

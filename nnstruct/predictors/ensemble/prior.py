@@ -9,6 +9,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.sources import SourceModels, shipped_sources
 from nnstruct.predictors.sources.columns import Scale
 from nnstruct.structure import Structure
@@ -102,6 +103,6 @@ class PriorColumns:
         -------
         PriorColumns
         """
-        arrays = {n.removeprefix("models."): a for n, a in state.arrays.items() if n.startswith("models.")}
+        arrays = arrays_below(state.arrays, "models")
         scale = Scale(state.arrays["centre"], state.arrays["spread"])
         return cls(SourceModels.from_state(state.values, arrays), scale)

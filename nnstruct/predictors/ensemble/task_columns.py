@@ -13,8 +13,6 @@ from nnstruct.predictors.base import FittedState
 from nnstruct.structure import Structure
 from nnstruct.tasks import Task, load_task
 
-GROUP = "random_features"
-
 
 class TaskColumns:
     """Measures of :func:`nnstruct.probes.random_features`, gaps filled and constant ones left out.
