@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,11 @@ def show_found(search: Search, found: Benchmark, final: Final | None, out: Path,
         screen.print(f"{score:.4f} {best.fingerprint}")
         return
     top = history[history["operator"] != "told"].sort_values("score", ascending=False, kind="stable").head(5)
-    columns = ("fingerprint", "score", "believed", "units", "edges", "operator")
+    columns = ("fingerprint", "score", "believed", "believed_std", "units", "edges", "operator")
     rows: list[list[Cell]] = [
         [row["fingerprint"][:12], *(row[name] for name in columns[1:])] for row in top.to_dict("records")
     ]
-    screen.print(table(("best found", "claimed", "believed", "units", "edges", "by"), rows))
+    screen.print(table(("best found", "claimed", "believed", "std", "units", "edges", "by"), rows))
     if len(history.attrs["objectives"]) > 1:
         front = search.pareto
         shown: list[list[Cell]] = [
@@ -83,7 +84,9 @@ def show_found(search: Search, found: Benchmark, final: Final | None, out: Path,
         screen.print(table(("front", *front.columns[1:-1]), shown))
     outcome = [("claimed best of all", f"{search.best_claim:.4f}")]
     if final is None:
-        outcome += [("believed best", f"{best!r}, which claims {search.best_score:.4f}")]
+        mean, std = search.best_belief
+        said = "" if math.isnan(mean) else f", believed to have {mean:.4f} with a deviation of {std:.4f}"
+        outcome += [("believed best", f"{best!r}, which claims {search.best_score:.4f}{said}")]
     else:
         low, high = final.interval
         outcome += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from scipy import linalg
@@ -13,10 +13,10 @@ from nnstruct.encode import FeatureTable
 from nnstruct.encode.table import means_and_scales
 from nnstruct.errors import InvalidInputError
 from nnstruct.network import Network
-from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
+from nnstruct.predictors.base import PREDICTORS, digest
 from nnstruct.predictors.checks import check_deviations, check_labels
-from nnstruct.predictors.estimator_file import only_table
-from nnstruct.predictors.gp_kernel import Evidence, GroupedKernel, factorised, left_out
+from nnstruct.predictors.gp_kernel import Evidence, factorised, left_out
+from nnstruct.predictors.gp_state import StoredProcess
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
 from nnstruct.predictors.threads import limited_threads
@@ -29,7 +29,7 @@ _REMEMBERED = 20_000  # rows of columns
 
 
 @PREDICTORS.register("grouped-gp")
-class GroupedGaussianProcess(Predictor):
+class GroupedGaussianProcess(StoredProcess):
     """Gaussian process with kernels for each group of columns (a Matern, nu 5/2, and a linear one).
 
     One Matern kernel over all groups comes on top.
@@ -241,6 +241,40 @@ class GroupedGaussianProcess(Predictor):
         np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 1e-10))
         return cross @ self.alpha_, covariance, self.kernel_.noise
 
+    def expected(self, structures: Sequence[Structure | Network]) -> tuple[np.ndarray, np.ndarray]:
+        """The mean label of each structure, and how far it may be off.
+
+        :meth:`predict` gives the deviation of one more label, the noise of a training included; this is that
+        of the mean of many, as the posterior has it. What columns cannot tell of a structure counts as noise.
+
+        Parameters
+        ----------
+        structures : sequence of Structure or Network, length m
+
+        Returns
+        -------
+        mean, std : float64 [m]
+            The mean is that of :meth:`predict`.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+
+        Examples
+        --------
+        >>> from nnstruct import Structure
+        >>> structures = [Structure.from_layers([2, width, 2]) for width in range(1, 13)]
+        >>> model = GroupedGaussianProcess().fit(structures, [float(s.num_units % 3) for s in structures])
+        >>> bool((model.expected(structures)[1] <= model.predict(structures, return_std=True)[1]).all())
+        True
+        """
+        self._check_fitted()
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            scaled = self._scaled(self._transformed(self._checked(structures)))
+            z, variance = self.latent(scaled, self.alpha_, self.factor_, self.rows_)
+        return self.transform_.expected(z, np.sqrt(variance), self.kernel_.noise**0.5)
+
     def _drawn(self, count: int) -> np.ndarray:
         """Places of the rows that predictions rest on, all of them if they are not too many."""
         most = check_integer(self.max_rows, "max_rows", low=2)
@@ -340,57 +374,3 @@ class GroupedGaussianProcess(Predictor):
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             z, variance = left_out(self.factor_, self.target_, fold)
             return self.transform_.moments(z, np.sqrt(variance))
-
-    def _get_state(self) -> FittedState:
-        state = self.without_table()
-        return FittedState(state.values, state.arrays, only_table(self.table_))
-
-    def without_table(self) -> FittedState:
-        """What :meth:`restore` needs.
-
-        Returns
-        -------
-        FittedState
-            All but the table.
-        """
-        names = ("centre", "scale", "rows", "noise", "target")
-        arrays = {name: getattr(self, f"{name}_") for name in names}
-        arrays["log_parameters"] = self.kernel_.log_parameters
-        sizes = [len(group) for group in self.kernel_.groups]
-        arrays["groups"] = np.concatenate([np.asarray(g, dtype=np.int64) for g in self.kernel_.groups])
-        values: dict[str, Any] = {
-            "transform": self.transform_.state(),
-            "level": self.level_.state(),
-            "sizes": sizes,
-            "evidence": self.evidence_,
-        }
-        return FittedState(values, arrays)
-
-    def _set_state(self, state: FittedState) -> None:
-        self.table_ = state.estimator[0]
-        self.restore(state)
-
-    def restore(self, state: FittedState) -> None:
-        """Bring back all but the table.
-
-        Parameters
-        ----------
-        state : FittedState
-
-        Raises
-        ------
-        ValueError
-            If a group of columns lies outside of the table.
-        """
-        self.transform_ = LabelTransform.from_state(state.values["transform"])
-        self.level_ = NoiseLevel.from_state(state.values["level"])
-        self.evidence_ = float(state.values["evidence"])
-        arrays = state.arrays
-        self.centre_, self.scale_ = arrays["centre"], arrays["scale"]
-        self.rows_, self.noise_ = arrays["rows"], arrays["noise"]
-        cuts = np.cumsum(state.values["sizes"])[:-1]
-        self.kernel_ = GroupedKernel(np.split(arrays["groups"], cuts), arrays["log_parameters"])
-        width = self.rows_.shape[1]
-        if any(len(g) == 0 or g.min() < 0 or g.max() >= width for g in self.kernel_.groups):
-            raise ValueError("a group of columns lies outside of the table")
-        self._condition(arrays["target"])

@@ -157,6 +157,32 @@ class LabelTransform:
         spread = np.sqrt(((values - centre[:, None]) ** 2) @ share)
         return centre, np.maximum(spread, std / np.maximum(self.slope(centre), 1e-12) * 0.5)
 
+    def expected(self, mean: np.ndarray, std: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the label, and the standard deviation of that mean.
+
+        A label is the transformed value with normal noise on it, brought back. What is uncertain here is the
+        value, not the noise: the deviation is that of the mean of many labels of one structure.
+
+        Parameters
+        ----------
+        mean, std : float64 [n]
+            Of the transformed value without noise.
+        noise : float
+            Standard deviation of the noise of the transformed value.
+
+        Returns
+        -------
+        mean, std : float64 [n]
+            By nine nodes for the value and nine for the noise. The mean is that of :meth:`moments`; the
+            standard deviation is at least half of the tangent's, as there.
+        """
+        share = _WEIGHTS / _WEIGHTS.sum()
+        values = mean[:, None] + std[:, None] * _NODES  # [n, 9]
+        means = self.inverse(values[:, :, None] + noise * _NODES) @ share  # [n, 9]
+        spread = np.sqrt(((means - (means @ share)[:, None]) ** 2) @ share)
+        centre, _ = self.moments(mean, np.hypot(std, noise))
+        return centre, np.maximum(spread, std / np.maximum(self.slope(centre), 1e-12) * 0.5)
+
     def state(self) -> dict[str, Any]:
         """What :meth:`from_state` needs.
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from nnstruct.errors import InvalidInputError
+from nnstruct.search.history import UNKNOWN, Believed
 from nnstruct.structure import Structure
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class Final:
         95% interval of that mean over seeds (Student's t); infinite for one seed.
     table : pandas.DataFrame
         One row a finalist, in the order of the search's belief: ``fingerprint``, ``claimed`` (the mean of
-        the scores told), ``believed`` (the guide's), ``chosen_by`` (the mean of the new scores to choose
-        by), ``retrained``, ``retrained_std``, ``low``, ``high`` (mean, standard deviation over seeds, and
-        interval of the scores to report) and ``winner``.
+        the scores told), ``believed`` and ``believed_std`` (the guide's, as in the history), ``chosen_by``
+        (the mean of the new scores to choose by), ``retrained``, ``retrained_std``, ``low``, ``high`` (mean,
+        standard deviation over seeds, and interval of the scores to report) and ``winner``.
     """
 
     winner: Structure
@@ -58,7 +59,7 @@ class Final:
 def finalists_table(
     structures: Sequence[Structure],
     claimed: Sequence[float],
-    believed: Mapping[str, float],
+    believed: Mapping[str, Believed],
     train: Train,
     seeds: int,
     sign: float,
@@ -69,7 +70,7 @@ def finalists_table(
     ----------
     structures : sequence of Structure, length m
     claimed : sequence of float, length m
-    believed : mapping of str to float
+    believed : mapping of str to Believed
         By fingerprint.
     train : callable
         As for :meth:`nnstruct.search.Search.finish`.
@@ -105,7 +106,7 @@ def finalists_table(
             {
                 "fingerprint": structure.fingerprint,
                 "claimed": claim,
-                "believed": believed.get(structure.fingerprint, np.nan),
+                **believed.get(structure.fingerprint, UNKNOWN).row(),
                 "chosen_by": chosen_by,
                 "retrained": mean,
                 "retrained_std": std,

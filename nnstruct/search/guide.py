@@ -85,6 +85,23 @@ class JointGuide(Protocol):
         """
 
 
+@runtime_checkable
+class MeanGuide(Protocol):
+    """A guide that tells the mean score of a structure from that of one training."""
+
+    def expected(self, structures: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The mean score of many trainings, and how far it may be off.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length m
+
+        Returns
+        -------
+        mean, std : float64 [m]
+        """
+
+
 @dataclass(frozen=True)
 class CorrectedGuide:
     """A fitted guide on the scale of what is told, plus a second one that was fitted on its errors.
@@ -128,10 +145,25 @@ class CorrectedGuide:
         float64 [n]
             With ``return_std`` a pair of such arrays: the sums and the standard deviations.
         """
+        mean, std = self._sum(structures, *_asked(self.correction, structures))
+        return (mean, std) if return_std else mean
+
+    def expected(self, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`predict`, with the correction's deviation of a mean.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        mean, std : float64 [n]
+        """
+        return self._sum(structures, *expected(self.correction, structures))
+
+    def _sum(self, structures: Sequence[Structure], more: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
         mean = self.scale * np.asarray(self.base.predict(structures), dtype=np.float64)
-        more, std = _asked(self.correction, structures)
-        mean = mean + np.asarray(more, dtype=np.float64)
-        return (mean, np.asarray(std, dtype=np.float64)) if return_std else mean
+        return mean + np.asarray(more, dtype=np.float64), np.asarray(std, dtype=np.float64)
 
 
 def is_fitted(guide: Any) -> bool:
@@ -203,7 +235,37 @@ def predict(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np
     InvalidInputError
         If the guide returns another shape, or a value that is not finite.
     """
-    pair = _asked(guide, structures)
+    return _checked(_asked(guide, structures), structures)
+
+
+def expected(guide: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
+    """What a guide makes of the mean score of many trainings, and its standard deviation, checked.
+
+    Parameters
+    ----------
+    guide : Guide
+        Fitted.
+    structures : sequence of Structure, length n
+
+    Returns
+    -------
+    mean, std : float64 [n]
+        Of a guide without ``expected``, as :class:`MeanGuide` has it, the deviation is that of a new score,
+        which holds the noise of one training too.
+
+    Raises
+    ------
+    InvalidInputError
+        As for :func:`predict`.
+    """
+    if not isinstance(guide, MeanGuide):
+        return predict(guide, structures)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OutsideRangeWarning)
+        return _checked(guide.expected(structures), structures)
+
+
+def _checked(pair: Any, structures: Sequence[Structure]) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise InvalidInputError("guide", "return (mean, std) from predict(..., return_std=True)", type(pair))
     mean, std = (np.asarray(part, dtype=np.float64) for part in pair)

@@ -13,8 +13,8 @@ from nnstruct.checks import check_integer
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
-from nnstruct.search.guide import FEWEST_SCORES, Guide, is_fitted, predict
-from nnstruct.search.history import history_table
+from nnstruct.search.guide import FEWEST_SCORES, Guide, expected, is_fitted
+from nnstruct.search.history import UNKNOWN, Believed, history_table
 from nnstruct.search.ledger import PENDING, Entry, Ledger, scored
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import covering, front_numbers, hypervolume
@@ -40,7 +40,7 @@ class Hindsight(ABC):
     _objectives: Objectives
     reference: Sequence[float] | None
     _refits: Refits
-    _belief: tuple[int, dict[str, float]] | None
+    _belief: tuple[int, dict[str, Believed]] | None
     _rungs: Rungs | None
 
     @abstractmethod
@@ -53,12 +53,14 @@ class Hindsight(ABC):
 
         Columns: ``trial``, ``fingerprint``, ``score`` (what was told, that is claimed; NaN while pending
         or where it failed), ``believed`` (what the guide makes of all that was told; NaN without a guide
-        or before there are enough scores), ``retrained`` (the mean of the finalists' scores on data that
-        the search did not see; see :meth:`finish`), ``prediction`` and ``std`` (the guide's, when the
-        structure was asked; else NaN), ``operator`` (``prior``, ``told``, or operators joined by ``+``),
-        ``generation``, ``units``, ``edges`` (forward ones) and ``state`` (pending, complete or failed); with
-        rungs ``fidelity``; with several objectives, then those that are known of a structure, by their names.
-        ``attrs`` names all objectives and their directions.
+        or before there are enough scores), ``believed_std`` (how far that may be from the mean score of many
+        trainings, one standard deviation; with a guide that knows no more, from a single one), ``retrained``
+        (the mean of the finalists' scores on data that the search did not see; see :meth:`finish`),
+        ``prediction`` and ``std`` (the guide's, when the structure was asked; else NaN), ``operator``
+        (``prior``, ``told``, or operators joined by ``+``), ``generation``, ``units``, ``edges`` (forward
+        ones) and ``state`` (pending, complete or failed); with rungs ``fidelity``; with several objectives,
+        then those that are known of a structure, by their names. ``attrs`` names all objectives and their
+        directions.
         """
         ledger = self._open()
         try:
@@ -189,7 +191,8 @@ class Hindsight(ABC):
         """The Pareto front as a table: one row a structure of :attr:`front`.
 
         Columns: ``fingerprint``; one for each objective by its name, that of the score being the mean of
-        what was told; ``believed`` (the guide's; NaN without one); ``units`` and ``operator``.
+        what was told; ``believed`` and ``believed_std`` (the guide's; NaN without one); ``units`` and
+        ``operator``.
         """
         import pandas as pd
 
@@ -204,8 +207,8 @@ class Hindsight(ABC):
             row = {"fingerprint": key, **dict(zip(self._objectives.names, values.tolist(), strict=True))}
             rows.append(
                 row
-                | {"believed": believed.get(key, np.nan), "units": structure.num_units}
-                | {"operator": made_by[key]}
+                | believed.get(key, UNKNOWN).row()
+                | {"units": structure.num_units, "operator": made_by[key]}
             )
         return pd.DataFrame(rows)
 
@@ -237,6 +240,15 @@ class Hindsight(ABC):
     def best_score(self) -> float:
         """The mean of the scores told of :attr:`best`: what it claims, not what it would get again."""
         return self._ranked()[1][0]
+
+    @property
+    def best_belief(self) -> tuple[float, float]:
+        """What the guide makes of :attr:`best`: its mean score, and one standard deviation of that.
+
+        That the best of many beliefs errs upward is not counted: :meth:`finish` trains it again. NaN, twice,
+        without a guide, or with too few scores to fit one.
+        """
+        return self._believed().get(self.best.fingerprint, UNKNOWN)
 
     @property
     def study(self) -> optuna.Study:
@@ -301,8 +313,7 @@ class Hindsight(ABC):
         top, seeds = check_integer(top, "top"), check_integer(seeds, "seeds")
         ledger = self._open()
         structures, claimed = self._finalists(top)
-        believed = self._believed()
-        final = finalists_table(structures[:top], claimed[:top], believed, train, seeds, self._sign)
+        final = finalists_table(structures[:top], claimed[:top], self._believed(), train, seeds, self._sign)
         ledger.keep_retrained(final.retrained())
         return final
 
@@ -332,7 +343,10 @@ class Hindsight(ABC):
         """Structures inside the space, the means of their scores, and objectives as they are believed."""
         structures, scores = scored(self._told_inside())
         believed = self._believed()
-        means = [believed.get(s.fingerprint, score) for s, score in zip(structures, scores, strict=True)]
+        means = [
+            believed[s.fingerprint].mean if s.fingerprint in believed else score
+            for s, score in zip(structures, scores, strict=True)
+        ]
         return structures, scores.tolist(), self._objectives.points(structures, self._sign * np.array(means))
 
     def _ranked(self) -> tuple[list[Structure], list[float]]:
@@ -343,8 +357,8 @@ class Hindsight(ABC):
         order = np.argsort(-points[:, 0], kind="stable")
         return [structures[i] for i in order], [scores[i] for i in order]
 
-    def _believed(self) -> dict[str, float]:
-        """What a guide that knows all scores predicts of each structure told, by fingerprint."""
+    def _believed(self) -> dict[str, Believed]:
+        """What a guide that knows all scores makes of each structure told, by fingerprint."""
         ledger = self._open()
         if self.guide is None:
             return {}
@@ -355,8 +369,12 @@ class Hindsight(ABC):
             correct = self._corrects(rows)
             self._refits.sign = self._sign
             guide = self._refits.latest(self.guide, rows, correct=correct) if structures else None
-            means = [] if guide is None else predict(guide, structures)[0].tolist()
-            self._belief = (told, dict(zip((s.fingerprint for s in structures), means, strict=False)))
+            known: dict[str, Believed] = {}
+            if guide is not None:
+                pairs = zip(*(part.tolist() for part in expected(guide, structures)), strict=True)
+                names = (structure.fingerprint for structure in structures)
+                known = {name: Believed(*pair) for name, pair in zip(names, pairs, strict=True)}
+            self._belief = (told, known)
         return self._belief[1]
 
     def _corrects(self, rows: Sequence[Any]) -> bool:

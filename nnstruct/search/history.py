@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Believed(NamedTuple):
+    """What a guide makes of a structure: its mean score, and how far that may be off.
+
+    Examples
+    --------
+    >>> Believed(0.9, 0.01).row()
+    {'believed': 0.9, 'believed_std': 0.01}
+    """
+
+    mean: float
+    std: float
+
+    def row(self) -> dict[str, float]:
+        """As columns of a table.
+
+        Returns
+        -------
+        dict of str to float
+        """
+        return {"believed": self.mean, "believed_std": self.std}
+
+
+UNKNOWN = Believed(np.nan, np.nan)
+
+
 def history_table(
     entries: Sequence[Entry],
-    believed: Mapping[str, float],
+    believed: Mapping[str, Believed],
     retrained: Mapping[str, float],
     objectives: Objectives,
 ) -> pd.DataFrame:
@@ -25,8 +50,10 @@ def history_table(
     Parameters
     ----------
     entries : sequence of Entry
-    believed, retrained : mapping of str to float
+    believed : mapping of str to Believed
         By fingerprint.
+    retrained : mapping of str to float
+        Likewise.
     objectives : Objectives
 
     Returns
@@ -35,11 +62,13 @@ def history_table(
     """
     import pandas as pd
 
+    beliefs = [believed.get(e.fingerprint, UNKNOWN) for e in entries]
     columns: dict[str, tuple[list[Any], str]] = {
         "trial": ([e.number for e in entries], "int64"),
         "fingerprint": ([e.fingerprint for e in entries], "str"),
         "score": ([np.nan if e.score is None else e.score for e in entries], "float64"),
-        "believed": ([believed.get(e.fingerprint, np.nan) for e in entries], "float64"),
+        "believed": ([belief.mean for belief in beliefs], "float64"),
+        "believed_std": ([belief.std for belief in beliefs], "float64"),
         "retrained": ([retrained.get(e.fingerprint, np.nan) for e in entries], "float64"),
         "prediction": ([np.nan if e.prediction is None else e.prediction for e in entries], "float64"),
         "std": ([np.nan if e.std is None else e.std for e in entries], "float64"),

@@ -12,6 +12,7 @@ from nnstruct.checks import check_integer
 from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.search.guide import Guide, predict
+from nnstruct.search.history import Believed
 from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger, scored
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
@@ -203,7 +204,7 @@ class Search(Running):
         self._rungs: Rungs | None = None
         self._handed_out: set[int] = set()
         self._refits = Refits()
-        self._belief: tuple[int, dict[str, float]] | None = None
+        self._belief: tuple[int, dict[str, Believed]] | None = None
 
     # ---- the loop
 

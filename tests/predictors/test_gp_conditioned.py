@@ -80,3 +80,32 @@ def test_it_predicts_the_mean_of_noisy_labels_not_their_median() -> None:
     gap = (median - mean).mean()
     assert gap > 0.1
     assert abs(error) < gap / 2  # labels beyond the fences are clipped
+
+
+def test_the_deviation_of_a_mean_is_as_far_as_means_are_off() -> None:
+    columns = np.array([[s.num_units, s.num_layers, s.num_edges, s.inputs.sum()] for s in STRUCTURES], float)
+    standard = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    ratios = []
+    for draw in range(12):
+        rng = np.random.default_rng(draw)
+        truth = 0.6 + 0.04 * standard @ rng.standard_normal(4)
+        told = truth + 0.04 * rng.standard_normal(len(truth))
+        model = GroupedGaussianProcess(label="identity").fit(STRUCTURES, told)
+        mean, std = model.expected(STRUCTURES)
+        again, of_a_label = model.predict(STRUCTURES, return_std=True)
+        np.testing.assert_allclose(mean, again, rtol=1e-9)
+        assert (std < of_a_label).all()
+        ratios.append((mean - truth) / std)
+    assert 0.6 < np.sqrt(np.mean(np.square(ratios))) < 1.5
+    assert np.mean(np.abs(ratios) < 2) > 0.88
+
+
+def test_what_is_known_often_is_known_better() -> None:
+    rng = np.random.default_rng(0)
+    model = GroupedGaussianProcess(steps=8).fit(STRUCTURES, Y + 0.02 * rng.normal(size=40))
+    once = model.expected(STRUCTURES)[1]
+    again = [Y + 0.02 * rng.normal(size=40) for _ in range(9)]
+    often = model.condition(STRUCTURES * 9, np.concatenate(again)).expected(STRUCTURES)[1]
+    assert np.mean(often / once) < 0.7
+    with pytest.raises(NotFittedError):
+        GroupedGaussianProcess().expected(STRUCTURES)

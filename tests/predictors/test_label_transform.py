@@ -76,3 +76,14 @@ def test_an_unknown_kind_is_refused():
 def test_the_power_transform_is_that_of_scipy_bit_for_bit(power):
     x = 3.0 * np.random.default_rng(1).normal(size=200)
     np.testing.assert_array_equal(yeo_johnson(x, power), stats.yeojohnson(x, power))
+
+
+def test_what_is_uncertain_of_a_mean_is_the_value_and_not_the_noise():
+    transform, rng = LabelTransform().fit(SKEWED), np.random.default_rng(3)
+    at, spread, noise = np.array([-1.0, 0.3]), np.array([0.5, 0.2]), 0.4
+    values = at + spread * rng.standard_normal((4000, 2))  # of one structure each
+    means = transform.inverse(values + noise * rng.standard_normal((500, 4000, 2))).mean(axis=0)
+    mean, std = transform.expected(at, spread, noise)
+    np.testing.assert_allclose(mean, means.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(std, means.std(axis=0), rtol=0.04)
+    np.testing.assert_allclose(mean, transform.moments(at, np.hypot(spread, noise))[0])

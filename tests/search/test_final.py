@@ -9,7 +9,11 @@ from scipy import stats
 from nnstruct import Search, Space, Structure
 from nnstruct.errors import InvalidInputError, NotFittedError
 from nnstruct.predictors import GroupedGaussianProcess
+from nnstruct.search import CorrectedGuide
 from nnstruct.search.final import FIRST_SEED
+from nnstruct.search.guide import expected
+
+from guides import Ridge  # isort: skip
 
 SPACE = Space("mlp", units=(4, 14))
 
@@ -98,3 +102,32 @@ def test_bad_trainings_are_named(given, message: str) -> None:
 def test_there_is_nothing_to_finish_before_a_score() -> None:
     with pytest.raises(NotFittedError):
         Search(SPACE).finish(trained)
+
+
+def test_the_belief_comes_with_its_deviation() -> None:
+    search = searched(GroupedGaussianProcess(steps=5))
+    history = search.history.set_index("fingerprint")
+    mean, std = search.best_belief
+    assert (mean, std) == tuple(history.loc[search.best.fingerprint, ["believed", "believed_std"]])
+    # That of a mean, which is nearer than one more score.
+    assert std < search.guide_.predict([search.best], return_std=True)[1][0]
+    table = search.finish(trained, top=3, seeds=2).table
+    assert table.believed_std.tolist() == history.loc[table.fingerprint, "believed_std"].tolist()
+    assert (table.believed_std > 0).all()
+
+
+def test_a_guide_that_knows_no_more_gives_its_deviation_of_a_score() -> None:
+    search = searched(Ridge())
+    assert set(search.history.believed_std.round(12)) == {round(search.best_belief[1], 12)}
+    assert np.isnan(searched().best_belief).all()
+
+
+def test_a_corrected_guide_has_the_correction_s_deviation() -> None:
+    structures = [Structure.from_layers([n, 2]) for n in range(2, 14)]
+    base = Ridge().fit(structures, [truth(s) for s in structures])
+    errors = 0.02 * np.random.default_rng(0).normal(size=len(structures))
+    correction = GroupedGaussianProcess(steps=5).fit(structures, errors)
+    guide = CorrectedGuide(base, correction, 2.0)
+    mean, std = expected(guide, structures)
+    np.testing.assert_allclose(mean, guide.predict(structures))
+    np.testing.assert_array_equal(std, correction.expected(structures)[1])

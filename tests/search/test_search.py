@@ -65,7 +65,8 @@ def test_history_best_and_study() -> None:
     run(search, rounds=5)
     history = search.history
     columns = (
-        "trial fingerprint score believed retrained prediction std operator generation units edges state"
+        "trial fingerprint score believed believed_std retrained prediction std operator generation units "
+        "edges state"
     )
     assert list(history.columns) == columns.split()
     assert history.generation.tolist() == [g for g in range(5) for _ in range(5)]
