@@ -8,9 +8,11 @@ of a shipped benchmark: their mean or, among perceptrons, the lower of the two, 
 so that neither the largest nor the smallest network is the best. (The process promises .948 to trees of 31
 units, as much as the best label, where extra trees say .922: by the mean a search would be after errors of
 the process. Of the best recurrent networks both say the same within .007.) In the noisy worlds a training's
-score is the truth and a normal error, as large as that of one training of the benchmark. What counts is the
-truth of the structure that a search would hand over: for a guided one the structure that it believes to be
-the best (``Search.best``), for the others that with the highest score.
+score is the truth and a normal error. ``noisy``: as large as that of one training of the benchmark, in the
+mean over all of its structures. ``noise by level``: as large as that of the benchmark's structures of about
+the same accuracy; among perceptrons the best fifth has .003, the worst .101, and the mean of the variances
+is that of .064. What counts is the truth of the structure that a search would hand over: for a guided one
+the structure that it believes to be the best (``Search.best``), for the others that with the highest score.
 
 ``ratio``: trainings after which the mean of a way, over the seeds, is what plain evolution has in the mean
 after 500, divided by 500. Intervals: seeds drawn anew, 2,000 times. The truth is a Gaussian process and
@@ -28,7 +30,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -37,7 +39,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from nnstruct import load_benchmark
+from nnstruct import Benchmark, load_benchmark
 from nnstruct.errors import OutsideRangeWarning
 from nnstruct.predictors import ExtraTrees, GroupedGaussianProcess, RandomForest
 from nnstruct.priors import PRIORS, sample
@@ -53,14 +55,16 @@ from path_networks import PathNetworks  # isort: skip
 
 BATCH, INITIAL, GUIDED, UNGUIDED = 8, 32, 240, 500
 PRICE = 0.02  # of ten times as many edges
-# The folder under datasets, the family, what becomes of two predictions, and whether a score has the noise of
-# one training.
+# The folder under datasets, the family, what becomes of two predictions, and the noise of a score.
 WORLDS = {
-    "reber-gru": ("reber-rnn", "gru", np.mean, False),
-    "reber-gru, noisy": ("reber-rnn", "gru", np.mean, True),
-    "mnist-mlp": ("mnist-mlp", "mlp", np.min, False),
-    "mnist-mlp, noisy": ("mnist-mlp", "mlp", np.min, True),
+    "reber-gru": ("reber-rnn", "gru", np.mean, None),
+    "reber-gru, noisy": ("reber-rnn", "gru", np.mean, "noisy"),
+    "reber-gru, noise by level": ("reber-rnn", "gru", np.mean, "by level"),
+    "mnist-mlp": ("mnist-mlp", "mlp", np.min, None),
+    "mnist-mlp, noisy": ("mnist-mlp", "mlp", np.min, "noisy"),
+    "mnist-mlp, noise by level": ("mnist-mlp", "mlp", np.min, "by level"),
 }
+LEVELS = 20  # parts of a benchmark, by accuracy, whose noise is told apart
 GUIDED_WAYS = {
     "guided": {},
     "guided, expected improvement": {"acquisition": "ei", "exploration": 0.0},
@@ -106,28 +110,43 @@ class RecipeSpace(DrawnSpace):
 
 @dataclass(frozen=True)
 class World:
-    """A space, the truth of its structures, and the standard deviation of a training's error."""
+    """A space; of structures the truth and the standard deviation of a training's error, float [n] each."""
 
     space: RecipeSpace
-    truth: Callable[[list[Structure]], np.ndarray]
-    error: float
+    truth: Callable[[list[Structure]], tuple[np.ndarray, np.ndarray]]
 
 
-def world_of(folder: Path, family: str, joined: Callable[..., np.ndarray], noisy: bool) -> World:
-    """Fit the truth to the labels of one family of a benchmark."""
+def error_of(table: pd.DataFrame, noise: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """From accuracies to standard deviations of one training, by the seeds of a benchmark's table."""
+    if noise is None:
+        return np.zeros_like
+    seeds = table.groupby("fingerprint")["test"]
+    means, spread = seeds.mean().to_numpy(), seeds.var().to_numpy()
+    parts = np.array_split(np.argsort(means), LEVELS if noise == "by level" else 1)
+    levels, variances = ([values[part].mean() for part in parts] for values in (means, spread))
+    return lambda accuracy: np.sqrt(np.interp(accuracy, levels, variances))
+
+
+@cache
+def fitted(folder: Path, family: str) -> tuple[Benchmark, ExtraTrees, GroupedGaussianProcess]:
+    """One family of a benchmark, and both models of its labels."""
     bench = load_benchmark(folder).select_family(family)
-    recipe = read_recipe(folder / "recipe.toml", DatasetRecipe)
     trees = ExtraTrees(n_estimators=200, min_samples_leaf=2, random_state=0).fit(bench.structures, bench.y)
-    process = GroupedGaussianProcess(random_state=0).fit(bench.structures, bench.y)
+    return bench, trees, GroupedGaussianProcess(random_state=0).fit(bench.structures, bench.y)
 
-    def truth(structures: list[Structure]) -> np.ndarray:
+
+def world_of(folder: Path, family: str, joined: Callable[..., np.ndarray], noise: str | None) -> World:
+    """The space and the truth of one family of a benchmark."""
+    bench, trees, process = fitted(folder, family)
+    recipe = read_recipe(folder / "recipe.toml", DatasetRecipe)
+    error = error_of(bench.table, noise)
+
+    def truth(structures: list[Structure]) -> tuple[np.ndarray, np.ndarray]:
         edges = np.array([structure.num_edges for structure in structures], dtype=np.float64)
         value = joined([trees.predict(structures), process.predict(structures)], axis=0)
-        return value - PRICE * np.log10(np.maximum(edges, 1.0))
+        return value - PRICE * np.log10(np.maximum(edges, 1.0)), error(value)
 
-    spread = bench.table.groupby("fingerprint")["test"].var().mean()
-    space = RecipeSpace(recipe.space.of(family), recipe.sample.inputs)
-    return World(space, truth, float(np.sqrt(spread)) if noisy else 0.0)
+    return World(RecipeSpace(recipe.space.of(family), recipe.sample.inputs), truth)
 
 
 def searched(world: World, way: str, seed: int) -> dict:
@@ -150,8 +169,8 @@ def searched(world: World, way: str, seed: int) -> dict:
     handed = []
     while len(asked) < most:
         chosen = next(draws) if search is None else search.ask(BATCH)
-        values = world.truth(chosen)
-        scores = values + world.error * rng.standard_normal(len(chosen))
+        values, error = world.truth(chosen)
+        scores = values + error * rng.standard_normal(len(chosen))
         asked, told, true = asked + chosen, told + scores.tolist(), true + values.tolist()
         if search is None:
             draws.send(scores)
