@@ -201,8 +201,10 @@ class SearchRecipe(Section):
         from nnstruct.search import Search
 
         folder.mkdir(parents=True, exist_ok=True)
+        with naming(recipe, "guide"):
+            guide = self._guide(recipe)
         return Search(
-            self.space.of(self.space.families[0]), self._guide(recipe), task=task, config=self.train,
+            self.space.of(self.space.families[0]), guide, task=task, config=self.train,
             storage=f"sqlite:///{folder / STUDY}", study_name="nnstruct",
             rungs=None if self.rungs is None else self.rungs.make(), **self.search.params,
         )  # fmt: skip
@@ -211,7 +213,11 @@ class SearchRecipe(Section):
         from nnstruct.predictors import load_predictor
 
         if self.guide.saved is not None:
-            return load_predictor((recipe.parent if recipe is not None else Path()) / self.guide.saved)
+            saved = (recipe.parent if recipe is not None else Path()) / self.guide.saved
+            if not saved.is_dir():
+                hint = "`nnstruct train` on a recipe of its own fits a guide and saves it, in runs/."
+                raise InvalidInputError("saved", "be the folder of a saved predictor", str(saved), hint)
+            return load_predictor(saved)
         if self.guide.name == "none":
             return None
         return make_predictor(self.guide.name, self.guide.params, self.search.params.get("seed", 0))

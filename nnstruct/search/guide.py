@@ -205,7 +205,7 @@ def fit_guide(guide: Guide, structures: Sequence[Structure], scores: np.ndarray,
         return _fresh(guide).fit(structures, scores) if enough else None
     if not enough:
         return guide
-    known = np.asarray(guide.predict(structures), dtype=np.float64)
+    known = np.asarray(_asked(guide, structures)[0], dtype=np.float64)
     scale = _slope(known, scores)
     return CorrectedGuide(guide, _fresh(guide).fit(structures, scores - scale * known), scale)
 

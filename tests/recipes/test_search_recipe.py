@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from nnstruct import Benchmark, Search, Space, Structure, TrainConfig, load_structures, load_task
+from nnstruct import Benchmark, Search, Space, Structure, TrainConfig, load_structures, load_task, priors
 from nnstruct.errors import RecipeError
 from nnstruct.predictors import BayesianRidge
-from nnstruct.recipes import SearchRecipe, read_recipe, run_search, run_search_recipe
+from nnstruct.recipes import PredictorRecipe, SearchRecipe, read_recipe, run_search, run_search_recipe
 from nnstruct.recipes.reading import to_toml
 
 ROOT = Path(__file__).parents[2]
@@ -118,9 +119,23 @@ def test_it_reads_back_as_written(tmp_path, run):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "train").glob("search-*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_that_ship_can_be_read(path, tmp_path):
-    recipe = read_recipe(path, SearchRecipe)
-    search = recipe.make(load_task("shapes", train=64, val=8, test=8), tmp_path)
+    recipe, file = read_recipe(path, SearchRecipe), tmp_path / "train" / path.name
+    if recipe.guide.saved is not None:
+        made_by = read_recipe(path.with_name(f"{Path(recipe.guide.saved).name}.toml"), PredictorRecipe)
+        assert made_by.predictor.save
+        space = recipe.space.of(recipe.space.families[0])
+        guide = BayesianRidge().fit(priors.sample(space, 6, seed=0), np.arange(6.0))
+        guide.save(file.parent / recipe.guide.saved)
+    search = recipe.make(load_task("shapes", train=64, val=8, test=8), tmp_path / "found", file)
     assert len(search.ask(2)) == 2
+    assert f"`{path.name}`" in (ROOT / "train" / "README.md").read_text()
+
+
+def test_a_guide_of_another_task_that_is_not_there_is_told(tmp_path):
+    file = tmp_path / "search.toml"
+    file.write_text(TEXT.replace('name = "bayesian-ridge"', 'saved = "../runs/other"'))
+    with pytest.raises(RecipeError, match=r"\[guide\] saved must be the folder of .*`nnstruct train`"):
+        run_search_recipe(file, tmp_path / "found", workers=1)
 
 
 START = """
