@@ -83,7 +83,8 @@ def search(
         list[float] | None,
         typer.Option(
             help="Share of a full training, may come up several times, rising to 1: brief trainings first, "
-            "the best of each again at the next.",
+            "the best of each again at the next. Worth it where brief trainings rank networks as full ones "
+            "do, and few of those can be paid.",
             show_default=False,
         ),
     ] = None,

@@ -10,8 +10,8 @@ epochs) are hardly ranked by their first epoch, the perceptrons of mnist-mlp (2,
 nearly as by the last; ``rank correlations`` says how much. Without rungs every training is a full one;
 with them as :class:`nnstruct.search.Rungs` has it, a third of each rung again at the next. ``guided``:
 :class:`GroupedGaussianProcess`, 16 draws first. Batches of 8. Regrets at the cost of so many full
-trainings, in thousandths; ``ratio``: at what share of the cost of 48 a search with rungs has in the mean
-what one without has then. Intervals: seeds drawn anew, 2,000 times.
+trainings, in thousandths; ``ratio``: at what share of a cost a search with rungs has in the mean what one
+without has for all of it. Intervals: seeds drawn anew, 2,000 times.
 
 What is done is kept in the folder, so that a run that was stopped goes on. A guided run takes 5 to 20 CPU
 seconds.
@@ -109,18 +109,19 @@ def searched(curves: Curves, space: TableSpace, way: str, seed: int) -> dict:
     return {"seed": seed, "spent": spent, "regrets": regrets, "cpu": time.process_time() - started}
 
 
-def at(run: dict, cost: float) -> float:
-    """The regret of a run that has cost so much; that of its first batch before."""
-    done = np.flatnonzero(np.array(run["spent"]) <= cost + 1e-6)
-    return run["regrets"][done[-1] if len(done) else 0]
+def by_cost(runs: list[dict]) -> np.ndarray:
+    """The regret of each run that has cost so much, float [runs, MOST]; that of its first batch before."""
+    rows = []
+    for run in runs:
+        done = [np.flatnonzero(np.array(run["spent"]) <= cost + 1e-6) for cost in range(1, MOST + 1)]
+        rows.append([run["regrets"][places[-1] if len(places) else 0] for places in done])
+    return np.array(rows)
 
 
-def share_of_cost(runs: list[dict], goal: float) -> float:
-    """At which share of the whole cost the mean regret is at most ``goal``."""
-    for cost in range(1, MOST + 1):
-        if np.mean([at(run, cost) for run in runs]) <= goal + 1e-12:
-            return cost / MOST
-    return np.inf
+def needed(regrets: np.ndarray, goal: float) -> float:
+    """The cost after which the mean regret is at most ``goal``."""
+    reached = np.flatnonzero(regrets.mean(axis=0) <= goal + 1e-12)
+    return float(reached[0]) + 1 if len(reached) else np.inf
 
 
 def main() -> None:
@@ -139,27 +140,24 @@ def main() -> None:
     for name in given.tables:
         curves = Curves.of(given.datasets / name, *TABLES[name])
         print(f"{name}: rank correlations {[round(c, 2) for c in curves.correlations()]}", flush=True)
-        known: dict[str, list[dict]] = {}
+        known: dict[str, np.ndarray] = {}
         space = TableSpace((curves.structures, curves.worth))
         for way in given.ways:
             kept = given.out / f"{name}-{way.replace(', ', '-').replace(' ', '-')}.jsonl"
-            runs = known[way] = kept_runs(kept, given.seeds, partial(searched, curves, space, way))
+            runs = kept_runs(kept, given.seeds, partial(searched, curves, space, way))
+            regrets = known[way] = by_cost(runs)
             row = {"table": name, "way": way, "seeds": len(runs), "cpu": np.mean([r["cpu"] for r in runs])}
+            drawn = rng.integers(len(runs), size=(2000, len(runs)))
             for cost in SHOWN:
-                values = 1000 * np.array([at(run, cost) for run in runs])
-                means = values[rng.integers(len(values), size=(2000, len(values)))].mean(axis=1)
-                low, high = np.quantile(means, [0.025, 0.975])
+                values = 1000 * regrets[:, cost - 1]
+                low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
                 row[f"at {cost}"] = f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
             plain = known.get(way.partition(",")[0])
-            if plain is not None and "rungs" in way:
-                drawn = []
-                for _ in range(2000):
-                    chosen = rng.integers(given.seeds, size=given.seeds)
-                    goal = float(np.mean([plain[i]["regrets"][-1] for i in chosen]))
-                    drawn.append(share_of_cost([runs[i] for i in chosen], goal))
-                low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
-                whole = share_of_cost(runs, float(np.mean([run["regrets"][-1] for run in plain])))
-                row["ratio"] = f"{whole:.2f} [{low:.2f}, {high:.2f}]"
+            for cost in SHOWN if plain is not None and "rungs" in way else ():
+                again = [needed(regrets[seeds], plain[seeds, cost - 1].mean()) / cost for seeds in drawn]
+                low, high = np.quantile(again, [0.025, 0.975], method="nearest")
+                whole = needed(regrets, plain[:, cost - 1].mean()) / cost
+                row[f"ratio {cost}"] = f"{whole:.2f} [{low:.2f}, {high:.2f}]"
             rows.append(row)
             print(row, flush=True)
     print(pd.DataFrame(rows).round(1).to_string(index=False))
