@@ -12,7 +12,7 @@ over their sum:
 - ``units``: d.
 - ``participation``: 1 / sum p^2; ``entropy``: exp(-sum p log p): how many directions are taken.
 - ``log_variance``, ``log_power``: of the mean square of C, and of the squared means.
-- ``cosine``, ``cosine_std``: mean and deviation of the cosine between two examples, over all pairs.
+- ``cosine``, ``cosine_spread``: mean and deviation of the cosine between two examples, over all pairs.
 - ``log_between``: of the squared class means of C, summed over classes, over the mean squared length of C.
 - ``accuracy_R``, ``error_R``: of ridge regression with penalty R from the standardised C to the one-hot
   classes, every example predicted from the others (the hat matrix gives that in closed form).
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 PENALTIES = (1.0, 10.0, 100.0)
 _SPREAD = (
-    "units", "participation", "entropy", "log_variance", "log_power", "cosine", "cosine_std", "log_between",
+    "units", "participation", "entropy", "log_variance", "log_power", "cosine", "cosine_spread", "log_between",
 )  # fmt: skip
 _RIDGE = tuple(f"{name}_{penalty:g}" for penalty in PENALTIES for name in ("accuracy", "error"))
 _TOGETHER = tuple(f"{name}_all_{penalty:g}" for penalty in PENALTIES for name in ("accuracy", "error"))

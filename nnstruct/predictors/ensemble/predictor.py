@@ -20,7 +20,7 @@ from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
 from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 from nnstruct.predictors.ensemble.prior import PriorColumns
-from nnstruct.predictors.ensemble.task_columns import TaskColumns
+from nnstruct.predictors.ensemble.task_columns import TaskColumns, has_names
 from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.label_transform import LabelTransform
@@ -69,10 +69,10 @@ class Ensemble(Predictor):
     n_jobs : int
         Processor threads.
     random_state : int
-    task : str or Task, optional
-        What the labels are about: measures of untrained networks on its training examples become columns, too
-        (:func:`nnstruct.probes.random_features`), and ``auto`` leaves graph networks out. A structure takes
-        some tenths of a second. A predictor that is to be saved needs the name of a task.
+    task : str, Task or mapping of str to these, optional
+        What the labels are about, by family where they are of several tasks: measures of untrained networks on
+        its training examples become columns, too (:func:`nnstruct.probes.random_features`), and ``auto`` leaves
+        graph networks out. A structure takes some tenths of a second. To be saved it needs names of tasks.
 
     Attributes
     ----------
@@ -310,7 +310,7 @@ class Ensemble(Predictor):
     def _stored_params(self) -> dict[str, Any]:
         by_name = self.prior is None or isinstance(self.prior, str)
         own = {"prior": self.prior if by_name else None}
-        return {**super()._stored_params(), **own, "task": self.task if isinstance(self.task, str) else None}
+        return {**super()._stored_params(), **own, "task": self.task if has_names(self.task) else None}
 
     def _get_state(self) -> FittedState:
         told = FittedState() if self.prior_ is None else self.prior_.state()

@@ -1,4 +1,4 @@
-"""What untrained networks show of structures on the data of a task, as further columns."""
+"""What untrained networks show of structures on the data of their tasks, as further columns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nnstruct.encode.table import CONSTANT, medians_and_spreads, rounded
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import FittedState
 from nnstruct.structure import Structure
+from nnstruct.structure.families import FAMILIES
 from nnstruct.tasks import Task, load_task
 
 
@@ -19,11 +20,12 @@ class TaskColumns:
 
     Parameters
     ----------
-    task : Task
+    tasks : dict of str to Task
+        By the family of a structure; ``""`` for those that are not named.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        self.tasks = dict(tasks)
 
     @classmethod
     def of(cls, task: Any) -> Self | None:
@@ -31,7 +33,7 @@ class TaskColumns:
 
         Parameters
         ----------
-        task : None, str or Task
+        task : None, str, Task, or mapping of str to str or Task
 
         Returns
         -------
@@ -40,16 +42,24 @@ class TaskColumns:
         Raises
         ------
         InvalidInputError
-            If it is something else, or no classification.
+            If it is something else, no classification, or a mapping from what is no family.
         """
         if task is None:
             return None
-        if not isinstance(task, str | Task):
-            raise InvalidInputError("task", "be None, a Task or the name of one", task)
         from nnstruct.probes.untrained import check_classes
 
-        found = load_task(task) if isinstance(task, str) else task
-        check_classes(found)
+        found = {}
+        for family, one in (task if isinstance(task, Mapping) else {"": task}).items():
+            where = f"task[{family!r}]" if isinstance(task, Mapping) else "task"
+            if isinstance(task, Mapping) and family not in FAMILIES:
+                raise InvalidInputError("task", f"have keys among {', '.join(FAMILIES)}", family)
+            if not isinstance(one, str | Task):
+                rule = "be None, a Task, the name of one, or a mapping of families to these"
+                raise InvalidInputError(where, rule, one)
+            found[family] = load_task(one) if isinstance(one, str) else one
+            check_classes(found[family])
+        if not found:
+            raise InvalidInputError("task", "name the task of a family at least", task)
         return cls(found)
 
     def fit(self, structures: Sequence[Structure]) -> np.ndarray:
@@ -85,8 +95,18 @@ class TaskColumns:
 
     def _measured(self, structures: Sequence[Structure]) -> np.ndarray:
         from nnstruct.probes import random_features
+        from nnstruct.probes.untrained import COLUMNS
 
-        return rounded(random_features(structures, self.task).to_numpy(dtype=np.float64))
+        values = np.empty((len(structures), len(COLUMNS)))
+        key_of = [structure.family if "" not in self.tasks else "" for structure in structures]
+        for key in dict.fromkeys(key_of):
+            if key not in self.tasks:
+                rule = f"name the task of each family that is learned or asked, {key!r} too"
+                raise InvalidInputError("task", rule, sorted(self.tasks))
+            at = [i for i, one in enumerate(key_of) if one == key]
+            table = random_features([structures[i] for i in at], self.tasks[key])
+            values[at] = rounded(table.to_numpy(dtype=np.float64))
+        return values
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         kept = values[:, self.kept]
@@ -97,7 +117,7 @@ class TaskColumns:
 
         Parameters
         ----------
-        named : str
+        named : str or mapping of str to str
             The predictor's parameter.
 
         Returns
@@ -109,13 +129,17 @@ class TaskColumns:
         InvalidInputError
             If the predictor was given a Task, which no file of a predictor holds.
         """
-        if not isinstance(named, str):
+        if not has_names(named):
             hint = "A file of a predictor does not hold a task's data."
             raise InvalidInputError(
                 "task", "be the name of a task for the predictor to be saved", named, hint
             )
-        told = {"task": named, "fingerprint": self.task.fingerprint}
-        return FittedState(told, {"kept": self.kept, "median": self.median})
+        names = named if isinstance(named, Mapping) else {"": named}
+        told = {
+            family: {"task": str(name), "fingerprint": self.tasks[family].fingerprint}
+            for family, name in names.items()
+        }
+        return FittedState({"tasks": told}, {"kept": self.kept, "median": self.median})
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -132,16 +156,32 @@ class TaskColumns:
         Raises
         ------
         InvalidInputError
-            If the task's data are another's here.
+            If a task's data are another's here.
         ValueError, KeyError
             If they are not whole.
         """
-        task = load_task(str(values["task"]))
-        if task.fingerprint != values["fingerprint"]:
-            rule = f"have the fingerprint {values['fingerprint']}, as when the predictor was fitted"
-            raise InvalidInputError(f"task {task.name!r}", rule, task.fingerprint)
-        found = cls(task)
+        tasks = {}
+        for family, told in values["tasks"].items():
+            tasks[str(family)] = task = load_task(str(told["task"]))
+            if task.fingerprint != told["fingerprint"]:
+                rule = f"have the fingerprint {told['fingerprint']}, as when the predictor was fitted"
+                raise InvalidInputError(f"task {task.name!r}", rule, task.fingerprint)
+        found = cls(tasks)
         found.kept, found.median = np.asarray(arrays["kept"]), np.asarray(arrays["median"])
         if found.kept.shape != found.median.shape or found.kept.ndim != 1:
             raise ValueError("the columns of the task are not whole")
         return found
+
+
+def has_names(task: Any) -> bool:
+    """Whether a predictor's parameter ``task`` can be stored: names alone.
+
+    Parameters
+    ----------
+    task : object
+
+    Returns
+    -------
+    bool
+    """
+    return all(isinstance(one, str) for one in (task.values() if isinstance(task, Mapping) else [task]))

@@ -61,11 +61,39 @@ def test_other_data_under_the_same_name_are_refused(truth):
     columns.fit(STRUCTURES[:5])
     state = columns.state("digits")
     with pytest.raises(InvalidInputError, match="task 'digits' must have the fingerprint 0"):
-        TaskColumns.from_state({**state.values, "fingerprint": "0"}, state.arrays)
+        TaskColumns.from_state(
+            {"tasks": {"": {**state.values["tasks"][""], "fingerprint": "0"}}}, state.arrays
+        )
+
+
+def test_families_have_tasks_of_their_own(tmp_path):
+    cells = ns.priors.sample(ns.Space("gru", units=(3, 8)), n=20, seed=0)
+    words = ns.load_task("reber")
+    both = [random_features(some, task) for some, task in ((STRUCTURES[:30], TASK), (cells, words))]
+    truth = np.concatenate([table["random_features.error_10"].to_numpy() for table in both])
+    given = [*STRUCTURES[:30], *cells]
+    model = Ensemble(task={"mlp": "digits", "gru": "reber"}).fit(given, truth)
+    found = model.task_columns_([cells[3], STRUCTURES[5]])
+    for row, table, i in ((0, both[1], 3), (1, both[0], 5)):
+        np.testing.assert_allclose(found[row], table.iloc[i, model.task_columns_.kept], rtol=1e-6)
+    model.save(tmp_path / "model")
+    again = ns.load_predictor(tmp_path / "model")
+    assert again.task == {"mlp": "digits", "gru": "reber"}
+    np.testing.assert_array_equal(again.predict(given), model.predict(given))
+    images = ns.priors.sample(ns.Space("cnn", units=(4, 8)), n=2, seed=0)
+    with pytest.raises(InvalidInputError, match="the task of each family that is learned or asked, 'cnn' too"):
+        model.predict(images)
 
 
 @pytest.mark.parametrize(
-    ("task", "message"), [(3, "task must be None, a Task"), ("diabetes", "task.kind must be")]
+    ("task", "message"),
+    [
+        (3, "task must be None, a Task"),
+        ("diabetes", "task.kind must be"),
+        ({"perceptron": "digits"}, "task must have keys among"),
+        ({"mlp": 3}, r"task\['mlp'\] must be None, a Task"),
+        ({}, "task must name the task of a family"),
+    ],
 )
 def test_what_is_no_classification_is_refused(truth, task, message):
     with pytest.raises(InvalidInputError, match=message):
