@@ -13,15 +13,15 @@ from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import PREDICTORS, FittedState, Predictor, digest
 from nnstruct.predictors.checks import noise_weights
 from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
+from nnstruct.predictors.ensemble.by_family import ByFamily
 from nnstruct.predictors.ensemble.choice import COLUMNS, check_members
 from nnstruct.predictors.ensemble.graphs import GRAPHS, TaughtGraphs
 from nnstruct.predictors.ensemble.members import FORESTS, ColumnMembers, blended
 from nnstruct.predictors.ensemble.mixture import SCRATCH, MixedMembers
-from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons, learning_seconds
 from nnstruct.predictors.ensemble.prior import PriorColumns
+from nnstruct.predictors.ensemble.stored import restore, state_of
 from nnstruct.predictors.ensemble.task_columns import TaskColumns, has_names
-from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.folds import grouped_folds
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
@@ -38,6 +38,10 @@ class Ensemble(Predictor):
     predictions gives the members' weights (:func:`nnstruct.predictors.ensemble.blend.blend_weights`).
     Where the forests predict beyond the outer fences of the labels, they are taken alone, since the
     other members saw clipped labels. The known noise of labels counts in every member.
+
+    Where two families or more have :data:`nnstruct.predictors.ensemble.by_family.FEWEST_LABELS` labels each and
+    there is no ``prior``, each of them is learned by itself, and of a family that no label has they speak together
+    (:mod:`nnstruct.predictors.ensemble.by_family`).
 
     Parameters
     ----------
@@ -77,9 +81,11 @@ class Ensemble(Predictor):
     Attributes
     ----------
     weights_ : dict of str to float
-        What each member counts.
+        What each member counts; where families are learned by themselves, the mean by their labels.
     scores_ : dict of str to float
-        R2 of each member on labels that it has not seen; NaN where there were no folds.
+        R2 of each member on labels that it has not seen, likewise; NaN where there were no folds.
+    by_family_ : ByFamily or None
+        The models of families that are learned by themselves.
     prior_weights_ : dict of str to float
         What the members count that learn from scratch, with the sources' mean (``pooled``) and with each
         source (``by-source``); they sum to 1.
@@ -133,13 +139,20 @@ class Ensemble(Predictor):
         if unlabelled is not None and GRAPHS not in names:
             rule = f"be left out without the member {GRAPHS!r}: the others learn from labels alone"
             raise InvalidInputError("unlabelled", rule, f"{len(unlabelled)} structures")
+        if weight is not None and (weight == 0).any():
+            kept = np.flatnonzero(weight > 0)
+            structures = [structures[i] for i in kept]
+            y, weight = y[kept], weight[kept]
+            y_std = None if y_std is None else y_std[kept]
+        self.by_family_ = None
+        if self.prior is None:
+            self.by_family_ = ByFamily.fit(self, structures, y, weight, y_std, unlabelled)
+        self.known_ = {structure.family for structure in structures}
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            if weight is not None and (weight == 0).any():
-                kept = np.flatnonzero(weight > 0)
-                structures = [structures[i] for i in kept]
-                y, weight = y[kept], weight[kept]
-                y_std = None if y_std is None else y_std[kept]
             self.table_ = FeatureTable(self.families).fit(structures)
+            if self.covers_all_families():
+                self.take_shares_of_families(self.table_)
+                return
             self.task_columns_ = TaskColumns.of(self.task)
             groups = list(self.table_.groups_.values())
             if self.task_columns_:
@@ -163,6 +176,27 @@ class Ensemble(Predictor):
             self.perceptrons_ = self._perceptrons(names, fold)
             self._blend(structures, table, y, trusted, shares, y_std, weight, fold, unlabelled)
             self._forget_unused_prior()
+
+    def covers_all_families(self) -> bool:
+        """Whether every family with a label is learned by itself.
+
+        Returns
+        -------
+        bool
+        """
+        return self.by_family_ is not None and self.known_ <= set(self.by_family_.models)
+
+    def take_shares_of_families(self, table: FeatureTable) -> None:
+        """Where families are all learned by themselves: what is said of the members is the mean over them.
+
+        Parameters
+        ----------
+        table : FeatureTable
+            Fitted to all structures.
+        """
+        assert self.by_family_ is not None
+        self.table_, self.prior_, self.prior_weights_ = table, None, {SCRATCH: 1.0}
+        self.weights_, self.scores_ = map(self.by_family_.shares, ("weights_", "scores_"))
 
     def _taught(
         self, names: tuple[str, ...], structures: list[Structure], fold: np.ndarray | None
@@ -273,6 +307,18 @@ class Ensemble(Predictor):
         if self.prior_ is not None and self.num_structures_ == 0:
             mean, std = self.prior_.models.score(structures)
             return mean, std if return_std else None
+        if self.by_family_ is None:
+            return self._together(structures, return_std)
+        mean, deviation, left = self.by_family_.predict(structures, self.known_, return_std)
+        if left.any():
+            told, std = self._together([structures[i] for i in np.flatnonzero(left)], return_std)
+            mean[left], deviation[left] = told, np.nan if std is None else std
+        return mean, deviation if return_std else None
+
+    def _together(
+        self, structures: list[Structure], return_std: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the model of all labels says."""
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             table = self._columns_of(structures)
             means, process = self.columns_.predict(table)
@@ -313,75 +359,10 @@ class Ensemble(Predictor):
         return {**super()._stored_params(), **own, "task": self.task if has_names(self.task) else None}
 
     def _get_state(self) -> FittedState:
-        told = FittedState() if self.prior_ is None else self.prior_.state()
-        prior = {f"prior.{name}": array for name, array in told.arrays.items()}
-        if self.num_structures_ == 0:
-            return FittedState({"prior": dict(told.values), "labels": False}, prior)
-        columns = self.columns_.state()
-        values: dict[str, Any] = {
-            "low": self.low_,
-            "high": self.high_,
-            "mean": self.mean_,
-            "weights": self.weights_,
-            "scores": {name: None if np.isnan(r2) else r2 for name, r2 in self.scores_.items()},
-            "level": self.level_.state(),
-            "calibration": self.calibration_.coefficients.tolist(),
-            "columns": dict(columns.values),
-            "prior": dict(told.values),
-            "prior_weights": self.prior_weights_,
-        }
-        arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
-        if self.task_columns_:
-            task = self.task_columns_.state(self.task)
-            values["task"] = dict(task.values)
-            arrays |= {f"task.{name}": array for name, array in task.arrays.items()}
-        if self.perceptrons_:
-            perceptrons = self.perceptrons_.state()
-            values[PERCEPTRONS] = dict(perceptrons.values)
-            arrays |= {f"{PERCEPTRONS}.{name}": array for name, array in perceptrons.arrays.items()}
-        if self.graphs_:
-            graphs = self.graphs_.state()
-            values["graphs"] = dict(graphs.values)
-            arrays |= {f"graphs.{name}": array for name, array in graphs.arrays.items()}
-        return FittedState(values, arrays, only_table(self.table_))
+        return state_of(self)
 
     def _set_state(self, state: FittedState) -> None:
-        values = state.values
-        self.prior_ = None
-        if values.get("prior"):
-            told = FittedState(values["prior"], arrays_below(state.arrays, "prior"))
-            self.prior_ = PriorColumns.from_state(told)
-            self.prior = self.prior or self.prior_.models
-        self.prior_weights_ = {
-            str(n): float(w) for n, w in values.get("prior_weights", {SCRATCH: 1.0}).items()
-        }
-        if not values.get("labels", True):
-            return
-        self.table_ = state.estimator[0]
-        self.low_, self.high_, self.mean_ = (float(values[name]) for name in ("low", "high", "mean"))
-        self.weights_ = {str(name): float(w) for name, w in values["weights"].items()}
-        self.scores_ = {
-            str(name): float("nan") if r2 is None else float(r2) for name, r2 in values["scores"].items()
-        }
-        self.level_ = NoiseLevel.from_state(values["level"])
-        self.calibration_ = Calibration()
-        self.calibration_.coefficients = np.array(values["calibration"], dtype=np.float64)
-        self.task_columns_ = None
-        if "task" in values:
-            self.task_columns_ = TaskColumns.from_state(values["task"], arrays_below(state.arrays, "task"))
-        self.columns_ = self._members(tuple(self.weights_))
-        self.graphs_ = None
-        if "graphs" in values:
-            self.graphs_ = TaughtGraphs(self._seed("graphs"), self.n_jobs, self.seconds)
-            self.graphs_.restore(values["graphs"], arrays_below(state.arrays, "graphs"))
-        width = self._own_width()
-        self.perceptrons_ = None
-        if PERCEPTRONS in values:
-            self.perceptrons_ = Perceptrons(self._seed(PERCEPTRONS), self.n_jobs)
-            self.perceptrons_.restore(values[PERCEPTRONS], arrays_below(state.arrays, PERCEPTRONS), width)
-        if self.prior_ is not None:
-            width += 1 + 2 * len(self.prior_.models)
-        self.columns_.restore(values["columns"], arrays_below(state.arrays, "columns"), width)
+        restore(self, state)
 
 
 def _folds(structures: list[Structure], table: np.ndarray, folds: int, seed: int) -> np.ndarray | None:
