@@ -1,8 +1,8 @@
 """Labels of several families: a model for each, and what these say together of a family without labels.
 
 What makes a good structure differs from cell to cell, and so do level and spread of the labels. So a family with
-many labels is learned by itself. Of a family f without labels each model says how many deviations a structure lies
-above the median of its own labels; with the mean z of these,
+many labels is learned by itself. Of a family without labels each model says how many deviations a structure lies
+above the median of its own labels (of a recurrent network, if it had the model's cells); with the mean z of these,
 
     label = median over families (median of the labels) + median over families (their deviation) * z.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ from nnstruct.predictors.base import FittedState
 from nnstruct.predictors.ensemble.parts import arrays_below
 from nnstruct.predictors.fitted_range import no_range_warnings
 from nnstruct.structure import Structure
+from nnstruct.structure.families import RNN_FAMILIES
 
 if TYPE_CHECKING:
     from nnstruct.predictors.ensemble.predictor import Ensemble
@@ -141,7 +143,8 @@ class ByFamily:
         """
         names = list(self.models if asked is None else asked)
         with no_range_warnings():
-            told = [self.models[name].predict(structures) - self.medians[name] for name in names]
+            said = [self.models[name].predict(_as_of(structures, name)) for name in names]
+        told = [mean - self.medians[name] for name, mean in zip(names, said, strict=True)]
         z = [one / (self.spreads[name] or 1.0) for name, one in zip(names, told, strict=True)]
         level, spread = (np.median([of[name] for name in names]) for of in (self.medians, self.spreads))
         return level + spread * np.mean(z, axis=0)
@@ -249,3 +252,10 @@ class ByFamily:
             model.training_digest_ = str(values["digests"][name])
         told = ({str(n): float(v) for n, v in values[key].items()} for key in ("medians", "spreads"))
         return cls(models, *told, float(values["deviation"]))
+
+
+def _as_of(structures: Sequence[Structure], family: str) -> list[Structure]:
+    """The same graphs with the cells of another recurrent family; other structures as they are."""
+    if family not in RNN_FAMILIES:
+        return list(structures)
+    return [replace(one, family=family) if one.family in RNN_FAMILIES else one for one in structures]
