@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from nnstruct.errors import InvalidInputError, MissingDataError, RecipeError
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 class BenchmarkSection(Section):
     """``[benchmark]``: where it lies, or which published table it is, and which part of it counts.
 
-    The file of a ``table`` is ``path``, relative to the recipe, or ``file`` in the folder of tables.
+    Several folders are one benchmark of the labels of all, each on a task of its own. The file of a ``table``
+    is ``path``, relative to the recipe, or ``file`` in the folder of tables.
     ``config`` is the id of a training configuration, where a folder of records has several.
     """
 
-    path: str | None = None
+    path: str | Annotated[list[str], Field(min_length=1)] | None = None
     table: str | None = None
     file: str | None = None
     task: str | None = None
@@ -60,6 +62,8 @@ class BenchmarkSection(Section):
             check_known(self.target, TARGETS, "target")
         elif self.config is not None:
             raise InvalidInputError("config", "stand without table only", self.config)
+        elif isinstance(self.path, list):
+            raise InvalidInputError("path", "be one file with table", self.path)
         elif (self.path is None) == (self.file is None):
             raise InvalidInputError("path or file", "be given with table, and only one", self.path)
         return self
@@ -69,7 +73,12 @@ class BenchmarkSection(Section):
         """What results call the benchmark: a table and its task, or the folder."""
         if self.table is not None:
             return "-".join(filter(None, (self.table, self.task)))
-        return Path(str(self.path)).resolve().name
+        return "+".join(Path(path).resolve().name for path in self.paths)
+
+    @property
+    def paths(self) -> list[str]:
+        """The folders, or the file of a table."""
+        return self.path if isinstance(self.path, list) else [str(self.path)]
 
 
 def recipe_benchmark(wanted: BenchmarkSection, recipe: Path, tables: str | Path | None = None) -> Benchmark:
@@ -95,7 +104,12 @@ def recipe_benchmark(wanted: BenchmarkSection, recipe: Path, tables: str | Path 
     RecipeError
         If it has no structure of the families, or no such target or task.
     """
-    bench = _of_folder(wanted, recipe) if wanted.table is None else _of_table(wanted, recipe, tables)
+    if wanted.table is not None:
+        bench = _of_table(wanted, recipe, tables)
+    elif len(wanted.paths) > 1:
+        bench = _joined([_of_folder(wanted, recipe, path) for path in wanted.paths], wanted.name)
+    else:
+        bench = _of_folder(wanted, recipe, wanted.paths[0])
     if wanted.families is not None:
         chosen = [s.fingerprint for s in bench.structures if s.family in wanted.families]
         if not chosen:
@@ -109,10 +123,26 @@ def recipe_benchmark(wanted: BenchmarkSection, recipe: Path, tables: str | Path 
     return bench
 
 
-def _of_folder(wanted: BenchmarkSection, recipe: Path) -> Benchmark:
+def _joined(parts: list[Benchmark], name: str) -> Benchmark:
+    """The labels of all, as scores on one task."""
     from nnstruct.benchmark import Benchmark
 
-    bench = Benchmark.load(recipe.parent / str(wanted.path), target=wanted.target)
+    return Benchmark.from_scores(
+        [structure for part in parts for structure in part.structures],
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.y_std for part in parts]),
+        seeds=np.concatenate([part.y_count for part in parts]),
+        task=name,
+        name=name,
+        target=parts[0].target,
+        twins="merge",
+    )
+
+
+def _of_folder(wanted: BenchmarkSection, recipe: Path, path: str) -> Benchmark:
+    from nnstruct.benchmark import Benchmark
+
+    bench = Benchmark.load(recipe.parent / path, target=wanted.target)
     if wanted.config is None:
         return bench
     if wanted.config not in bench.configs:
@@ -127,7 +157,7 @@ def _of_table(wanted: BenchmarkSection, recipe: Path, tables: str | Path | None)
     from nnstruct.tables.folder import table_file
 
     if wanted.path is not None:
-        file = recipe.parent / wanted.path
+        file = recipe.parent / wanted.paths[0]
         if not file.exists():
             raise MissingDataError(f"There is no {file}, which {recipe} names.")
     else:

@@ -2,9 +2,13 @@
 
 What makes a good structure differs from cell to cell, and so do level and spread of the labels. So a family with
 many labels is learned by itself. Of a family without labels each model says how many deviations a structure lies
-above the median of its own labels (of a recurrent network, if it had the model's cells); with the mean z of these,
+above the median of its own labels; with the mean z of these,
 
     label = median over families (median of the labels) + median over families (their deviation) * z.
+
+A recurrent network is asked about as if it had the model's cells. About networks of another kind no column of a
+graph tells much: with a task, a forest is asked that sees only what untrained networks show on it
+(:class:`MeasuresForest`).
 
 The order is what such a prediction is good for: level and spread of another family are a guess. The deviation
 given with it is the root of the mean squared error that the same guess makes for each of the known families, the
@@ -25,9 +29,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from nnstruct.encode.table import medians_and_spreads
 from nnstruct.predictors.base import FittedState
+from nnstruct.predictors.ensemble.members import COLUMNS_AT_A_SPLIT, FORESTS, TREES
 from nnstruct.predictors.ensemble.parts import arrays_below
+from nnstruct.predictors.ensemble.task_columns import TaskColumns
+from nnstruct.predictors.extra_trees_growth import extra_trees
 from nnstruct.predictors.fitted_range import no_range_warnings
+from nnstruct.predictors.forest_arrays import ForestArrays
+from nnstruct.random import derive_seed
 from nnstruct.structure import Structure
 from nnstruct.structure.families import RNN_FAMILIES
 
@@ -36,6 +46,84 @@ if TYPE_CHECKING:
 
 # Labels from which a family is learned by itself: with 800 a cell on reber-rnn R2 is .904 so, .892 in one table.
 FEWEST_LABELS = 200
+
+
+class MeasuresForest:
+    """A forest that sees nothing of a structure but what its untrained networks show of the task.
+
+    Parameters
+    ----------
+    columns : TaskColumns
+    seed : int
+    """
+
+    def __init__(self, columns: TaskColumns, seed: int) -> None:
+        self.columns, self.seed = columns, seed
+
+    def fit(self, structures: Sequence[Structure], y: np.ndarray) -> Self:
+        """Learn from labels.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+        y : float64 [n]
+
+        Returns
+        -------
+        self
+        """
+        table = self.columns.relative(structures)
+        self.median, _ = medians_and_spreads(table)
+        self.forest = extra_trees(
+            self._filled(table), y, trees=TREES, least=FORESTS["smooth-trees"],
+            columns=COLUMNS_AT_A_SPLIT["smooth-trees"], seed=self.seed,
+        )  # fmt: skip
+        return self
+
+    def predict(self, structures: Sequence[Structure]) -> np.ndarray:
+        """What the label of each would be in the family that was learned.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length m
+
+        Returns
+        -------
+        float64 [m]
+        """
+        return self.forest.predict(self._filled(self.columns.relative(structures)))[0]
+
+    def _filled(self, table: np.ndarray) -> np.ndarray:
+        return np.where(np.isfinite(table), table, self.median)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What :meth:`restore` needs.
+
+        Returns
+        -------
+        dict of str to numpy array
+        """
+        return {"median": self.median} | self.forest.arrays()
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Bring back what :meth:`arrays` told of.
+
+        Parameters
+        ----------
+        arrays : mapping
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, KeyError
+            If they are not whole.
+        """
+        self.median = np.asarray(arrays["median"], dtype=np.float64)
+        self.forest = ForestArrays.from_arrays(arrays, len(self.median))
+        return self
 
 
 class ByFamily:
@@ -47,6 +135,8 @@ class ByFamily:
         Fitted, by family; at least 2.
     medians, spreads : dict of str to float
         Of each family's labels.
+    elsewhere : dict of str to MeasuresForest
+        What is asked about networks of another kind; empty without a task.
     deviation : float
         Of the labels of a family that none of them knows from what is said of them.
     """
@@ -56,10 +146,11 @@ class ByFamily:
         models: Mapping[str, Ensemble],
         medians: Mapping[str, float],
         spreads: Mapping[str, float],
+        elsewhere: Mapping[str, MeasuresForest],
         deviation: float,
     ) -> None:
         self.models, self.medians, self.spreads = dict(models), dict(medians), dict(spreads)
-        self.deviation = deviation
+        self.elsewhere, self.deviation = dict(elsewhere), deviation
 
     @staticmethod
     def families(structures: Sequence[Structure]) -> list[str]:
@@ -109,7 +200,8 @@ class ByFamily:
         if not names:
             return None
         at = {name: np.flatnonzero([s.family == name for s in structures]) for name in names}
-        models, medians, spreads = {}, {}, {}
+        models, medians, spreads, elsewhere = {}, {}, {}, {}
+        columns = TaskColumns.of(parent.task)
         for name, rows in at.items():
             others = [s for s in unlabelled or () if s.family == name] or None
             models[name] = type(parent)(**parent.get_params(deep=False)).fit(
@@ -120,7 +212,10 @@ class ByFamily:
                 unlabelled=others,
             )
             medians[name], spreads[name] = float(np.median(y[rows])), float(y[rows].std())
-        found = cls(models, medians, spreads, 0.0)
+            if columns is not None:
+                forest = MeasuresForest(columns, derive_seed(parent.random_state, "elsewhere", name))
+                elsewhere[name] = forest.fit([structures[i] for i in rows], y[rows])
+        found = cls(models, medians, spreads, elsewhere, 0.0)
         errors = []
         for name, rows in at.items():
             others = [other for other in names if other != name]
@@ -143,11 +238,26 @@ class ByFamily:
         """
         names = list(self.models if asked is None else asked)
         with no_range_warnings():
-            said = [self.models[name].predict(_as_of(structures, name)) for name in names]
+            said = [self._asked(name, structures) for name in names]
         told = [mean - self.medians[name] for name, mean in zip(names, said, strict=True)]
         z = [one / (self.spreads[name] or 1.0) for name, one in zip(names, told, strict=True)]
         level, spread = (np.median([of[name] for name in names]) for of in (self.medians, self.spreads))
         return level + spread * np.mean(z, axis=0)
+
+    def _asked(self, name: str, structures: Sequence[Structure]) -> np.ndarray:
+        """What one family's model says of other families, float64 [m]."""
+        alike = np.array([name in RNN_FAMILIES and one.family in RNN_FAMILIES for one in structures])
+        of_kind = alike | (not self.elsewhere)
+        said = np.empty(len(structures))
+        for rows, model in (
+            (np.flatnonzero(of_kind), self.models[name]),
+            (np.flatnonzero(~of_kind), self.elsewhere.get(name)),
+        ):
+            if len(rows) and model is not None:
+                some = [structures[i] for i in rows]
+                as_if = [replace(one, family=name) if alike[i] else one for i, one in zip(rows, some, strict=True)]
+                said[rows] = model.predict(as_if)
+        return said
 
     def predict(
         self, structures: Sequence[Structure], known: set[str], return_std: bool
@@ -217,11 +327,14 @@ class ByFamily:
             "medians": self.medians,
             "spreads": self.spreads,
             "deviation": self.deviation,
+            "elsewhere": sorted(self.elsewhere),
             "models": {name: dict(state.values) for name, state in states.items()},
             "counts": {name: model.num_structures_ for name, model in self.models.items()},
             "digests": {name: model.training_digest_ for name, model in self.models.items()},
         }
         arrays = {f"{n}.{key}": array for n, state in states.items() for key, array in state.arrays.items()}
+        for name, forest in self.elsewhere.items():
+            arrays |= {f"elsewhere.{name}.{key}": array for key, array in forest.arrays().items()}
         return FittedState(values, arrays, [state.estimator for state in states.values()])
 
     @classmethod
@@ -251,11 +364,10 @@ class ByFamily:
             model.num_structures_ = int(values["counts"][name])
             model.training_digest_ = str(values["digests"][name])
         told = ({str(n): float(v) for n, v in values[key].items()} for key in ("medians", "spreads"))
-        return cls(models, *told, float(values["deviation"]))
-
-
-def _as_of(structures: Sequence[Structure], family: str) -> list[Structure]:
-    """The same graphs with the cells of another recurrent family; other structures as they are."""
-    if family not in RNN_FAMILIES:
-        return list(structures)
-    return [replace(one, family=family) if one.family in RNN_FAMILIES else one for one in structures]
+        elsewhere, columns = {}, TaskColumns.of(parent.task)
+        for name in values["elsewhere"]:
+            if columns is None:
+                raise ValueError("forests on measures of a task that is not named")
+            forest = MeasuresForest(columns, 0)
+            elsewhere[name] = forest.restore(arrays_below(state.arrays, f"elsewhere.{name}"))
+        return cls(models, *told, elsewhere, float(values["deviation"]))

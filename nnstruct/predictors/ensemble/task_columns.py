@@ -93,6 +93,22 @@ class TaskColumns:
         """
         return self._filled(self._measured(structures))
 
+    def relative(self, structures: Sequence[Structure]) -> np.ndarray:
+        """The measures that mean the same in networks of other kinds.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        float64 [n, c]
+            :data:`nnstruct.probes.untrained.RELATIVE`; NaN where a network overflows.
+        """
+        from nnstruct.probes.untrained import COLUMNS, RELATIVE
+
+        return self._measured(structures)[:, [COLUMNS.index(name) for name in RELATIVE]]
+
     def _measured(self, structures: Sequence[Structure]) -> np.ndarray:
         from nnstruct.probes import random_features
         from nnstruct.probes.untrained import COLUMNS

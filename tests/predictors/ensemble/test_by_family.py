@@ -10,6 +10,7 @@ import nnstruct as ns
 from nnstruct.predictors import Ensemble
 from nnstruct.predictors.ensemble import by_family
 from nnstruct.predictors.ensemble.by_family import ByFamily
+from nnstruct.probes import random_features
 
 CELLS = ("gru", "lstm", "rnn_relu", "rnn_tanh")
 LEVEL = {"gru": 0.8, "rnn_relu": 0.2, "rnn_tanh": 0.7, "lstm": 0.75}
@@ -105,3 +106,25 @@ def test_weights_and_noise_reach_each_family(few_are_enough):
     model = Ensemble(members=FEW).fit(known, y, weight, y_std=noise)
     alone = Ensemble(members=FEW).fit(known[3:40], y[3:40], weight[3:40], y_std=noise[3:40])
     np.testing.assert_array_equal(model.predict(known[:40]), alone.predict(known[:40]))
+
+
+def test_networks_of_another_kind_are_told_by_what_untrained_ones_show(few_are_enough, tmp_path):
+    kinds, column = {"mlp": "digits", "gru": "reber", "cnn": "shapes"}, "random_features.error_all_100"
+    known = [*cells("mlp", n=30), *cells("gru", n=30)]
+    shown = {
+        family: random_features(cells(family, n=30), ns.load_task(task))[column].to_numpy()
+        for family, task in kinds.items()
+    }
+    truth = np.concatenate([-shown["mlp"], -shown["gru"] / 10])
+    model = Ensemble(members=FEW, task=kinds).fit(known, truth)
+    mean, std = model.predict(cells("cnn", n=30), return_std=True)
+    assert kendalltau(mean, -shown["cnn"]).statistic > 0.6 and (std > 0).all()
+    said = [
+        (model.by_family_.elsewhere[name].predict(cells("cnn", n=30)) - np.median(own)) / own.std()
+        for name, own in (("mlp", -shown["mlp"]), ("gru", -shown["gru"] / 10))
+    ]
+    by = model.by_family_
+    level, spread = (np.median(list(told.values())) for told in (by.medians, by.spreads))
+    np.testing.assert_allclose(mean, level + spread * np.mean(said, axis=0))
+    again = ns.load_predictor(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict(cells("cnn", n=30)), mean)
