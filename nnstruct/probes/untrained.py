@@ -18,8 +18,8 @@ over their sum:
   classes, every example predicted from the others (the hat matrix gives that in closed form).
 - ``accuracy_all_R``, ``error_all_R``: the same from the features of all draws side by side.
 
-Each is the mean over the draws of weights. The deviations between draws are left out: of four draws, made twice
-for structures of fashion-cnn, they correlate by .31 to .43, the means by .88 to .99.
+Each is the mean over the draws of weights. The deviations between draws are left out: of four draws, made
+twice for structures of fashion-cnn, they correlate by .31 to .43, the means by .88 to .99.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 _SPREAD = (
-    "units", "participation", "entropy", "log_variance", "log_power", "cosine", "cosine_spread", "log_between",
+    "units", "participation", "entropy", "log_variance", "log_power", "cosine", "cosine_spread",
+    "log_between",
 )  # fmt: skip
 _RIDGE = tuple(f"{name}_{penalty:g}" for penalty in PENALTIES for name in ("accuracy", "error"))
 _TOGETHER = tuple(f"{name}_all_{penalty:g}" for penalty in PENALTIES for name in ("accuracy", "error"))
@@ -60,7 +61,7 @@ def random_features(
 ) -> pd.DataFrame:
     """Measures of untrained networks of each structure on a task's training examples.
 
-    A structure of convolutions takes some tenths of a second. What was measured in this process is kept.
+    A structure of convolutions takes about a second. What was measured in this process is kept.
 
     Parameters
     ----------

@@ -2,16 +2,18 @@
 
 Run: python tests/benchmarks/family_scores.py datasets/reber-rnn [--network rnn_tanh] [--target test]
      [--config ID] [--predictors bayesian-ridge extra-trees] [--repeats 2] [--most 1000] [--trees 200]
-     [--families paper layered paper,layered]
+     [--families paper layered paper,layered] [--whole gnn auto]
 
 Each predictor sees one family of measures, then all families; the same folds for all. R2 and Kendall's
-tau with 95% intervals by a bootstrap over structures, and the noise ceiling.
+tau with 95% intervals by a bootstrap over structures, and the noise ceiling. ``--whole`` names predictors
+that see structures their own way, instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 from nnstruct.benchmark import Benchmark
 from nnstruct.predictors import PREDICTORS, evaluate
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument(
         "--families", nargs="+", help="of measures, several by commas; by default each, then all together"
     )
+    parser.add_argument("--whole", nargs="+", default=[], help="predictors that need no families of measures")
     options = parser.parse_args()
     bench = Benchmark.load(options.benchmark, target=options.target)
     if options.config:
@@ -38,6 +41,12 @@ def main() -> None:
     if options.network:
         bench = bench.select_family(options.network)
     bench = bench.select(bench.fingerprints[: options.most])
+    if options.whole:
+        scores = evaluate({n: PREDICTORS[n]() for n in options.whole}, bench, repeats=options.repeats).table
+        print(f"{bench}; noise ceiling {bench.noise_ceiling}")
+        for name, row in scores.iterrows():
+            print(f"| {name} | {' | '.join(interval(row, s) for s in ('r2', 'kendall'))} |", flush=True)
+        return
     if options.families:
         choices = {names: tuple(names.split(",")) for names in options.families}
     else:
@@ -59,10 +68,13 @@ def main() -> None:
         cells = []
         for name in options.predictors:
             row = scores.loc[f"{family} {name}"]
-            cells += [
-                f"{row[s]:.2f} [{row[s + '_low']:.2f}, {row[s + '_high']:.2f}]" for s in ("r2", "kendall")
-            ]
+            cells += [interval(row, score) for score in ("r2", "kendall")]
         print(f"| {family} | {' | '.join(cells)} |", flush=True)
+
+
+def interval(row: Any, score: str) -> str:
+    """A score and its interval."""
+    return f"{row[score]:.2f} [{row[score + '_low']:.2f}, {row[score + '_high']:.2f}]"
 
 
 if __name__ == "__main__":

@@ -196,7 +196,8 @@ def test_the_recipes_here_can_be_read_and_their_benchmarks_are_here(path):
     if not path.stem.startswith(("prune-", "search-")):
         recipe = read_recipe(path, PredictorRecipe)
         for wanted in filter(None, (recipe.benchmark, recipe.test)):
-            assert wanted.table or (path.parent / wanted.path / "manifest.json").exists()
+            folders = [] if wanted.table else wanted.paths
+            assert all((path.parent / folder / "manifest.json").exists() for folder in folders)
 
 
 @pytest.mark.parametrize("path", sorted(TRAIN.glob("auto-nasbench*.toml")), ids=lambda path: path.stem)

@@ -30,8 +30,8 @@ UNLABELLED, WHOLE = 1000, 2
 LEAST_SHARE = 0.25
 # Labels from which a network is taken by itself: on 156 cells of NAS-Bench-201 Kendall's tau of the blend is
 # .861 on cells not seen and .843 on those without a twin, that of the mean of its teachers .847 and .827
-# (three draws); on 60 cells .787 with and .776 without, on 66 networks of NAS-Bench-Macro .892 and .879, on 60
-# structures of fashion-cnn .751 and .752 (four to six draws).
+# (three draws); on 60 cells .787 with and .776 without, on 66 networks of NAS-Bench-Macro .892 and .879, on
+# 60 structures of fashion-cnn .751 and .752 (four to six draws).
 FEWEST_LABELS = 60
 
 

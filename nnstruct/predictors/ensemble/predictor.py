@@ -39,9 +39,9 @@ class Ensemble(Predictor):
     Where the forests predict beyond the outer fences of the labels, they are taken alone, since the
     other members saw clipped labels. The known noise of labels counts in every member.
 
-    Where two families or more have :data:`nnstruct.predictors.ensemble.by_family.FEWEST_LABELS` labels each and
-    there is no ``prior``, each of them is learned by itself, and of a family that no label has they speak together
-    (:mod:`nnstruct.predictors.ensemble.by_family`).
+    Where two families or more have :data:`nnstruct.predictors.ensemble.by_family.FEWEST_LABELS` labels each
+    and there is no ``prior``, each of them is learned by itself, and of a family without labels they speak
+    together (:mod:`nnstruct.predictors.ensemble.by_family`).
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Ensemble(Predictor):
         Processor threads.
     random_state : int
     task : str, Task or mapping of str to these, optional
-        What the labels are about, by family where they are of several tasks: measures of untrained networks on
-        its training examples become columns, too (:func:`nnstruct.probes.random_features`), and ``auto`` leaves
-        graph networks out. A structure takes some tenths of a second. To be saved it needs names of tasks.
+        What the labels are about, by family where they are of several tasks: measures of untrained networks
+        on its training examples become columns, too (:func:`nnstruct.probes.random_features`), and ``auto``
+        leaves graph networks out. A structure takes up to some seconds. To be saved it needs names of tasks.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class Ensemble(Predictor):
             y_std = None if y_std is None else y_std[kept]
         self.by_family_ = None
         if self.prior is None:
-            self.by_family_ = ByFamily.fit(self, structures, y, weight, y_std, unlabelled)
+            self.by_family_ = ByFamily.fit(self, self.task, structures, y, weight, y_std, unlabelled)
         self.known_ = {structure.family for structure in structures}
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             self.table_ = FeatureTable(self.families).fit(structures)
@@ -311,8 +311,8 @@ class Ensemble(Predictor):
             return self._together(structures, return_std)
         mean, deviation, left = self.by_family_.predict(structures, self.known_, return_std)
         if left.any():
-            told, std = self._together([structures[i] for i in np.flatnonzero(left)], return_std)
-            mean[left], deviation[left] = told, np.nan if std is None else std
+            told = self._together([structures[i] for i in np.flatnonzero(left)], return_std)
+            mean[left], deviation[left] = told[0], np.nan if told[1] is None else told[1]
         return mean, deviation if return_std else None
 
     def _together(

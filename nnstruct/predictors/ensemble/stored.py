@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,8 @@ from nnstruct.predictors.ensemble.task_columns import TaskColumns
 from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.noise_level import NoiseLevel
 
-if TYPE_CHECKING:
-    from nnstruct.predictors.ensemble.predictor import Ensemble
 
-
-def state_of(model: Ensemble) -> FittedState:
+def state_of(model: Any) -> FittedState:
     """What :func:`restore` needs.
 
     Parameters
@@ -34,7 +31,7 @@ def state_of(model: Ensemble) -> FittedState:
     -------
     FittedState
     """
-    if model.num_structures_ == 0:
+    if model.num_structures_ == 0 and model.prior_ is not None:
         told = model.prior_.state()
         prior = {f"prior.{name}": array for name, array in told.arrays.items()}
         return FittedState({"prior": dict(told.values), "labels": False}, prior)
@@ -42,13 +39,17 @@ def state_of(model: Ensemble) -> FittedState:
         return _together(model)
     by_family = model.by_family_.state()
     rest = FittedState() if model.covers_all_families() else _together(model)
-    values = {"families": dict(by_family.values), "together": dict(rest.values), "known": sorted(model.known_)}
+    values = {
+        "families": dict(by_family.values),
+        "together": dict(rest.values),
+        "known": sorted(model.known_),
+    }
     arrays = {f"families.{name}": array for name, array in by_family.arrays.items()}
     arrays |= {f"together.{name}": array for name, array in rest.arrays.items()}
     return FittedState(values, arrays, [only_table(model.table_), *by_family.estimator])
 
 
-def _together(model: Ensemble) -> FittedState:
+def _together(model: Any) -> FittedState:
     """Of the model of all labels."""
     told = FittedState() if model.prior_ is None else model.prior_.state()
     prior = {f"prior.{name}": array for name, array in told.arrays.items()}
@@ -81,7 +82,7 @@ def _together(model: Ensemble) -> FittedState:
     return FittedState(values, arrays, only_table(model.table_))
 
 
-def restore(model: Ensemble, state: FittedState) -> None:
+def restore(model: Any, state: FittedState) -> None:
     """Bring back what :func:`state_of` told of.
 
     Parameters
@@ -100,7 +101,7 @@ def restore(model: Ensemble, state: FittedState) -> None:
     if "families" in values:
         table, *tables = state.estimator
         told = FittedState(values["families"], arrays_below(state.arrays, "families"), tables)
-        model.by_family_ = ByFamily.from_state(model, told)
+        model.by_family_ = ByFamily.from_state(model, model.task, told)
         model.known_ = set(map(str, values["known"]))
         if values["together"]:
             rest = FittedState(values["together"], arrays_below(state.arrays, "together"), table)
@@ -111,15 +112,13 @@ def restore(model: Ensemble, state: FittedState) -> None:
     _restore_together(model, state)
 
 
-def _restore_together(model: Ensemble, state: FittedState) -> None:
+def _restore_together(model: Any, state: FittedState) -> None:
     values = state.values
     if values.get("prior"):
         told = FittedState(values["prior"], arrays_below(state.arrays, "prior"))
         model.prior_ = PriorColumns.from_state(told)
         model.prior = model.prior or model.prior_.models
-    model.prior_weights_ = {
-        str(n): float(w) for n, w in values.get("prior_weights", {SCRATCH: 1.0}).items()
-    }
+    model.prior_weights_ = {str(n): float(w) for n, w in values.get("prior_weights", {SCRATCH: 1.0}).items()}
     if not values.get("labels", True):
         return
     model.table_ = state.estimator[0]

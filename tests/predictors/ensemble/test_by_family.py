@@ -75,7 +75,8 @@ def test_families_with_few_labels_are_learned_together(few_are_enough):
     model = Ensemble(members=FEW).fit(known, labels(known))
     assert sorted(model.by_family_.models) == ["gru", "rnn_relu"]
     mean, std = model.predict([*cells("rnn_tanh", seed=1), *cells("gru", seed=1)], return_std=True)
-    assert np.isfinite(mean).all() and (std > 0).all()
+    assert np.isfinite(mean).all()
+    assert (std > 0).all()
     together = model._together(cells("rnn_tanh", seed=1), True)
     np.testing.assert_array_equal(mean[:40], together[0])
     np.testing.assert_array_equal(std[:40], together[1])
@@ -89,7 +90,8 @@ def test_what_is_saved_says_the_same(few_are_enough, tmp_path, few):
     asked = [structure for family in CELLS for structure in cells(family, n=5, seed=2)]
     for one, other in zip(model.predict(asked, True), again.predict(asked, True), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert again.weights_ == model.weights_ and again.scores_ == pytest.approx(model.scores_)
+    assert again.weights_ == model.weights_
+    assert again.scores_ == pytest.approx(model.scores_)
 
 
 def test_one_family_or_few_labels_are_one_table():
@@ -118,7 +120,8 @@ def test_networks_of_another_kind_are_told_by_what_untrained_ones_show(few_are_e
     truth = np.concatenate([-shown["mlp"], -shown["gru"] / 10])
     model = Ensemble(members=FEW, task=kinds).fit(known, truth)
     mean, std = model.predict(cells("cnn", n=30), return_std=True)
-    assert kendalltau(mean, -shown["cnn"]).statistic > 0.6 and (std > 0).all()
+    assert kendalltau(mean, -shown["cnn"]).statistic > 0.6
+    assert (std > 0).all()
     said = [
         (model.by_family_.elsewhere[name].predict(cells("cnn", n=30)) - np.median(own)) / own.std()
         for name, own in (("mlp", -shown["mlp"]), ("gru", -shown["gru"] / 10))
