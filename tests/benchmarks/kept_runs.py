@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 
 def kept_runs(file: Path, seeds: int, searched: Callable[[int], dict]) -> list[dict]:
@@ -31,3 +32,11 @@ def trainings_to(curves: np.ndarray, goal: float, each: int = 1) -> float:
     """
     reached = np.flatnonzero(curves.mean(axis=0) >= goal - 1e-9)  # means of one set of numbers may differ so
     return (float(reached[0]) + 1) * each if len(reached) else np.inf
+
+
+def steady(curves: np.ndarray) -> np.ndarray:
+    """The mean of curves, float [seeds, steps], as the nearest one that never falls, float [1, steps].
+
+    Where scores are noisy a mean wanders, and the first step at which it is high enough is one of luck.
+    """
+    return isotonic_regression(curves.mean(axis=0)).x[None]
