@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from nnstruct.predictors.noise_level import NoiseLevel
 class StoredProcess(Predictor):
     """The part of :class:`~nnstruct.predictors.GroupedGaussianProcess` that saves and loads it."""
 
+    @abstractmethod
     def _condition(self, target: np.ndarray) -> None:
-        raise NotImplementedError
+        """Make ready to predict, from the rows and their labels."""
 
     def _get_state(self) -> FittedState:
         state = self.without_table()
