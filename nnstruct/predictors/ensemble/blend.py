@@ -11,7 +11,9 @@ COVERED = 0.9
 _TRUSTED = 20.0
 
 
-def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def blend_weights(
+    predicted: np.ndarray, y: np.ndarray, weight: np.ndarray, excess: np.ndarray | None = None
+) -> np.ndarray:
     """Weights of M members: non-negative least squares, pulled to equal ones.
 
     With labels and predictions centred on the mean label and divided by the labels' deviation, the
@@ -25,6 +27,10 @@ def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
         Predictions of labels that a member has not seen.
     y : float64 [n]
     weight : float64 [n]
+    excess : float64 [M], optional
+        The variance of these predictions that those of new structures do not have, since more networks
+        speak there than were left for labels that are not seen; 0 by default. It is taken off the squares of
+        the member's predictions, to nine tenths of what is left of them beside the other members' at most.
 
     Returns
     -------
@@ -48,7 +54,15 @@ def blend_weights(predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     ridge = np.sqrt(pull(len(y)))
     matrix = np.concatenate([root[:, None] * (predicted - centre) / spread, ridge * np.eye(count)])
     target = np.concatenate([root * (y - centre) / spread, ridge * equal])
-    return scipy.optimize.nnls(matrix, target)[0]
+    if excess is None or not excess.any():
+        return scipy.optimize.nnls(matrix, target)[0]
+    gram = matrix.T @ matrix
+    for member in np.flatnonzero(excess):
+        # What the member's column has beside the others', 1 / (G^-1)_mm, has to stay positive.
+        own = 1.0 / np.linalg.inv(gram)[member, member]
+        gram[member, member] -= min(len(y) * excess[member] / spread**2, 0.9 * own)
+    lower = np.linalg.cholesky(gram)
+    return scipy.optimize.nnls(lower.T, scipy.linalg.solve_triangular(lower, matrix.T @ target, lower=True))[0]
 
 
 def pull(labels: int) -> float:

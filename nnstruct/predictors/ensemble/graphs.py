@@ -144,6 +144,7 @@ class TaughtGraphs:
         with torch_threads(self.n_jobs):
             self.members = GraphMembers(settings).fit(structures, target, weights, others, lessons)
             said = self.members.predict(structures)[0]  # [M, n]
+            elsewhere = self.members.predict(others)[0] if len(others) else None
         at = (fold, np.arange(len(y)))
         error = weight * (said[at] - target[at]) ** 2
         self.deviation = float(np.sqrt(error.sum() / weight.sum()))
@@ -153,7 +154,18 @@ class TaughtGraphs:
             seen, asked = fold != number, fold == number
             deviation = np.full(int(asked.sum()), np.sqrt(error[seen].sum() / weight[seen].sum()))
             told[asked] = self.transforms[number].moments(said[number, asked], deviation)[0]
+        # One network spoke of each label, all of them speak of new structures.
+        self.excess = 0.0
+        if elsewhere is not None:
+            between = self._labels(elsewhere).var(axis=0, ddof=1).mean()
+            self.excess = float(between * (1.0 - 1.0 / len(elsewhere)))
         return told
+
+    def _labels(self, said: np.ndarray) -> np.ndarray:
+        """What each network says, float64 [M, m], in units of the label."""
+        deviation = np.full(said.shape[1], self.deviation)
+        each = zip(self.transforms, said, strict=True)
+        return np.stack([transform.moments(z, deviation)[0] for transform, z in each])
 
     def predict(self, structures: Sequence[Structure]) -> np.ndarray:
         """The mean of all networks.
@@ -168,9 +180,7 @@ class TaughtGraphs:
         """
         with torch_threads(self.n_jobs):
             said = self.members.predict(structures)[0]  # [M, m]
-        deviation = np.full(len(structures), self.deviation)
-        each = zip(self.transforms, said, strict=True)
-        return np.mean([transform.moments(z, deviation)[0] for transform, z in each], axis=0)
+        return self._labels(said).mean(axis=0)
 
     def state(self) -> FittedState:
         """What :meth:`restore` needs.

@@ -274,7 +274,8 @@ class Ensemble(Predictor):
         if self.perceptrons_:
             means[PERCEPTRONS] = self.perceptrons_.fit(table[:, : self._own_width()], y, trusted, fold)
         said = np.stack([np.clip(means[name], self.low_, self.high_) for name in names], axis=1)  # [n, M]
-        found = blend_weights(said, clipped, shares)
+        excess = np.array([self.graphs_.excess if name == GRAPHS and self.graphs_ else 0.0 for name in names])
+        found = blend_weights(said, clipped, shares, excess)
         self.weights_ = dict(zip(names, found.tolist(), strict=True))
         total = float(np.average((clipped - np.average(clipped, weights=shares)) ** 2, weights=shares))
         errors = np.average((said - clipped[:, None]) ** 2, weights=shares, axis=0)
