@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from nnstruct.predictors.ensemble.blend import Calibration, blend_weights
+from nnstruct.predictors.ensemble.blend import Calibration, blend_weights, pull
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(3.0, 2.0, size=200)
@@ -61,3 +61,24 @@ def test_the_deviation_grows_with_the_labels():
     small = Calibration().fit(error, process, process, np.ones(50)).std(process, process)
     large = Calibration().fit(100 * error, 100 * process, 100 * process, np.ones(50))
     np.testing.assert_allclose(large.std(100 * process, 100 * process), 10 * small, rtol=1e-3)
+
+
+def test_what_more_networks_will_not_have_is_taken_off():
+    rng = np.random.default_rng(5)
+    noisy = Y + rng.normal(0, 1.0, 200)
+    other = Y + rng.normal(0, 1.0, 200)
+    said = np.stack([noisy, other], axis=1)
+    plain = blend_weights(said, Y, np.ones(200))
+    np.testing.assert_array_equal(blend_weights(said, Y, np.ones(200), np.zeros(2)), plain)
+    # With all of its noise gone the first is worth more than the second, whose noise stays.
+    better = blend_weights(said, Y, np.ones(200), np.array([0.3, 0.0]))
+    assert better[0] > plain[0] + 0.03
+    assert better[1] < plain[1] - 0.03
+    # The weights are those of the least squares whose squares are known.
+    spread, ridge = Y.std(), np.sqrt(pull(200))
+    matrix = (said - Y.mean()) / spread
+    gram = matrix.T @ matrix + ridge**2 * np.eye(2) - np.diag([200 * 0.3 / spread**2, 0.0])
+    exact = np.linalg.solve(gram, matrix.T @ ((Y - Y.mean()) / spread) + ridge**2 / 2)
+    np.testing.assert_allclose(better, exact, rtol=1e-6)
+    # More than there is cannot be taken off.
+    assert np.isfinite(blend_weights(said, Y, np.ones(200), np.array([1e6, 1e6]))).all()

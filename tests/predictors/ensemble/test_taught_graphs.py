@@ -132,3 +132,19 @@ def test_given_structures_without_a_label_the_network_is_taken(small):
     model = Ensemble(folds=2).fit(CELLS[:20], Y[:20], unlabelled=CELLS[20:])
     assert "gnn" in model.weights_
     assert "gnn" not in Ensemble(folds=2).fit(CELLS[:20], Y[:20]).weights_
+
+
+def test_what_one_network_scatters_more_than_all_is_told():
+    structures = cells(80, 2)
+    y = np.array([len(set(s.attributes["operator"])) + s.num_edges / 10 for s in structures])
+    graphs_of = graphs.TaughtGraphs(0, 1, 30.0)
+    fold = np.arange(80) % 2
+    others = graphs_of.others(structures)[:50]
+    graphs_of.fit(structures, y, np.ones(80), fold, others, np.full((3, len(others)), y.mean()))
+    said = graphs_of._labels(graphs_of.members.predict(others)[0])
+    count = 2 + graphs.WHOLE
+    assert said.shape == (count, len(others))
+    np.testing.assert_allclose(said.mean(axis=0), graphs_of.predict(others))
+    expected = said.var(axis=0, ddof=1).mean() * (1 - 1 / count)
+    assert graphs_of.excess == pytest.approx(expected)
+    assert graphs_of.excess > 0
