@@ -70,10 +70,12 @@ class BenchmarkSection(Section):
 
     @property
     def name(self) -> str:
-        """What results call the benchmark: a table and its task, or the folder."""
+        """What results call the benchmark: a table and its task, or the folder, and the families chosen."""
         if self.table is not None:
-            return "-".join(filter(None, (self.table, self.task)))
-        return "+".join(Path(path).resolve().name for path in self.paths)
+            found = "-".join(filter(None, (self.table, self.task)))
+        else:
+            found = "+".join(Path(path).resolve().name for path in self.paths)
+        return " ".join([found, *self.families]) if self.families else found
 
     @property
     def paths(self) -> list[str]:

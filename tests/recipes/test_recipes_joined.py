@@ -49,10 +49,10 @@ def test_several_folders_are_one_benchmark_of_all_labels(folder):
     for part in parts:
         for name, *told in zip(part.fingerprints, part.y, part.y_std, part.y_count, strict=True):
             np.testing.assert_allclose(label[name], told)
-    only = recipe_benchmark(
-        BenchmarkSection(path=["first", "second"], families=["gru"]), folder / "recipe.toml"
-    )
+    chosen = BenchmarkSection(path=["first", "second"], families=["gru"])
+    only = recipe_benchmark(chosen, folder / "recipe.toml")
     assert only.fingerprints == parts[1].fingerprints
+    assert chosen.name == "first+second gru"
 
 
 def test_a_recipe_learns_from_several_and_asks_about_another(folder, tmp_path):
