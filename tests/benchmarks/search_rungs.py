@@ -37,7 +37,7 @@ from nnstruct.predictors import GroupedGaussianProcess
 from nnstruct.search import Rungs, Search, TableSpace
 from nnstruct.structure import Structure
 
-from kept_runs import kept_runs  # isort: skip
+from kept_runs import kept_runs, trainings_to  # isort: skip
 
 # Folder, family and epochs of each rung.
 TABLES = {"reber-rnn": ("gru", (1, 3, 6)), "mnist-mlp": ("mlp", (1, 3, 5))}
@@ -118,12 +118,6 @@ def by_cost(runs: list[dict]) -> np.ndarray:
     return np.array(rows)
 
 
-def needed(regrets: np.ndarray, goal: float) -> float:
-    """The cost after which the mean regret is at most ``goal``."""
-    reached = np.flatnonzero(regrets.mean(axis=0) <= goal + 1e-12)
-    return float(reached[0]) + 1 if len(reached) else np.inf
-
-
 def main() -> None:
     """Search, and print a table."""
     parser = argparse.ArgumentParser(
@@ -154,9 +148,11 @@ def main() -> None:
                 row[f"at {cost}"] = f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
             plain = known.get(way.partition(",")[0])
             for cost in SHOWN if plain is not None and "rungs" in way else ():
-                again = [needed(regrets[seeds], plain[seeds, cost - 1].mean()) / cost for seeds in drawn]
+                again = [
+                    trainings_to(-regrets[seeds], -plain[seeds, cost - 1].mean()) / cost for seeds in drawn
+                ]
                 low, high = np.quantile(again, [0.025, 0.975], method="nearest")
-                whole = needed(regrets, plain[:, cost - 1].mean()) / cost
+                whole = trainings_to(-regrets, -plain[:, cost - 1].mean()) / cost
                 row[f"ratio {cost}"] = f"{whole:.2f} [{low:.2f}, {high:.2f}]"
             rows.append(row)
             print(row, flush=True)

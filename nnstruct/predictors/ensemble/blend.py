@@ -62,9 +62,8 @@ def blend_weights(
         own = 1.0 / np.linalg.inv(gram)[member, member]
         gram[member, member] -= min(len(y) * excess[member] / spread**2, 0.9 * own)
     lower = np.linalg.cholesky(gram)
-    return scipy.optimize.nnls(lower.T, scipy.linalg.solve_triangular(lower, matrix.T @ target, lower=True))[
-        0
-    ]
+    aim = scipy.linalg.solve_triangular(lower, matrix.T @ target, lower=True)
+    return scipy.optimize.nnls(lower.T, aim)[0]
 
 
 def pull(labels: int) -> float:

@@ -31,8 +31,7 @@ import numpy as np
 
 from nnstruct.predictors.base import FittedState, Predictor
 from nnstruct.predictors.ensemble.measures_forest import MeasuresForest
-from nnstruct.predictors.ensemble.parts import arrays_below
-from nnstruct.predictors.ensemble.task_columns import TaskColumns
+from nnstruct.predictors.ensemble.parts import arrays_below, arrays_under
 from nnstruct.predictors.fitted_range import no_range_warnings
 from nnstruct.random import derive_seed
 from nnstruct.structure import Structure
@@ -91,7 +90,6 @@ class ByFamily:
     def fit(
         cls,
         parent: Predictor,
-        task: Any,
         structures: Sequence[Structure],
         y: np.ndarray,
         weight: np.ndarray | None,
@@ -104,8 +102,6 @@ class ByFamily:
         ----------
         parent : Predictor
             Whose class and parameters the models have.
-        task : None, str, Task or mapping
-            The parent's.
         structures : sequence of Structure, length n
         y : float64 [n]
         weight, y_std : float64 [n], optional
@@ -121,7 +117,6 @@ class ByFamily:
             return None
         at = {name: np.flatnonzero([s.family == name for s in structures]) for name in names}
         models, medians, spreads, elsewhere = {}, {}, {}, {}
-        columns = TaskColumns.of(task)
         for name, rows in at.items():
             near = [s for s in unlabelled or () if s.family == name] or None
             models[name] = type(parent)(**parent.get_params(deep=False)).fit(
@@ -132,6 +127,7 @@ class ByFamily:
                 unlabelled=near,
             )
             medians[name], spreads[name] = float(np.median(y[rows])), float(y[rows].std())
+            columns = getattr(models[name], "task_columns_", None)
             if columns is not None:
                 forest = MeasuresForest(columns, derive_seed(parent.random_state, "elsewhere", name))
                 elsewhere[name] = forest.fit([structures[i] for i in rows.tolist()], y[rows])
@@ -255,21 +251,21 @@ class ByFamily:
             "counts": {name: model.num_structures_ for name, model in self.models.items()},
             "digests": {name: model.training_digest_ for name, model in self.models.items()},
         }
-        arrays = {f"{n}.{key}": array for n, state in states.items() for key, array in state.arrays.items()}
+        arrays: dict[str, np.ndarray] = {}
+        for name, state in states.items():
+            arrays |= arrays_under(state.arrays, name)
         for name, forest in self.elsewhere.items():
-            arrays |= {f"elsewhere.{name}.{key}": array for key, array in forest.arrays().items()}
+            arrays |= arrays_under(forest.arrays(), f"elsewhere.{name}")
         return FittedState(values, arrays, [state.estimator for state in states.values()])
 
     @classmethod
-    def from_state(cls, parent: Predictor, task: Any, state: FittedState) -> Self:
+    def from_state(cls, parent: Predictor, state: FittedState) -> Self:
         """The models that :meth:`state` told of.
 
         Parameters
         ----------
         parent : Predictor
             Whose class and parameters the models have.
-        task : None, str or mapping
-            The parent's.
         state : FittedState
 
         Returns
@@ -291,8 +287,9 @@ class ByFamily:
         medians, spreads = (
             {str(n): float(v) for n, v in values[key].items()} for key in ("medians", "spreads")
         )
-        elsewhere, columns = {}, TaskColumns.of(task)
+        elsewhere = {}
         for name in values["elsewhere"]:
+            columns = getattr(models[name], "task_columns_", None)
             if columns is None:
                 raise ValueError("forests on measures of a task that is not named")
             forest = MeasuresForest(columns, 0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnstruct.predictors.base import FittedState
-from nnstruct.predictors.ensemble.parts import arrays_below
+from nnstruct.predictors.ensemble.parts import arrays_below, arrays_under
 from nnstruct.predictors.extra_trees_growth import extra_trees
 from nnstruct.predictors.forest_arrays import ForestArrays
 from nnstruct.predictors.grouped_gp import GroupedGaussianProcess
@@ -187,11 +187,11 @@ class ColumnMembers:
         arrays: dict[str, np.ndarray] = {}
         values: dict[str, Any] = {}
         for name, forest in self.forests.items():
-            arrays |= {f"{name}.{key}": array for key, array in forest.arrays().items()}
+            arrays |= arrays_under(forest.arrays(), name)
         if self.process is not None:
             state = self.process.without_table()
             values[PROCESS] = dict(state.values)
-            arrays |= {f"{PROCESS}.{key}": array for key, array in state.arrays.items()}
+            arrays |= arrays_under(state.arrays, PROCESS)
         return FittedState(values, arrays)
 
     def restore(self, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], columns: int) -> None:

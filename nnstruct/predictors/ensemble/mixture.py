@@ -10,7 +10,7 @@ import numpy as np
 from nnstruct.predictors.base import FittedState
 from nnstruct.predictors.ensemble.blend import blend_weights
 from nnstruct.predictors.ensemble.members import PROCESS, ColumnMembers
-from nnstruct.predictors.ensemble.parts import arrays_below
+from nnstruct.predictors.ensemble.parts import arrays_below, arrays_under
 from nnstruct.predictors.gp_kernel import LINEAR
 from nnstruct.predictors.label_transform import LabelTransform
 
@@ -209,7 +209,7 @@ class MixedMembers:
         for name in self.shares:
             told = self.variants[name].state()
             values["variants"][name] = dict(told.values)
-            arrays |= {f"{name}.{key}": array for key, array in told.arrays.items()}
+            arrays |= arrays_under(told.arrays, name)
         return FittedState(values, arrays)
 
     def restore(self, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], columns: int) -> None:

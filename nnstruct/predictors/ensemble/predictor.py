@@ -146,7 +146,7 @@ class Ensemble(Predictor):
             y_std = None if y_std is None else y_std[kept]
         self.by_family_ = None
         if self.prior is None:
-            self.by_family_ = ByFamily.fit(self, self.task, structures, y, weight, y_std, unlabelled)
+            self.by_family_ = ByFamily.fit(self, structures, y, weight, y_std, unlabelled)
         self.known_ = {structure.family for structure in structures}
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             self.table_ = FeatureTable(self.families).fit(structures)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors.base import FittedState
-from nnstruct.predictors.ensemble.parts import arrays_below
+from nnstruct.predictors.ensemble.parts import arrays_below, arrays_under
 from nnstruct.predictors.sources import SourceModels, shipped_sources
 from nnstruct.predictors.sources.columns import Scale
 from nnstruct.structure import Structure
@@ -88,7 +88,7 @@ class PriorColumns:
         FittedState
         """
         values, arrays = self.models.state()
-        arrays = {f"models.{name}": array for name, array in arrays.items()}
+        arrays = arrays_under(arrays, "models")
         return FittedState(values, {**arrays, "centre": self.scale.centre, "spread": self.scale.spread})
 
     @classmethod

@@ -11,7 +11,7 @@ from nnstruct.predictors.ensemble.blend import Calibration
 from nnstruct.predictors.ensemble.by_family import ByFamily
 from nnstruct.predictors.ensemble.graphs import TaughtGraphs
 from nnstruct.predictors.ensemble.mixture import SCRATCH
-from nnstruct.predictors.ensemble.parts import arrays_below
+from nnstruct.predictors.ensemble.parts import arrays_below, arrays_under
 from nnstruct.predictors.ensemble.perceptrons import PERCEPTRONS, Perceptrons
 from nnstruct.predictors.ensemble.prior import PriorColumns
 from nnstruct.predictors.ensemble.task_columns import TaskColumns
@@ -33,8 +33,7 @@ def state_of(model: Any) -> FittedState:
     """
     if model.num_structures_ == 0 and model.prior_ is not None:
         told = model.prior_.state()
-        prior = {f"prior.{name}": array for name, array in told.arrays.items()}
-        return FittedState({"prior": dict(told.values), "labels": False}, prior)
+        return FittedState({"prior": dict(told.values), "labels": False}, arrays_under(told.arrays, "prior"))
     if model.by_family_ is None:
         return _together(model)
     by_family = model.by_family_.state()
@@ -44,15 +43,13 @@ def state_of(model: Any) -> FittedState:
         "together": dict(rest.values),
         "known": sorted(model.known_),
     }
-    arrays = {f"families.{name}": array for name, array in by_family.arrays.items()}
-    arrays |= {f"together.{name}": array for name, array in rest.arrays.items()}
+    arrays = arrays_under(by_family.arrays, "families") | arrays_under(rest.arrays, "together")
     return FittedState(values, arrays, [only_table(model.table_), *by_family.estimator])
 
 
 def _together(model: Any) -> FittedState:
     """Of the model of all labels."""
     told = FittedState() if model.prior_ is None else model.prior_.state()
-    prior = {f"prior.{name}": array for name, array in told.arrays.items()}
     columns = model.columns_.state()
     values: dict[str, Any] = {
         "low": model.low_,
@@ -66,19 +63,17 @@ def _together(model: Any) -> FittedState:
         "prior": dict(told.values),
         "prior_weights": model.prior_weights_,
     }
-    arrays = prior | {f"columns.{name}": array for name, array in columns.arrays.items()}
+    arrays = arrays_under(told.arrays, "prior") | arrays_under(columns.arrays, "columns")
+    further: dict[str, FittedState] = {}
     if model.task_columns_:
-        task = model.task_columns_.state(model.task)
-        values["task"] = dict(task.values)
-        arrays |= {f"task.{name}": array for name, array in task.arrays.items()}
+        further["task"] = model.task_columns_.state(model.task)
     if model.perceptrons_:
-        perceptrons = model.perceptrons_.state()
-        values[PERCEPTRONS] = dict(perceptrons.values)
-        arrays |= {f"{PERCEPTRONS}.{name}": array for name, array in perceptrons.arrays.items()}
+        further[PERCEPTRONS] = model.perceptrons_.state()
     if model.graphs_:
-        graphs = model.graphs_.state()
-        values["graphs"] = dict(graphs.values)
-        arrays |= {f"graphs.{name}": array for name, array in graphs.arrays.items()}
+        further["graphs"] = model.graphs_.state()
+    for name, part in further.items():
+        values[name] = dict(part.values)
+        arrays |= arrays_under(part.arrays, name)
     return FittedState(values, arrays, only_table(model.table_))
 
 
@@ -101,7 +96,7 @@ def restore(model: Any, state: FittedState) -> None:
     if "families" in values:
         table, *tables = state.estimator
         told = FittedState(values["families"], arrays_below(state.arrays, "families"), tables)
-        model.by_family_ = ByFamily.from_state(model, model.task, told)
+        model.by_family_ = ByFamily.from_state(model, told)
         model.known_ = set(map(str, values["known"]))
         if values["together"]:
             rest = FittedState(values["together"], arrays_below(state.arrays, "together"), table)
