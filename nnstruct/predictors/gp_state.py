@@ -33,8 +33,8 @@ class StoredProcess(Predictor):
         FittedState
             All but the table.
         """
-        names = ("centre", "scale", "rows", "noise", "target")
-        arrays = {name: getattr(self, f"{name}_") for name in names}
+        held = ("centre", "scale", "rows", "noise", "target", "names")
+        arrays = {name: getattr(self, f"{name}_") for name in held}
         arrays["log_parameters"] = self.kernel_.log_parameters
         sizes = [len(group) for group in self.kernel_.groups]
         arrays["groups"] = np.concatenate([np.asarray(g, dtype=np.int64) for g in self.kernel_.groups])
@@ -43,6 +43,8 @@ class StoredProcess(Predictor):
             "level": self.level_.state(),
             "sizes": sizes,
             "evidence": self.evidence_,
+            "training": self.training_,
+            "own": self.own_,
         }
         return FittedState(values, arrays)
 
@@ -73,4 +75,9 @@ class StoredProcess(Predictor):
         width = self.rows_.shape[1]
         if any(len(g) == 0 or g.min() < 0 or g.max() >= width for g in self.kernel_.groups):
             raise ValueError("a group of columns lies outside of the table")
+        self.training_ = float(state.values.get("training", self.kernel_.noise))
+        self.own_ = float(state.values.get("own", 0.0))
+        self.names_ = arrays.get("names", np.zeros((0, 16), np.uint8))
+        if self.own_ and self.names_.shape != (len(self.rows_), 16):
+            raise ValueError("there is not one name for each row")
         self._condition(arrays["target"])

@@ -19,6 +19,7 @@ from nnstruct.predictors.gp_kernel import Evidence, factorised, left_out
 from nnstruct.predictors.gp_state import StoredProcess
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
+from nnstruct.predictors.repeated import Repeats, names_of, same
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.random import generator
 from nnstruct.structure import Structure
@@ -39,7 +40,9 @@ class GroupedGaussianProcess(StoredProcess):
     parameters have log-normal priors and are found by L-BFGS on at most ``fit_rows`` rows; the
     posterior is exact on at most ``max_rows`` rows. ``y_std`` is the known noise of each label and
     comes on top of the noise that is learned. A ``sample_weight`` divides the learned noise of its
-    structure.
+    structure. A structure that comes up several times, without either, was measured so often. What its
+    labels scatter is noise of a training; the rest of the noise is the structure's own: how far it is from
+    what columns tell, in all its labels. Predictions of such a structure tell its own part, too.
 
     Parameters
     ----------
@@ -110,9 +113,16 @@ class GroupedGaussianProcess(StoredProcess):
         y_std: np.ndarray | None = None,
     ) -> None:
         self.__dict__.pop("_rows_seen", None)
-        self.table_ = FeatureTable(self.families).fit(structures)
-        table = self.table_.transform(structures)
-        self.fit_table(table, list(self.table_.groups_.values()), y, weight, y_std)
+        repeats = Repeats.of(structures)
+        again = weight is None and y_std is None and len(repeats.first) < len(y)
+        each = [structures[row] for row in repeats.first] if again else structures
+        self.table_ = FeatureTable(self.families).fit(each)
+        table, groups = self.table_.transform(each), list(self.table_.groups_.values())
+        if not again:
+            self.fit_table(table, groups, y, weight, y_std)
+            return
+        self.fit_table(table, groups, repeats.means(y))
+        self._rest_on(structures, y)
 
     def fit_table(
         self,
@@ -159,6 +169,7 @@ class GroupedGaussianProcess(StoredProcess):
             evidence = Evidence(groups, self.rows_[part], target[part], share[part], known[part], linear)
             self.kernel_, self.evidence_ = evidence.best(steps, start)
             self.noise_ = self.kernel_.noise * share + known  # [n]
+            self.training_, self.own_, self.names_ = self.kernel_.noise, 0.0, np.zeros((0, 16), np.uint8)
             self._condition(target)
 
     def condition(
@@ -176,8 +187,8 @@ class GroupedGaussianProcess(StoredProcess):
         Parameters
         ----------
         structures : sequence of Structure or Network, length n
-            All that predictions are to rest on, those of ``fit`` included. Of more than ``max_rows`` a
-            random part is taken.
+            All that predictions are to rest on, those of ``fit`` included; one that was measured several
+            times comes up so often. Of more than ``max_rows`` a random part is taken.
         y : array-like of float, shape [n]
         y_std : array-like of float, shape [n], optional
             As in :meth:`fit`.
@@ -198,16 +209,22 @@ class GroupedGaussianProcess(StoredProcess):
         if len(checked) < 2:
             raise InvalidInputError("structures", "hold at least 2", len(checked))
         labels, noise = check_labels(y, len(checked)), check_deviations(y_std, len(checked))
-        kept = self._drawn(len(checked))
-        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            self.rows_ = self._scaled(self._transformed([checked[i] for i in kept]))
-            self.kept_ = kept
-            std = np.zeros(len(kept)) if noise is None else noise[kept]
-            target, known = self._targets(labels[kept], std)
-            self.noise_ = self.kernel_.noise + known
-            self._condition(target)
+        self._rest_on(checked, labels, noise)
         self.num_structures_, self.training_digest_ = len(checked), digest(checked)
         return self
+
+    def _rest_on(self, structures: list[Structure], y: np.ndarray, y_std: np.ndarray | None = None) -> None:
+        """Condition on labels, those of one structure brought together, with the kernel as it is."""
+        repeats = Repeats.of(structures) if y_std is None else Repeats.none(len(y))
+        repeats, rows = repeats.part(self._drawn(len(repeats.first)))
+        with limited_threads(check_integer(self.n_jobs, "n_jobs")):
+            each = [structures[row] for row in repeats.first]
+            self.rows_, self.kept_ = self._scaled(self._transformed(each)), repeats.first
+            target, known = self._targets(y[rows], np.zeros(len(rows)) if y_std is None else y_std[rows])
+            self.training_, self.own_ = repeats.split(target, self.kernel_.noise)
+            self.names_ = names_of(each) if self.own_ else np.zeros((0, 16), np.uint8)
+            self.noise_ = self.own_ + self.training_ / repeats.counts + repeats.means(known)
+            self._condition(repeats.means(target))
 
     def joint(self, structures: Sequence[Structure | Network]) -> tuple[np.ndarray, np.ndarray, float]:
         """The joint normal distribution of the transformed labels without noise.
@@ -236,16 +253,22 @@ class GroupedGaussianProcess(StoredProcess):
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
             scaled = self._scaled(self._transformed(checked))
             cross = self.kernel_(scaled, self.rows_)  # [m, n]
+            covariance = self.kernel_(scaled, scaled)
+            if self.own_:
+                names = names_of(checked)
+                cross += self.own_ * same(names, self.names_)
+                covariance += self.own_ * same(names, names)
             half = linalg.solve_triangular(self.factor_, cross.T, lower=True, check_finite=False)
-            covariance = self.kernel_(scaled, scaled) - half.T @ half
+            covariance -= half.T @ half
         np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 1e-10))
-        return cross @ self.alpha_, covariance, self.kernel_.noise
+        return cross @ self.alpha_, covariance, self.training_
 
     def expected(self, structures: Sequence[Structure | Network]) -> tuple[np.ndarray, np.ndarray]:
         """The mean label of each structure, and how far it may be off.
 
         :meth:`predict` gives the deviation of one more label, the noise of a training included; this is that
-        of the mean of many, as the posterior has it. What columns cannot tell of a structure counts as noise.
+        of the mean of many, as the posterior has it. What columns cannot tell of a structure counts as noise,
+        where no structure was measured more than once.
 
         Parameters
         ----------
@@ -271,9 +294,10 @@ class GroupedGaussianProcess(StoredProcess):
         """
         self._check_fitted()
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            scaled = self._scaled(self._transformed(self._checked(structures)))
-            z, variance = self.latent(scaled, self.alpha_, self.factor_, self.rows_)
-        return self.transform_.expected(z, np.sqrt(variance), self.kernel_.noise**0.5)
+            checked = self._checked(structures)
+            scaled = self._scaled(self._transformed(checked))
+            z, variance = self._latent(scaled, names_of(checked))
+        return self.transform_.expected(z, np.sqrt(variance), self.training_**0.5)
 
     def _drawn(self, count: int) -> np.ndarray:
         """Places of the rows that predictions rest on, all of them if they are not too many."""
@@ -308,11 +332,10 @@ class GroupedGaussianProcess(StoredProcess):
         return np.clip((table - self.centre_) / self.scale_, -CLIP, CLIP)
 
     def _predict(self, structures: list[Structure], return_std: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        mean, std = self.predict_table(self.table_.transform(structures), return_std)
-        return mean, std
+        return self.predict_table(self.table_.transform(structures), return_std, names_of(structures))
 
     def predict_table(
-        self, table: np.ndarray, return_std: bool = False
+        self, table: np.ndarray, return_std: bool = False, names: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Mean and standard deviation of a new label at rows of columns.
 
@@ -320,6 +343,8 @@ class GroupedGaussianProcess(StoredProcess):
         ----------
         table : float64 [m, c]
         return_std : bool
+        names : uint8 [m, 16], optional
+            Fingerprints, by which structures are known again that were measured several times.
 
         Returns
         -------
@@ -327,35 +352,23 @@ class GroupedGaussianProcess(StoredProcess):
         std : float64 [m] or None
         """
         with limited_threads(check_integer(self.n_jobs, "n_jobs")):
-            z, variance = self.latent(self._scaled(table), self.alpha_, self.factor_, self.rows_)
+            z, variance = self._latent(self._scaled(table), names)
             # Noise moves the mean of a bent label, too.
-            mean, noisy = self.transform_.moments(z, np.sqrt(variance + self.kernel_.noise))
+            mean, noisy = self.transform_.moments(z, np.sqrt(variance + self.training_))
             return mean, np.hypot(noisy, self.level_.predict(mean)) if return_std else None
 
-    def latent(
-        self, scaled: np.ndarray, alpha: np.ndarray, factor: np.ndarray, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior mean and variance of the transformed label without noise.
-
-        Parameters
-        ----------
-        scaled : float64 [m, c]
-        alpha : float64 [n]
-        factor : float64 [n, n]
-        rows : float64 [n, c]
-
-        Returns
-        -------
-        mean, variance : float64 [m]
-        """
+    def _latent(self, scaled: np.ndarray, names: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and variance of transformed labels without noise of a training, float64 [m] each."""
         mean, variance = np.empty(len(scaled)), np.empty(len(scaled))
-        size = max(1, _CHUNK // len(rows))
+        size = max(1, _CHUNK // len(self.rows_))
         for at in range(0, len(scaled), size):
             part = scaled[at : at + size]
-            cross = self.kernel_(part, rows)  # [m, n]
-            mean[at : at + size] = cross @ alpha
-            half = linalg.solve_triangular(factor, cross.T, lower=True, check_finite=False)
-            variance[at : at + size] = self.kernel_.diagonal(part) - (half**2).sum(axis=0)
+            cross = self.kernel_(part, self.rows_)  # [m, n]
+            if self.own_ and names is not None:
+                cross += self.own_ * same(names[at : at + size], self.names_)
+            mean[at : at + size] = cross @ self.alpha_
+            half = linalg.solve_triangular(self.factor_, cross.T, lower=True, check_finite=False)
+            variance[at : at + size] = self.kernel_.diagonal(part) + self.own_ - (half**2).sum(axis=0)
         return mean, np.maximum(variance, 1e-10)
 
     def out_of_fold(self, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

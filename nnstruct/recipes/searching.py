@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def run_search(
         Structures are asked until ``generations * per_generation`` have a score, those of earlier
         runs included; with ``rungs``, until they cost as much as so many full trainings, or somewhat more.
     seeds : int
-        Trainings of each structure.
+        Trainings of each structure; one that is measured again (``repeat_share``) has as many with new seeds.
     config : TrainConfig, optional
     target : str
         The score that the search is told. What it chose by is biased upwards, so that the test data are
@@ -120,14 +121,16 @@ def run_search(
             # Brief trainings leave a broken number: batches of one size are the same search in several calls.
             asked = search.ask(per_generation if len(fidelities) > 1 else min(per_generation, left))
             shares = search.fidelities_of(asked)
-            for share in sorted(set(shares)):
-                some = [structure for structure, own in zip(asked, shares, strict=True) if own == share]
+            kinds = list(zip(shares, search.measured_before(asked), strict=True))
+            for share, before in sorted(set(kinds)):
+                some = [one for one, kind in zip(asked, kinds, strict=True) if kind == (share, before)]
+                numbers = range(before * seeds, (before + 1) * seeds)
                 bench = build(
-                    lowered.task_at(share), some, seeds=seeds, config=lowered.config_at(share),
+                    lowered.task_at(share), some, seeds=numbers, config=lowered.config_at(share),
                     out=lowered.folder_at(share), workers=workers, executor=crew,
                     on_record=bar.advance if bar is not None else None,
-                ).with_target(target)  # fmt: skip
-                search.tell(some, bench.labels(some), fidelity=share)
+                )  # fmt: skip
+                search.tell(some, _means(_scores(bench, target, some, numbers)), fidelity=share)
             left = search.trainings_left(wanted)
             if announce is not None:
                 best = f", best so far {search.best_claim:.4f}" if search.num_scored else ""
@@ -193,21 +196,33 @@ def finish_search(
     >>> final.table.shape[0], bool(final.interval[0] <= final.score <= final.interval[1])
     (2, True)
     """
-    from nnstruct.benchmark import TARGETS, build
+    from nnstruct.benchmark import build
 
     def train(structures: list[Structure], numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
         bench = build(
             task, structures, seeds=numbers, config=config, out=out, workers=workers, executor=executor
         )
-        keys = list(zip(bench.table["fingerprint"], bench.table["seed"], strict=True))
-        pair = []
-        for name in (target, report):
-            known = dict(zip(keys, TARGETS[name](bench.table).tolist(), strict=True))
-            rows = [[known.get((s.fingerprint, n), np.nan) for n in numbers] for s in structures]
-            pair.append(np.array(rows, dtype=np.float64))
-        return pair[0], pair[1]
+        return _scores(bench, target, structures, numbers), _scores(bench, report, structures, numbers)
 
     return search.finish(train, top=top, seeds=seeds)
+
+
+def _scores(
+    bench: Benchmark, target: str, structures: Sequence[Structure], numbers: Sequence[int]
+) -> np.ndarray:
+    """What trainings of some seeds scored, float64 [structures, seeds]; NaN where there is no training."""
+    from nnstruct.benchmark import TARGETS
+
+    table = bench.table
+    keys = zip(table["fingerprint"], table["seed"], strict=True)
+    known = dict(zip(keys, TARGETS[target](table).tolist(), strict=True))
+    rows = [[known.get((s.fingerprint, number), np.nan) for number in numbers] for s in structures]
+    return np.array(rows, dtype=np.float64)
+
+
+def _means(scores: np.ndarray) -> np.ndarray:
+    """Means of the finite scores of each row, NaN where there is none."""
+    return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in scores])
 
 
 def save_search(search: Search, final: Final | None, folder: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnstruct.search.choice import Belief
-from nnstruct.search.guide import JointGuide, predict
-from nnstruct.search.ledger import Entry, scored
+from nnstruct.search.guide import JointGuide, expected, predict
+from nnstruct.search.ledger import Entry
+from nnstruct.search.scores import scored
 from nnstruct.structure import Structure
 
 Merit = Callable[[list[Structure], np.ndarray], np.ndarray]
@@ -114,6 +115,31 @@ class Beliefs:
                 means = means + scores - np.clip(scores, means.min(), means.max())
             self._told_means = means
         return self._told, self._told_means
+
+    def among_told(self, most: int) -> tuple[list[Structure], Belief]:
+        """The most promising structures told, and what is believed of their true scores together.
+
+        Of a guide without ``joint``, the noise of a score is what scores are from what it makes of them.
+
+        Parameters
+        ----------
+        most : int
+
+        Returns
+        -------
+        structures : list of Structure, length t
+        belief : Belief
+            With t candidates.
+        """
+        told, means = self.told()
+        best = [told[i] for i in np.argsort(-means, kind="stable")[:most]]
+        if isinstance(self.guide, JointGuide):
+            mean, covariance, noise = self._joint(best)
+        else:
+            mean, std = expected(self.guide, best)
+            covariance = np.diag(std**2)
+            noise = float(np.mean((self.sign * self._scores - means) ** 2))
+        return best, Belief(self.sign * mean, covariance, noise, len(best))
 
     def of(
         self, candidates: Sequence[Structure], pending: Sequence[Structure] = (), *, most_told: int

@@ -47,6 +47,23 @@ def at_one_fidelity(
     >>> {name: round(score, 6) for name, score in at_one_fidelity(told).items()}
     {'a': 0.7, 'b': 0.5, 'c': 0.9}
     """
+    each = each_at_one_fidelity(measured)
+    return {name: math.fsum(scores) / len(scores) for name, scores in each.items()}
+
+
+def each_at_one_fidelity(
+    measured: Mapping[str, Mapping[float, Sequence[float]]],
+) -> dict[str, list[float]]:
+    """All scores of a structure at its highest fidelity, made comparable as by :func:`at_one_fidelity`.
+
+    Parameters
+    ----------
+    measured : mapping of str to mapping of float to sequence of float
+
+    Returns
+    -------
+    dict of str to list of float
+    """
     means = {
         name: {fidelity: math.fsum(scores) / len(scores) for fidelity, scores in by.items()}
         for name, by in measured.items()
@@ -56,7 +73,9 @@ def at_one_fidelity(
     for low, high in reversed(list(pairwise(rising))):
         gains = [by[high] - by[low] for by in means.values() if low in by and high in by]
         added[low] = added[high] + (math.fsum(gains) / len(gains) if gains else 0.0)
-    return {name: by[max(by)] + added[max(by)] for name, by in means.items()}
+    return {
+        name: [score + added[top] for score in by[top]] for name, by in measured.items() for top in [max(by)]
+    }
 
 
 def of_highest(entries: Iterable[M]) -> list[M]:

@@ -15,11 +15,12 @@ from nnstruct.search.fidelity import of_highest
 from nnstruct.search.final import Final, Train, finalists_table
 from nnstruct.search.guide import FEWEST_SCORES, Guide, expected, is_fitted
 from nnstruct.search.history import UNKNOWN, Believed, history_table
-from nnstruct.search.ledger import PENDING, Entry, Ledger, scored
+from nnstruct.search.ledger import PENDING, Entry, Ledger
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import covering, front_numbers, hypervolume
 from nnstruct.search.refits import Refits
 from nnstruct.search.rungs import Rungs
+from nnstruct.search.scores import scored
 from nnstruct.search.spaces import SearchSpace
 from nnstruct.search.traits import TOLD
 from nnstruct.structure import Structure

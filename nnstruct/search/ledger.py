@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,6 @@ import numpy as np
 from nnstruct.checks import is_number
 from nnstruct.errors import CorruptFileError, InvalidInputError
 from nnstruct.reading import check_bytes, mapping, one_line, open_file, reading
-from nnstruct.search.fidelity import at_one_fidelity
 from nnstruct.search.fit import Fit, count_of
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.structure_json import structure_from_json, structure_to_json
@@ -330,32 +329,6 @@ class Ledger:
         known = {entry.number for entry in self.entries}
         fresh = [trial for trial in trials if trial.number not in known and "structure" in trial.user_attrs]
         self.entries += [entry_of(trial, self.objectives.told) for trial in fresh]
-
-
-def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
-    """Each structure with a finite score once, and the mean of its scores.
-
-    Parameters
-    ----------
-    entries : iterable of Entry
-        Of several fidelities, scores are brought together by
-        :func:`~nnstruct.search.fidelity.at_one_fidelity`.
-
-    Returns
-    -------
-    structures : list of Structure, length m
-        The one measured first comes first.
-    scores : float64 [m]
-    """
-    structures: dict[str, Structure] = {}
-    measured: dict[str, dict[float, list[float]]] = {}
-    for entry in entries:
-        if entry.state == COMPLETE and entry.score is not None:
-            structures.setdefault(entry.fingerprint, entry.structure)
-            by = measured.setdefault(entry.fingerprint, {})
-            by.setdefault(entry.fidelity, []).append(entry.score)
-    means = at_one_fidelity(measured)
-    return list(structures.values()), np.array([means[name] for name in structures], dtype=np.float64)
 
 
 def entry_of(trial: optuna.trial.FrozenTrial, told: int = 0) -> Entry:

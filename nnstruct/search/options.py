@@ -52,10 +52,13 @@ def check_options(search: Any) -> None:
         check_integer(getattr(search, name), name, low=least, rule=f"be an integer, at least {least}")
     if search.initial is not None:
         check_integer(search.initial, "initial")
-    for name in ("crossover_rate", "mutation_rate", "random_share"):
+    for name in ("crossover_rate", "mutation_rate", "random_share", "repeat_share"):
         check_number(getattr(search, name), name, low=0, high=1)
     if search.mutation_rate == 1:
         raise InvalidInputError("mutation_rate", "be below 1 (mutation would never end)", 1)
+    several = search.objectives is not None and len(search.objectives) > 1
+    if search.repeat_share and several:
+        raise InvalidInputError("repeat_share", "be 0 with several objectives", search.repeat_share)
     check_number(search.exploration, "exploration", low=0, rule="be a finite number, not negative")
     Rungs.of(search.rungs)
     as_selection(search.selection)

@@ -13,9 +13,10 @@ from nnstruct.search.belief import Beliefs
 from nnstruct.search.breeding import Candidate, breed
 from nnstruct.search.choice import Belief, choose, promise
 from nnstruct.search.gain import choose_by_gain
-from nnstruct.search.ledger import PENDING, Entry, scored
+from nnstruct.search.ledger import PENDING, Entry
 from nnstruct.search.objectives import Objectives
 from nnstruct.search.pareto import crowded_order
+from nnstruct.search.scores import scored
 from nnstruct.search.selection import Selection, survivors
 from nnstruct.search.spaces import SearchSpace
 from nnstruct.structure import Structure
@@ -55,6 +56,7 @@ class Strategy:
     acquisition: str
     exploration: float
     random_share: float
+    repeat_share: float = 0.0
 
     @property
     def sign(self) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnstruct.search.guide import FEWEST_SCORES, Guide, JointGuide, fit_guide
-from nnstruct.search.ledger import FAILED, Entry, Fit, scored
+from nnstruct.search.ledger import FAILED, Entry, Fit
+from nnstruct.search.scores import measurements, scored
 from nnstruct.structure import Structure
 
 # A guide that can take scores in is fitted anew after so many more, as a share of those of its last fit.
@@ -136,6 +137,8 @@ def lessons(
 ) -> tuple[list[Structure], np.ndarray]:
     """What a guide learns: scores, and what stands for them where there are none.
 
+    A structure comes up as often as it was measured.
+
     A structure that diverged each time counts as the worst of the scores told, so that its like is not
     asked again and again. One that is awaited counts as what the guide had predicted of it ("kriging
     believer"; Ginsbourger et al., 2010).
@@ -160,12 +163,12 @@ def lessons(
     >>> lessons(rows, [], 1.0)[1].tolist()
     [0.4, 0.4]
     """
-    structures, scores = scored(told)
+    structures, scores = measurements(told)
     if not structures:
         return [], scores
     seen = {structure.fingerprint for structure in structures}
     values = scores.tolist()
-    worst = sign * float((sign * scores).min())
+    worst = sign * float((sign * scored(told)[1]).min())
     for entry in told:
         if entry.state == FAILED and entry.fingerprint not in seen:
             seen.add(entry.fingerprint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
@@ -196,6 +197,26 @@ class Running(Hindsight):
                 raise InvalidInputError("structures", f"be of the family {family!r}", structure.family)
         self._objectives.known(checked)
         return checked, values
+
+    def measured_before(self, structures: Sequence[Structure]) -> list[int]:
+        """How often structures that were asked had been measured before, at the same fidelity.
+
+        So many seeds, or so many times those of a measurement, are used up where a search repeats some.
+
+        Parameters
+        ----------
+        structures : sequence of Structure, length n
+
+        Returns
+        -------
+        list of int, length n
+            Scores told, and trainings that diverged.
+        """
+        told: Counter[tuple[str, float]] = Counter(
+            (e.fingerprint, e.fidelity) for e in self._open().entries if e.state != PENDING
+        )
+        shares = self.fidelities_of(structures)
+        return [told[s.fingerprint, share] for s, share in zip(structures, shares, strict=True)]
 
     def run(
         self,

@@ -13,13 +13,15 @@ from nnstruct.network import Network
 from nnstruct.random import generator
 from nnstruct.search.guide import Guide, predict
 from nnstruct.search.history import Believed
-from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger, scored
+from nnstruct.search.ledger import PENDING, Entry, Fit, Ledger
 from nnstruct.search.objectives import Measure, Objectives, measure
 from nnstruct.search.options import check_options
 from nnstruct.search.proposals import Strategy, propose
 from nnstruct.search.refits import Refits
+from nnstruct.search.repetition import repeat
 from nnstruct.search.rungs import Rungs
 from nnstruct.search.running import Running
+from nnstruct.search.scores import scored
 from nnstruct.search.selection import Selection, as_selection
 from nnstruct.search.spaces import LimitedSpace, SearchSpace, as_search_space, settings_of
 from nnstruct.search.traits import ENQUEUED, Traits
@@ -118,6 +120,11 @@ class Search(Running):
         Weight of the uncertainty, in standard deviations; not negative.
     random_share : float
         Share of fresh draws from the priors among the structures a guide chooses, in [0, 1].
+    repeat_share : float
+        Share of the trainings of structures told before, once ``initial`` are known and there is a guide to
+        choose them: those of which another score is expected to raise what the best is worth most (the
+        knowledge gradient, :func:`nnstruct.search.repetition.knowledge_gradient`); none where there is no
+        noise to speak of. For trainings that come out otherwise each time; in [0, 1].
     refit_every : int
         Calls of :meth:`ask` from one refit of the guide to the next.
     rungs : Rungs or sequence of float, optional
@@ -167,6 +174,7 @@ class Search(Running):
         acquisition: str = "ucb",
         exploration: float = 1.0,
         random_share: float = 0.1,
+        repeat_share: float = 0.0,
         refit_every: int = 1,
         rungs: Rungs | Sequence[float] | None = None,
         load_if_exists: bool = True,
@@ -197,6 +205,7 @@ class Search(Running):
         self.acquisition = acquisition
         self.exploration = exploration
         self.random_share = random_share
+        self.repeat_share = repeat_share
         self.refit_every = refit_every
         self.rungs = rungs
         self.load_if_exists = load_if_exists
@@ -243,7 +252,8 @@ class Search(Running):
             guide = self._refits.guide if fit is not None else None
             proposed = self._promoted(n - len(waiting), guide, generation)
             strategy, missing = self._strategy(), n - len(waiting) - len(proposed)
-            if missing:
+            proposed += repeat(strategy, ledger.entries, guide, missing, generation=generation, rng=rng)
+            if missing := n - len(waiting) - len(proposed):
                 fresh = propose(strategy, ledger.entries, guide, missing, generation=generation, rng=rng)
                 proposed += self._placed(fresh)
             waiting += ledger.add_batch(proposed, fit)
@@ -369,6 +379,7 @@ class Search(Running):
             acquisition=self.acquisition,
             exploration=self.exploration,
             random_share=self.random_share,
+            repeat_share=self.repeat_share,
         )
 
     def _refit(self, ledger: Ledger) -> Fit | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstruct.search.ledger import FAILED, PENDING, Ledger, scored
+from nnstruct.search.ledger import FAILED, PENDING, Ledger
+from nnstruct.search.scores import scored
 from nnstruct.search.traits import TOLD
 from nnstruct.structure.panel import panel, trail
 from nnstruct.structure.sketch import sketch

@@ -86,6 +86,7 @@ class Traits:
             "crossover",
             "mutation",
             "neighbour",
+            "repeated",
             PRIOR,
             ENQUEUED,
             TOLD,

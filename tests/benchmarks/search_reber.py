@@ -38,7 +38,8 @@ from nnstruct.structure import Structure
 from nnstruct.structure.space import Space
 
 BATCH, INITIAL, AGAIN = 8, 32, 6
-MOST = {"guided": 160, "evolution": 500}
+MOST = {"guided": 160, "guided, repeats": 160, "evolution": 500}
+REPEATED = 0.25
 SHOWN = (48, 104, 160, 256, 376, 496)
 CONFIG = TrainConfig(epochs=6, batch_size=64)
 
@@ -62,16 +63,19 @@ class Trained:
 def searched(way: str, family: str, seed: int) -> dict:
     """One search: what it would hand over after some numbers of trainings, trained again."""
     trained, started = Trained(), time.process_time()
-    guide = GroupedGaussianProcess(random_state=seed) if way == "guided" else None
+    guide = GroupedGaussianProcess(random_state=seed) if way.startswith("guided") else None
     space = Space(family, units=(10, 60))
-    search = Search(space, guide, seed=seed, initial=INITIAL)
+    share = REPEATED if way == "guided, repeats" else 0.0
+    search = Search(space, guide, seed=seed, initial=INITIAL, repeat_share=share)
     again = [1_000_000 + number for number in range(AGAIN)]
     count, rows, choosing = 0, {}, 0.0
     while count < MOST[way]:
         before = time.process_time()
         chosen = search.ask(BATCH)
         choosing += time.process_time() - before
-        search.tell(chosen, trained(chosen, [seed])[0][:, 0])
+        numbers = [seed + 1000 * before for before in search.measured_before(chosen)]
+        scores = [trained([s], [number])[0][0, 0] for s, number in zip(chosen, numbers, strict=True)]
+        search.tell(chosen, scores)
         count += BATCH
         if count in SHOWN or count >= MOST[way]:
             val, test = trained([search.best], again)
