@@ -91,6 +91,15 @@ def search(
     lower: Annotated[
         str, typer.Option(help="What brief trainings have less of: epochs, examples or both.")
     ] = "epochs",
+    repeat_share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the trainings that measure promising structures once more, with new seeds, so that "
+            "what is believed of the best holds. Not with several objectives.",
+        ),
+    ] = 0.0,
     finalists: Annotated[
         int, typer.Option(min=0, help="Structures trained again at the end, by new seeds.")
     ] = 3,
@@ -161,7 +170,7 @@ def search(
         space, predictor, seed=seed, storage=storage or f"sqlite:///{out / STUDY}", study_name="nnstruct",
         objectives=["val", *(name for name in objective if name != "val")] if objective else None,
         task=loaded, config=settings, max_parameters=max_parameters, max_flops=max_flops,
-        rungs=fidelity or None,
+        rungs=fidelity or None, repeat_share=repeat_share,
     )  # fmt: skip
     screen.print(
         f"Searching {space.family} networks of {space.units[0]} to {space.units[1]} units on {loaded!r}, "

@@ -74,6 +74,9 @@ GUIDED_WAYS = {
     "guided, no inner evolution": {"inner_generations": 1},
     "guided, no random draws": {"random_share": 0.0},
     "guided, 16 draws first": {"initial": 16},
+    "guided, a tenth repeated": {"repeat_share": 0.1},
+    "guided, a quarter repeated": {"repeat_share": 0.25},
+    "guided, half repeated": {"repeat_share": 0.5},
     "guided, five times the offspring": {"offspring": 100, "inner_generations": 8},
     "guided by a random forest": {},
     "BANANAS-like": {
