@@ -96,8 +96,8 @@ def search(
         typer.Option(
             min=0,
             max=1,
-            help="Share of the trainings that measure promising structures once more, with new seeds, so that "
-            "what is believed of the best holds. Not with several objectives.",
+            help="Share of trainings that measure promising structures again, by new seeds, so that what is "
+            "believed of the best holds. Not with several objectives.",
         ),
     ] = 0.0,
     finalists: Annotated[

@@ -456,5 +456,7 @@ def test_what_search_refuses(call, bench_folder, tmp_path):
     assert "units must be" in one_sentence(call("search", "--units", 9, 4, *out, code=1))
     assert "learning_rate must be" in one_sentence(call("search", "--learning-rate", 0, *out, code=1))
     assert "--storage must be" in one_sentence(call("search", "--storage", "nosql://x", *out, code=1))
+    twice = ("search", "--repeat-share", 0.2, "--objective", "edges")
+    assert "repeat_share must be 0" in one_sentence(call(*twice, *out, code=1))
     error = one_sentence(call("search", "--benchmark", bench_folder, "--task", "digits", *out, code=1))
     assert "--task must have the data of the benchmark" in error

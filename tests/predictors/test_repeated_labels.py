@@ -14,7 +14,7 @@ OWN, TRAINING = 0.6, 0.3
 
 
 def told(often: int, seed: int = 0) -> tuple[list[Structure], np.ndarray, np.ndarray]:
-    """Structures, some of them ``often``, labels with both deviations, and the true mean of each structure."""
+    """Structures, half of them ``often``, labels with both deviations, and each structure's true mean."""
     rng = np.random.default_rng(seed)
     truth = np.array([s.num_units / 4 for s in STRUCTURES]) + OWN * rng.standard_normal(len(STRUCTURES))
     counts = np.where(np.arange(len(STRUCTURES)) % 2, often, 1)

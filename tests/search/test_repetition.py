@@ -9,7 +9,7 @@ from scipy import stats
 from nnstruct import Space, Structure, TrainConfig, load_task
 from nnstruct.errors import InvalidInputError
 from nnstruct.predictors import GroupedGaussianProcess
-from nnstruct.recipes import run_search
+from nnstruct.recipes import run_search, run_search_recipe
 from nnstruct.search import Search
 from nnstruct.search.choice import Belief
 from nnstruct.search.repetition import REPEATED, knowledge_gradient, to_repeat
@@ -17,6 +17,14 @@ from nnstruct.search.repetition import REPEATED, knowledge_gradient, to_repeat
 from guides import Ridge, depth_score  # isort: skip
 
 SPACE = Space("mlp", units=(8, 20))
+RECIPE = """
+task = { name = "digits" }
+space = { families = ["mlp"], units = [4, 9] }
+guide = { name = "grouped-gp" }
+search = { generations = 5, per_generation = 4, params = { initial = 12, seed = 3, repeat_share = 0.9 } }
+train = { epochs = 1 }
+finish = { top = 1, seeds = 2 }
+"""
 
 
 def test_the_knowledge_gradient_is_that_of_independent_beliefs() -> None:
@@ -127,8 +135,19 @@ def test_repeats_are_trained_with_new_seeds(tmp_path) -> None:
         assert [curve[-1] for curve in rows["val"]] == pytest.approx(scores.tolist())
 
 
+def test_a_share_of_a_recipe_trains_again(tmp_path) -> None:
+    file = tmp_path / "search.toml"
+    file.write_text(RECIPE)
+    run = run_search_recipe(file, tmp_path / "found", workers=1)
+    again = run.search.history.query("operator == 'repeated'")
+    assert len(again) >= 2
+    assert set(run.found.table["seed"]) >= {0, 1}
+    first = run_search_recipe(file, tmp_path / "found", workers=1)
+    assert first.search.history.equals(run.search.history)
+
+
 def test_the_share_is_checked() -> None:
     with pytest.raises(InvalidInputError, match=r"repeat_share must be in \[0, 1\], got 1.5"):
         Search(SPACE, repeat_share=1.5).ask(1)
-    with pytest.raises(InvalidInputError, match="repeat_share must be 0 with several objectives, got 0.2"):
+    with pytest.raises(InvalidInputError, match=r"repeat_share must be 0 with several objectives, got 0\.2"):
         Search(SPACE, objectives=["val", "edges"], repeat_share=0.2).ask(1)
