@@ -372,7 +372,8 @@ class Hindsight(ABC):
             structures, _ = scored(rows)
             correct = self._corrects(rows)
             self._refits.sign = self._sign
-            guide = self._refits.latest(self.guide, rows, correct=correct) if structures else None
+            latest = self._refits.latest
+            guide = latest(self.guide, rows, correct=correct, last=ledger.fit) if structures else None
             known: dict[str, Believed] = {}
             if guide is not None:
                 pairs = zip(*(part.tolist() for part in expected(guide, structures)), strict=True)

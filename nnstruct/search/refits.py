@@ -87,12 +87,15 @@ class Refits:
             fit = replace(fit, anchor=(fit.trials, fit.pending) if due else previous)
         if self.guide is None or fit.anchor != self._anchor:
             assert fit.anchor is not None
-            known = self._lessons(_of(entries, *fit.anchor), (), capped=True)
-            self.guide = fit_guide(guide, *known, correct=False)
-            self._anchor = fit.anchor
+            self._anew(guide, entries, fit.anchor)
         self.guide.condition(structures, scores)
         self._fit = fit
         return fit
+
+    def _anew(self, guide: Guide, entries: Sequence[Entry], anchor: tuple[int, tuple[int, ...]]) -> None:
+        """Fit a guide that can take scores in on what was told at the time of an anchor."""
+        known = self._lessons(_of(entries, *anchor), (), capped=True)
+        self.guide, self._anchor = fit_guide(guide, *known, correct=False), anchor
 
     def _lessons(
         self, told: Sequence[Entry], awaited: Sequence[Entry], *, capped: bool
@@ -107,7 +110,9 @@ class Refits:
         kept = sorted([*best[:half].tolist(), *others[: MOST_ROWS - half]])
         return [structures[place] for place in kept], scores[kept]
 
-    def latest(self, guide: Guide, entries: Sequence[Entry], *, correct: bool) -> Any:
+    def latest(
+        self, guide: Guide, entries: Sequence[Entry], *, correct: bool, last: Fit | None = None
+    ) -> Any:
         """A guide that knows all scores told, for what is believed of them.
 
         Parameters
@@ -116,6 +121,9 @@ class Refits:
         entries : sequence of Entry
             Those told.
         correct : bool
+        last : Fit, optional
+            That of the last question, which an earlier process may have asked: from there on a guide that can
+            take scores in is what it would be had that process gone on.
 
         Returns
         -------
@@ -126,7 +134,9 @@ class Refits:
         structures, scores = self._lessons(entries, (), capped=joint)
         if not correct and len(structures) < FEWEST_SCORES:
             return None
-        if not correct and isinstance(guide, JointGuide) and self.guide is not None:
+        if joint and self.guide is None and last is not None and last.anchor is not None:
+            self._anew(guide, entries, last.anchor)
+        if joint and self.guide is not None:
             self._fit = None
             return self.guide.condition(structures, scores)
         return fit_guide(guide, structures, scores, correct=correct)

@@ -23,6 +23,8 @@ _NODES = np.linspace(-5.0, 5.0, 101)
 _WEIGHTS = stats.norm.pdf(_NODES) / stats.norm.pdf(_NODES).sum()
 # A gain below this share of the beliefs' spread is none.
 _NOTHING = 1e-4
+# So many repeats that all give the score of before are enough to see that it is always the same.
+_ALWAYS = 4
 
 
 def knowledge_gradient(mean: np.ndarray, covariance: np.ndarray, noise: float) -> np.ndarray:
@@ -91,12 +93,13 @@ def to_repeat(belief: Belief, count: int) -> list[int]:
 
 
 def _comes_out_the_same(told: Sequence[Entry]) -> bool:
-    """Whether structures were measured again, and no score was another than before."""
+    """Whether structures were measured again some times, and no score was another than before."""
     structures, scores = measurements(told)
     found: dict[str, set[float]] = {}
     for structure, score in zip(structures, scores.tolist(), strict=True):
         found.setdefault(structure.fingerprint, set()).add(score)
-    return len(found) < len(structures) and all(len(values) == 1 for values in found.values())
+    again = len(structures) - len(found)
+    return again >= _ALWAYS and all(len(values) == 1 for values in found.values())
 
 
 def repeat(

@@ -89,7 +89,8 @@ def test_promising_structures_are_measured_again(guide) -> None:
 def test_trainings_that_come_out_the_same_are_not_repeated_for_long() -> None:
     history = repeating(0.0, rounds=12).history
     again = history[history["operator"] == REPEATED]
-    assert again["generation"].nunique() <= 1
+    assert len(again) <= 7  # four tell, and a batch may be under way
+    assert again["generation"].max() <= 8
 
 
 def test_a_search_goes_on_with_the_same_repeats(tmp_path) -> None:

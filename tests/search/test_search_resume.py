@@ -11,6 +11,7 @@ import pytest
 
 from nnstruct import Space
 from nnstruct.errors import CorruptFileError, InvalidInputError
+from nnstruct.predictors import GroupedGaussianProcess
 from nnstruct.search import Search, read_history
 from nnstruct.search.ledger import Ledger
 
@@ -52,6 +53,20 @@ def finish(storage: str) -> pd.DataFrame:
     while (search.history.state == "complete").sum() < ROUNDS * N:
         step(search)
     return search.history
+
+
+def test_another_process_believes_the_same(storage: str) -> None:
+    """A guide that takes scores in rests on the kernel of its last fit, which is not that of all scores."""
+
+    def guided() -> Search:
+        return Search(SPACE, GroupedGaussianProcess(), storage=storage, seed=1, population=6, offspring=4)
+
+    search = guided()
+    for _ in range(6):
+        step(search)
+    pd.testing.assert_frame_equal(guided().history, search.history)
+    assert guided().best_belief == pytest.approx(search.best_belief)
+    assert guided().best == search.best
 
 
 def test_new_object_every_round(storage: str, undisturbed: pd.DataFrame) -> None:
