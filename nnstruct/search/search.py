@@ -44,7 +44,7 @@ class Search(Running):
     search astray. A share of draws that no guide chooses keeps the search from narrowing, and mutations
     that have led to better scores come up more often. Without a guide, ``n`` offspring of the best of
     those told are bred and returned: plain evolution. No structure is asked twice, whatever its units
-    are called.
+    are called, unless ``repeat_share`` says so.
 
     The guide is refitted as scores come in, always on a clone. A guide that comes fitted keeps
     what it knows: the clone learns what it gets wrong, and both predictions are added. One that
@@ -229,8 +229,9 @@ class Search(Running):
         -------
         list of Structure
             ``n`` structures of the space, none ever asked or told before, save those that are trained
-            again at a higher fidelity. Those of :meth:`enqueue` come first. Only where an earlier process
-            left structures untold, these are returned instead, at most ``n``.
+            again at a higher fidelity, or measured again (``repeat_share``). Those of :meth:`enqueue` come
+            first. Only where an earlier process left structures untold, these are returned instead, at most
+            ``n``.
 
         Raises
         ------
