@@ -41,7 +41,7 @@ class Entry:
         Of the trial.
     structure : Structure
     operator : str
-        Operators joined by ``+``, ``prior``, ``enqueued``, or ``told`` for one that was never asked.
+        Operators joined by ``+``, ``prior``, ``enqueued``, ``repeated``, or ``told`` for one never asked.
     parents : tuple of str
     generation : int
         Calls of ``ask`` before the one that made it.
