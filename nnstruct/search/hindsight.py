@@ -58,10 +58,10 @@ class Hindsight(ABC):
         trainings, one standard deviation; with a guide that knows no more, from a single one), ``retrained``
         (the mean of the finalists' scores on data that the search did not see; see :meth:`finish`),
         ``prediction`` and ``std`` (the guide's, when the structure was asked; else NaN), ``operator``
-        (``prior``, ``told``, ``repeated``, or operators joined by ``+``), ``generation``, ``units``, ``edges`` (forward
-        ones) and ``state`` (pending, complete or failed); with rungs ``fidelity``; with several objectives,
-        then those that are known of a structure, by their names. ``attrs`` names all objectives and their
-        directions.
+        (``prior``, ``told``, ``repeated``, or operators joined by ``+``), ``generation``, ``units``,
+        ``edges`` (forward ones) and ``state`` (pending, complete or failed); with rungs ``fidelity``; with
+        several objectives, then those that are known of a structure, by their names. ``attrs`` names all
+        objectives and their directions.
         """
         ledger = self._open()
         try:
