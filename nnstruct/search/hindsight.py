@@ -248,7 +248,7 @@ class Hindsight(ABC):
 
         That the best of many beliefs errs upward is not counted, nor that a search leads away from what the
         guide was fitted to: of ten real searches the deviation was too small by a factor of three, where on
-        other structures it is right. With ``repeat_share=0.25`` 13 of 20 lay within one standard error of
+        other structures it is right. With ``repeat_share=0.25`` 14 of 20 lay within one standard error of
         what they were worth (``train/results/search.md``). :meth:`finish` trains finalists again.
         NaN, twice, without a guide, or with too few scores to fit one.
         """
