@@ -12,6 +12,7 @@ from nnstruct.predictors.estimator_file import only_table
 from nnstruct.predictors.gp_kernel import GroupedKernel
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
+from nnstruct.predictors.repeated import NO_NAMES
 
 
 class StoredProcess(Predictor):
@@ -77,7 +78,7 @@ class StoredProcess(Predictor):
             raise ValueError("a group of columns lies outside of the table")
         self.training_ = float(state.values.get("training", self.kernel_.noise))
         self.own_ = float(state.values.get("own", 0.0))
-        self.names_ = arrays.get("names", np.zeros((0, 16), np.uint8))
+        self.names_ = arrays.get("names", NO_NAMES)
         if self.own_ and self.names_.shape != (len(self.rows_), 16):
             raise ValueError("there is not one name for each row")
         self._condition(arrays["target"])

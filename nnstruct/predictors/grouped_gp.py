@@ -19,7 +19,7 @@ from nnstruct.predictors.gp_kernel import Evidence, factorised, left_out
 from nnstruct.predictors.gp_state import StoredProcess
 from nnstruct.predictors.label_transform import LabelTransform
 from nnstruct.predictors.noise_level import NoiseLevel
-from nnstruct.predictors.repeated import Repeats, names_of, same
+from nnstruct.predictors.repeated import NO_NAMES, Repeats, names_of, same
 from nnstruct.predictors.threads import limited_threads
 from nnstruct.random import generator
 from nnstruct.structure import Structure
@@ -122,6 +122,7 @@ class GroupedGaussianProcess(StoredProcess):
             self.fit_table(table, groups, y, weight, y_std)
             return
         self.fit_table(table, groups, repeats.means(y))
+        self._rows_seen = dict(zip((s.fingerprint for s in each), table, strict=True))
         self._rest_on(structures, y)
 
     def fit_table(
@@ -169,7 +170,7 @@ class GroupedGaussianProcess(StoredProcess):
             evidence = Evidence(groups, self.rows_[part], target[part], share[part], known[part], linear)
             self.kernel_, self.evidence_ = evidence.best(steps, start)
             self.noise_ = self.kernel_.noise * share + known  # [n]
-            self.training_, self.own_, self.names_ = self.kernel_.noise, 0.0, np.zeros((0, 16), np.uint8)
+            self.training_, self.own_, self.names_ = self.kernel_.noise, 0.0, NO_NAMES
             self._condition(target)
 
     def condition(
@@ -222,7 +223,7 @@ class GroupedGaussianProcess(StoredProcess):
             self.rows_, self.kept_ = self._scaled(self._transformed(each)), repeats.first
             target, known = self._targets(y[rows], np.zeros(len(rows)) if y_std is None else y_std[rows])
             self.training_, self.own_ = repeats.split(target, self.kernel_.noise)
-            self.names_ = names_of(each) if self.own_ else np.zeros((0, 16), np.uint8)
+            self.names_ = names_of(each) if self.own_ else NO_NAMES
             self.noise_ = self.own_ + self.training_ / repeats.counts + repeats.means(known)
             self._condition(repeats.means(target))
 

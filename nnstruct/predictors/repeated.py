@@ -11,6 +11,7 @@ from nnstruct.structure import Structure
 
 # Repeated labels that the noise as a whole counts for, where few structures were measured again.
 _WORTH = 4.0
+NO_NAMES = np.zeros((0, 16), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

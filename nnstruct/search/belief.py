@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstruct.search.choice import Belief
+from nnstruct.search.choice import Belief, once_measured
 from nnstruct.search.guide import JointGuide, expected, predict
 from nnstruct.search.ledger import Entry
 from nnstruct.search.scores import scored
@@ -169,8 +169,6 @@ class Beliefs:
             covariance, noise = np.diag(std**2), 0.0
         mean = self.sign * mean
         for place in range(len(candidates) + len(best), len(everything)):
-            spread = float(covariance[place, place]) + noise
-            if spread > 0:
-                covariance = covariance - np.outer(covariance[:, place], covariance[:, place]) / spread
+            covariance = once_measured(covariance, place, noise)
         kept = len(candidates) + len(best)
         return Belief(mean[:kept], covariance[:kept, :kept], noise, len(candidates))

@@ -73,6 +73,36 @@ class Belief:
         return self.mean + normal * self.std
 
 
+def once_measured(covariance: np.ndarray, place: int, noise: float) -> np.ndarray:
+    """What is uncertain after one of the structures was measured, whatever it scores.
+
+    Parameters
+    ----------
+    covariance : float64 [m, m]
+        Of true scores.
+    place : int
+        Of the structure.
+    noise : float
+        Variance of the measurement.
+
+    Returns
+    -------
+    float64 [m, m]
+        The same where nothing is uncertain about the structure and there is no noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> once_measured(np.array([[1.0, 0.5], [0.5, 1.0]]), 0, noise=1.0).tolist()
+    [[0.5, 0.25], [0.25, 0.875]]
+    """
+    spread = float(covariance[place, place]) + noise
+    if not spread > 0:
+        return covariance
+    with_it = covariance[:, place]
+    return covariance - np.outer(with_it, with_it) / spread
+
+
 JointAcquisition = Callable[[Belief, int, np.random.Generator], list[int]]
 JOINT_ACQUISITIONS: Registry[JointAcquisition] = Registry("acquisition")
 
@@ -160,7 +190,7 @@ def choose(
     if check_acquisition(acquisition) in JOINT_ACQUISITIONS:
         return JOINT_ACQUISITIONS[acquisition](belief, wanted, rng)
     m = belief.candidates
-    mean, covariance = belief.mean[:m], belief.covariance[:m, :m].copy()
+    mean, covariance = belief.mean[:m], belief.covariance[:m, :m]
     chosen: list[int] = []
     for _ in range(wanted):
         std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -168,10 +198,7 @@ def choose(
         rank[chosen] = -np.inf
         place = int(np.argmax(rank))
         chosen.append(place)
-        spread = float(covariance[place, place]) + belief.noise
-        if spread > 0:
-            with_it = covariance[:, place].copy()
-            covariance -= np.outer(with_it, with_it) / spread
+        covariance = once_measured(covariance, place, belief.noise)
     return chosen
 
 

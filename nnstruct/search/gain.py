@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from nnstruct.search.choice import Belief
+from nnstruct.search.choice import Belief, once_measured
 from nnstruct.search.pareto import hypervolume
 
 # Candidates that stay in the race after the first choice.
@@ -112,7 +112,7 @@ def choose_by_gain(
         Distinct; fewer than n only where there are fewer candidates.
     """
     m = belief.candidates
-    mean, covariance = belief.mean[:m], belief.covariance[:m, :m].copy()
+    mean, covariance = belief.mean[:m], belief.covariance[:m, :m]
     left = np.arange(m)
     chosen: list[int] = []
     scale = np.maximum(np.ptp(np.vstack([front, np.column_stack([mean, known])]), axis=0), 1e-12)
@@ -128,10 +128,7 @@ def choose_by_gain(
         chosen.append(place)
         left = left[left != place]
         front = np.vstack([front, [mean[place], *known[place]]])
-        spread = float(covariance[place, place]) + belief.noise
-        if spread > 0:
-            with_it = covariance[:, place].copy()
-            covariance -= np.outer(with_it, with_it) / spread
+        covariance = once_measured(covariance, place, belief.noise)
     return chosen
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from scipy import stats
 
 from nnstruct.search.belief import Beliefs
-from nnstruct.search.choice import Belief
+from nnstruct.search.choice import Belief, once_measured
 from nnstruct.search.fidelity import of_highest
 from nnstruct.search.ledger import PENDING, Entry
 from nnstruct.search.proposals import Strategy
 from nnstruct.search.scores import measurements, scored
+from nnstruct.search.traits import REPEATED
 
-REPEATED = "repeated"
 # Structures told that come into question, the best in the guide's eyes.
 _CONTENDERS = 40
 # The standard normal distribution on a grid.
@@ -77,7 +77,7 @@ def to_repeat(belief: Belief, count: int) -> list[int]:
     list of int
         Distinct, and at most ``count``: fewer where nothing is left to gain, as without noise.
     """
-    mean, covariance = belief.mean, belief.covariance.copy()
+    mean, covariance = belief.mean, belief.covariance
     scale = float(np.sqrt(np.maximum(np.diag(covariance), 0.0)).max(initial=0.0))
     chosen: list[int] = []
     while len(chosen) < min(count, len(mean)):
@@ -87,8 +87,7 @@ def to_repeat(belief: Belief, count: int) -> list[int]:
         if not gain[place] > _NOTHING * scale:
             break
         chosen.append(place)
-        spread = float(covariance[place, place]) + belief.noise
-        covariance -= np.outer(covariance[:, place], covariance[place]) / spread
+        covariance = once_measured(covariance, place, belief.noise)
     return chosen
 
 

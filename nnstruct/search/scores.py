@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nnstruct.search.fidelity import each_at_one_fidelity
+from nnstruct.search.fidelity import at_one_fidelity, each_at_one_fidelity
 from nnstruct.search.ledger import COMPLETE, Entry
 from nnstruct.structure import Structure
 
@@ -27,7 +27,8 @@ def scored(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
     scores : float64 [m]
     """
     structures, measured = _measured(entries)
-    return structures, np.array([sum(scores) / len(scores) for scores in measured], dtype=np.float64)
+    means = at_one_fidelity(measured)
+    return list(structures.values()), np.array([means[name] for name in structures], dtype=np.float64)
 
 
 def measurements(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]:
@@ -45,11 +46,15 @@ def measurements(entries: Iterable[Entry]) -> tuple[list[Structure], np.ndarray]
     scores : float64 [n]
     """
     structures, measured = _measured(entries)
-    rows = [structure for structure, scores in zip(structures, measured, strict=True) for _ in scores]
-    return rows, np.array([score for scores in measured for score in scores], dtype=np.float64)
+    each = each_at_one_fidelity(measured)
+    rows = [structure for name, structure in structures.items() for _ in each[name]]
+    return rows, np.array([score for name in structures for score in each[name]], dtype=np.float64)
 
 
-def _measured(entries: Iterable[Entry]) -> tuple[list[Structure], list[list[float]]]:
+def _measured(
+    entries: Iterable[Entry],
+) -> tuple[dict[str, Structure], dict[str, dict[float, list[float]]]]:
+    """Structures, and their finite scores by fidelity, both by fingerprint."""
     structures: dict[str, Structure] = {}
     measured: dict[str, dict[float, list[float]]] = {}
     for entry in entries:
@@ -57,5 +62,4 @@ def _measured(entries: Iterable[Entry]) -> tuple[list[Structure], list[list[floa
             structures.setdefault(entry.fingerprint, entry.structure)
             by = measured.setdefault(entry.fingerprint, {})
             by.setdefault(entry.fidelity, []).append(entry.score)
-    each = each_at_one_fidelity(measured)
-    return list(structures.values()), [each[name] for name in structures]
+    return structures, measured

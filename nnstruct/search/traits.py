@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _DRAWS = 8
 SEVERAL, OTHER, TOLD, PRIOR, ENQUEUED = "several", "other", "told", "prior", "enqueued"
+REPEATED = "repeated"
 
 
 def traits_of(structure: Structure) -> dict[str, int]:
@@ -86,7 +87,7 @@ class Traits:
             "crossover",
             "mutation",
             "neighbour",
-            "repeated",
+            REPEATED,
             PRIOR,
             ENQUEUED,
             TOLD,
